@@ -1,0 +1,205 @@
+"""The configuration of a run: frozen, validated once, all faults reported together, YAML in and out.
+
+The command line's options, their help and their defaults come from the fields below.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_origin, get_type_hints
+
+import yaml
+
+from xltransfer.errors import ConfigError, RegistryError, did_you_mean, unknown
+from xltransfer.options import check_options, convert, describe
+from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry, load_plugin
+
+Options = dict[str, Any]
+
+
+def _field(default: Any, help: str, *, metavar: str = "", lowest: float | None = None) -> Any:
+    metadata = {"help": help, "metavar": metavar, "lowest": lowest}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training run, complete: the same values give the same result. Sizes are in sentences."""
+
+    task: str = _field("ner", "what to learn: ner, sentiment, pos", metavar="NAME")
+    task_options: Options = _field({}, "option of the task", metavar="K=V")
+    data: str = _field("synthetic", "a registered dataset, or a folder with one folder a language", metavar="NAME|PATH")
+    data_options: Options = _field({}, "option of a registered dataset", metavar="K=V")
+    source: tuple[str, ...] = _field((), "source language; repeat for several [the dataset's own]", metavar="LANG")
+    target: str | None = _field(None, "target language [the dataset's own]", metavar="LANG")
+    encoder: str = _field("tiny", "a registered encoder, a Hugging Face hub name, or a folder", metavar="NAME|PATH")
+    method: str = _field("metaxl", "metaxl, joint, joint-rtn or target-only", metavar="NAME")
+    method_options: Options = _field({}, "option of the method", metavar="K=V")
+    rtn: str = _field("mlp", "representation transformation network", metavar="NAME")
+    rtn_options: Options = _field({}, "option of the RTN", metavar="K=V")
+    layer: tuple[int, ...] = _field(
+        (2,), "insert after this layer; 0 is the embedding output; repeat for several", metavar="N", lowest=0
+    )
+    backend: str = _field("func", "how the meta-gradient is computed", metavar="NAME")
+    backend_options: Options = _field({}, "option of the backend", metavar="K=V")
+    source_size: int | None = _field(1000, "sentences of each source language; none for all", metavar="N", lowest=1)
+    target_size: int | None = _field(100, "sentences of the target language; none for all", metavar="N", lowest=1)
+    epochs: int = _field(5, "passes over the source sample", metavar="N", lowest=1)
+    batch_size: int = _field(16, "sentences of source and of target a step", metavar="N", lowest=1)
+    lr: float | None = _field(None, "peak learning rate of the encoder and head [the encoder's own]", metavar="X")
+    meta_lr: float = _field(1e-3, "peak learning rate of the RTN", metavar="X", lowest=0)
+    optimizer: Literal["adamw", "adam"] = _field(
+        "adamw", "adamw decays weights apart from the gradient; adam adds L2 to it, as released", metavar="NAME"
+    )
+    weight_decay: float = _field(0.0, "weight decay (adamw) or L2 (adam) on encoder, head and RTN", metavar="X", lowest=0)
+    warmup: float = _field(0.1, "share of the steps in which the learning rates rise", metavar="X", lowest=0)
+    clip: float = _field(10.0, "largest gradient norm, of the learner and of the RTN each", metavar="X", lowest=0)
+    max_length: int = _field(128, "longest input in subwords, special tokens included", metavar="N", lowest=3)
+    seed: int = _field(11, "of initialisation, dropout and data order", metavar="N", lowest=0)
+    data_seed: int = _field(42, "of the training samples and of splits made here", metavar="N", lowest=0)
+    precision: Literal["fp32", "bf16"] = _field("fp32", "of matrix products; bf16 is autocast", metavar="NAME")
+    device: Literal["auto", "cpu", "cuda"] = _field("auto", "where to train", metavar="NAME")
+    output: str | None = _field(None, "folder of the run, not yet there [runs/NAME]", metavar="DIR")
+    plugin: tuple[str, ...] = _field((), "Python file that registers parts; repeat for several", metavar="FILE")
+
+    @classmethod
+    def from_mapping(cls, raw: Mapping[str, Any]) -> RunConfig:
+        """Build from untyped values (command line, YAML). Raises ConfigError with every fault."""
+        hints = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        faults = []
+        for name, value in raw.items():
+            if name not in hints:
+                faults.append(f"configuration: unknown key {name!r}.{did_you_mean(name, hints)}")
+                continue
+            try:
+                values[name] = _convert_field(value, hints[name])
+            except ValueError:
+                faults.append(unknown_value(name, value, hints[name]))
+        if faults:
+            raise ConfigError(faults)
+        return cls(**values)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> RunConfig:
+        """Read `config.yaml`. Raises ConfigError."""
+        return cls.from_mapping(read_yaml(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: lists for tuples."""
+        plain = dataclasses.asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+
+    def to_yaml(self) -> str:
+        """The YAML that `from_yaml` reads."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+    def validated(self) -> RunConfig:
+        """The same configuration with options in their declared types.
+
+        Loads the plugins it names. Raises ConfigError with every fault that can be seen before data and weights
+        are read.
+        """
+        faults = [*_range_faults(self)]
+        for plugin in self.plugin:
+            _collect(faults, lambda plugin=plugin: load_plugin(Path(plugin).resolve()))  # type: ignore[misc]
+        changes = {}
+        for kind, registry in _PARTS.items():
+            options = getattr(self, f"{kind}_options")
+            changes[f"{kind}_options"] = _checked_options(registry, getattr(self, kind), options, faults)
+        if self.method == "metaxl" and self.target_size is not None and min(self.target_size, self.batch_size) < 2:
+            faults.append("metaxl splits each target batch into support and query: target_size and batch_size "
+                          "must be at least 2.")  # fmt: skip
+        if faults:
+            raise ConfigError(faults)
+        return dataclasses.replace(self, **changes)
+
+
+_PARTS: dict[str, Registry] = {"task": TASKS, "data": DATASETS, "method": METHODS, "rtn": RTNS, "backend": BACKENDS}
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """A YAML mapping from a file, by the safe loader. Raises ConfigError."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"configuration file {str(path)!r} cannot be read: {error.strerror}."]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())
+        raise ConfigError([f"configuration file {str(path)!r} is not YAML: {problem}."]) from error
+    if not isinstance(raw, dict):
+        raise ConfigError([f"configuration file {str(path)!r} holds a {type(raw).__name__}; a mapping is needed."])
+    return raw
+
+
+def unknown_value(name: str, value: Any, kind: Any) -> str:
+    """The message for a value of the wrong type."""
+    if get_origin(kind) is Literal:
+        return unknown(name, value, kind.__args__)
+    if get_origin(kind) is tuple:
+        kind = kind.__args__[0]
+    wanted = "a mapping of options" if get_origin(kind) is dict else describe(kind)
+    return f"{name}: received {value!r}; allowed: {wanted}."
+
+
+def _convert_field(value: Any, kind: Any) -> Any:
+    if get_origin(kind) is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(convert(item, kind.__args__[0]) for item in items)
+    if get_origin(kind) is dict:
+        if not isinstance(value, Mapping):
+            raise ValueError(value)
+        return {str(key): option for key, option in value.items()}
+    return convert(value, kind)
+
+
+def _range_faults(config: RunConfig) -> list[str]:
+    faults = []
+    for spec in dataclasses.fields(config):
+        lowest = spec.metadata["lowest"]
+        values = getattr(config, spec.name)
+        if lowest is None or values is None:
+            continue
+        for value in values if isinstance(values, tuple) else (values,):
+            if value < lowest:
+                faults.append(f"{spec.name}: received {value}; allowed: {lowest} or more.")
+    if not config.layer:
+        faults.append("layer: received none; at least one is needed.")
+    if len(set(config.layer)) < len(config.layer):
+        faults.append(f"layer: received {list(config.layer)}; each layer once.")
+    if config.warmup > 1:
+        faults.append(f"warmup: received {config.warmup}; allowed: a share between 0 and 1.")
+    if config.lr is not None and config.lr <= 0:
+        faults.append(f"lr: received {config.lr}; allowed: a number above 0.")
+    return faults
+
+
+def _checked_options(registry: Registry, name: str, options: Options, faults: list[str]) -> Options:
+    if registry is DATASETS and name not in registry:  # a folder: the data layer says if it is not there
+        if options:
+            faults.append(f"data_options: received {options}; a folder of files takes none.")
+        return options
+    part = _collect(faults, lambda: registry.load(name))
+    if part is None:
+        return options
+    values, found = check_options(part, options, f"{registry.kind} {name}")
+    faults += found
+    return values
+
+
+def _collect(faults: list[str], action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except RegistryError as error:
+        faults.append(str(error))
+        return None
+
+
+def encoder_is_registered(name: str) -> bool:
+    """Whether `--encoder` names a registered part rather than a hub name or a folder."""
+    return name in ENCODERS.names()

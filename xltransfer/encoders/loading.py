@@ -1,0 +1,170 @@
+"""From the name of an encoder to its files, tokenizer and a learner with a fresh head."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+import transformers
+
+from xltransfer.encoders.layouts import layer_count, layout_for, longest_input
+from xltransfer.encoders.learner import Learner
+from xltransfer.encoders.source import EncoderSource
+from xltransfer.errors import EncoderError, did_you_mean
+from xltransfer.registry import ENCODERS
+
+_HUB_FILES = ["*.json", "*.safetensors", "*.model", "vocab.txt", "merges.txt"]
+
+
+@dataclass(frozen=True)
+class EncoderFiles:
+    """An encoder that is on this machine: its folder, configuration and tokenizer; weights not yet read."""
+
+    name: str
+    folder: Path
+    config: Any
+    tokenizer: Any
+    default_lr: float
+
+    @property
+    def padding(self) -> dict[str, int]:
+        """What each tokenizer feature is padded with."""
+        return {"input_ids": self.tokenizer.pad_token_id, "token_type_ids": self.tokenizer.pad_token_type_id}
+
+    def check(self, layers: Sequence[int], max_length: int) -> None:
+        """Raises EncoderError if an insertion layer or the input length is outside this encoder."""
+        layout_for(self.config.model_type)
+        last, longest = layer_count(self.config), longest_input(self.config)
+        for layer in layers:
+            if layer > last:
+                raise EncoderError(f"layer: received {layer}; allowed: 0 to {last}, the layers of encoder {self.name!r}.")
+        if max_length > longest:
+            raise EncoderError(
+                f"max_length: received {max_length}; allowed: at most {longest}, the positions of encoder {self.name!r}."
+            )
+
+
+def open_encoder(name: str) -> EncoderFiles:
+    """Find an encoder by registered name, folder or hub name, and read its configuration and tokenizer.
+
+    Raises EncoderError: not found, not reachable, damaged, or of an architecture outside the layout table.
+    """
+    source: EncoderSource | None = ENCODERS.load(name)() if name in ENCODERS.names() or _is_class(name) else None
+    location = source.location() if source else name
+    folder = Path(location) if Path(location).is_dir() else _download(location)
+    _check_weights(folder)
+    with _quiet():
+        try:
+            config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+            tokenizer = _load_tokenizer(folder)
+        except Exception as error:  # transformers raises many kinds on a damaged or incomplete folder
+            raise EncoderError(f"encoder {name!r}: {folder} cannot be read: {_one_line(error)}") from error
+    layout_for(config.model_type)
+    return EncoderFiles(name, folder, config, tokenizer, (source or EncoderSource).default_lr)
+
+
+def load_learner(
+    files: EncoderFiles, auto_class: str, labels: Sequence[str], layers: Sequence[int], attention: str | None, seed: int
+) -> Learner:
+    """The encoder with a fresh head of `len(labels)` outputs, in float32; the head's values are set by `seed`.
+
+    `attention` is an implementation's name in transformers, None for its default. Raises EncoderError.
+    """
+    ids = dict(enumerate(labels))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = _load_model(files.folder, auto_class, files.name, num_labels=len(labels), id2label=ids,
+                            label2id={label: index for index, label in ids.items()},
+                            attn_implementation=attention)  # fmt: skip
+    return Learner(model, layers)
+
+
+def load_trained(folder: Path, auto_class: str) -> Learner:
+    """A saved model with its head, in evaluation mode. Raises EncoderError."""
+    _check_weights(folder)
+    return Learner(_load_model(folder, auto_class, str(folder)), ()).eval()
+
+
+def _load_model(folder: Path, auto_class: str, name: str, **options: Any) -> Any:
+    with _quiet():
+        try:
+            return getattr(transformers, auto_class).from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, **options
+            )
+        except Exception as error:  # transformers raises many kinds on weights that do not fit
+            raise EncoderError(f"encoder {name!r}: weights in {folder} cannot be loaded: {_one_line(error)}") from error
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    if not tokenizer.is_fast:
+        raise EncoderError("its tokenizer has no fast version, which word alignment needs (tokenizer.json)")
+    if type(tokenizer.backend_tokenizer.pre_tokenizer).__name__ == "ByteLevel":  # words, not text, come in for tagging
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
+    if tokenizer.pad_token_id is None:
+        raise EncoderError("its tokenizer has no padding token")
+    return tokenizer
+
+
+def _is_class(name: str) -> bool:
+    return ":" in name and not Path(name).exists()
+
+
+def _download(name: str) -> Path:
+    """The folder of a hub model: from the local cache, else fetched; safetensors and JSON only."""
+    import huggingface_hub
+
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise EncoderError(f"encoder: {name!r} is not a folder; give one, a hub name, or {', '.join(ENCODERS.names())}.")
+    try:
+        try:
+            folder = huggingface_hub.snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True)
+        except huggingface_hub.errors.LocalEntryNotFoundError:
+            folder = huggingface_hub.snapshot_download(name, allow_patterns=_HUB_FILES)
+    except Exception as error:  # network, authentication, unknown repository, invalid name
+        raise EncoderError(
+            f"encoder {name!r} is not registered ({', '.join(ENCODERS.names())}), not a folder here, and could not be "
+            f"fetched from the hub ({type(error).__name__}: {_one_line(error)[:160]}).{did_you_mean(name, ENCODERS.names())} "
+            f"Offline: run 'hf download {name} --local-dir DIR' on a connected machine, copy DIR, pass --encoder DIR."
+        ) from error
+    return Path(folder)
+
+
+def _check_weights(folder: Path) -> None:
+    weights = sorted(folder.glob("*.safetensors"))
+    if not (folder / "config.json").is_file() or not weights:
+        raise EncoderError(
+            f"encoder: {folder} lacks {'config.json' if weights else 'model.safetensors'}; a folder in Hugging Face "
+            "layout is needed, with weights as safetensors (pickled .bin files are not read)."
+        )
+    for file in weights:
+        try:
+            with safetensors.safe_open(file, "pt") as opened:
+                opened.keys()
+        except (safetensors.SafetensorError, OSError) as error:
+            raise EncoderError(f"encoder: {file} is damaged or cut short ({_one_line(error)}); fetch it again.") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' reports on fresh heads and its progress bars, which say nothing to our users."""
+    level = transformers.logging.get_verbosity()
+    bars = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity(logging.CRITICAL)
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
+        if bars:
+            transformers.logging.enable_progress_bar()

@@ -1,0 +1,42 @@
+"""Errors that are the user's to mend: what was received, what is allowed, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class UserError(Exception):
+    """Input is at fault. The command line prints it as one line and exits with status 2."""
+
+
+class ConfigError(UserError):
+    """One or more faults of a configuration, reported together."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+class DataError(UserError):
+    """A data file, or one line of it, cannot be read; the message names the file and the line."""
+
+
+class EncoderError(UserError):
+    """An encoder cannot be found, fetched or read, or its architecture is not in the layout table."""
+
+
+class RegistryError(UserError):
+    """A part is unknown, registered twice, or fails on import."""
+
+
+def did_you_mean(received: str, allowed: Iterable[str]) -> str:
+    """A hint naming the nearest allowed values, or an empty string."""
+    near = difflib.get_close_matches(received, list(allowed), n=2, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+
+
+def unknown(what: str, received: object, allowed: Iterable[str]) -> str:
+    """The message for a value outside a closed set."""
+    names = sorted(allowed)
+    return f"{what}: received {received!r}; allowed: {', '.join(names) or 'none'}.{did_you_mean(str(received), names)}"

@@ -1,0 +1,71 @@
+"""The contract of a method: what one training step does with a source and a target batch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from xltransfer.backends.base import Backend, Gradients, named_gradients, seeded, trainable
+from xltransfer.data.batching import Batch
+from xltransfer.methods.updater import Updater
+from xltransfer.tasks.base import Task
+
+SOURCE, SUPPORT, QUERY, TARGET = 0, 1, 2, 3
+"""Offsets from a step's seed: every loss of a step has dropout masks of its own, the same in each evaluation."""
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """What is being trained, and by what: learner (θ), RTN (φ), their updaters, task and backend."""
+
+    learner: nn.Module
+    rtn: nn.Module
+    theta: Updater
+    phi: Updater
+    task: Task
+    backend: Backend
+    autocast: Callable[[], AbstractContextManager[object]]
+
+    def loss(self, learner: Callable[..., Tensor], batch: Batch, rtn: Callable[..., Tensor] | None = None) -> Tensor:
+        """The task's loss on a batch, a scalar; a source pass where `rtn` is given."""
+        with self.autocast():
+            logits = learner(batch.inputs, rtn) if rtn is not None else learner(batch.inputs)
+        return self.task.loss(logits, batch.labels)
+
+    def seeded_loss(self, seed: int, batch: Batch, rtn: Callable[..., Tensor] | None = None) -> Tensor:
+        """The learner's loss with dropout masks fixed by `seed`."""
+        with seeded(seed):
+            return self.loss(self.learner, batch, rtn)
+
+
+class Method(ABC):
+    """Options are keyword parameters of the constructor."""
+
+    uses_source: ClassVar[bool] = True
+    uses_rtn: ClassVar[bool] = False
+    uses_backend: ClassVar[bool] = False
+
+    @abstractmethod
+    def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
+        """One update of θ, and of φ where the method has one. Returns what to log: losses, gradient norms."""
+
+
+def add_gradients(first: Gradients, second: Gradients) -> Gradients:
+    """The sum of two gradients of the same parameters."""
+    return {name: first[name] + second[name] for name in first}
+
+
+def gradients(losses: Sequence[Tensor], module: nn.Module, keep: bool = False) -> Gradients:
+    """Gradients of the sum of `losses` by parameter name; `keep` keeps the graph for another call."""
+    parameters = trainable(module)
+    if not parameters:
+        return {}
+    values = list(parameters.values())
+    found = torch.autograd.grad(losses, values, allow_unused=True, retain_graph=keep)
+    return named_gradients(parameters, found)

@@ -1,0 +1,79 @@
+"""MetaXL (Xia et al. 2021, Algorithm 1): φ by the meta-gradient, θ by the losses it shapes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep
+from xltransfer.data.batching import Batch, split_batch
+from xltransfer.methods.base import QUERY, SOURCE, SUPPORT, Method, Trainee, add_gradients, gradients
+
+
+class MetaXL(Method):
+    """The first half of a target batch is support (inner step), the rest is query (meta loss)."""
+
+    uses_rtn = True
+    uses_backend = True
+
+    def __init__(
+        self,
+        *,
+        order: Annotated[
+            Literal["published", "released"],
+            "published (Algorithm 1): θ takes the inner gradient at the current φ; released: recomputed at the new φ",
+        ] = "published",
+        theta_batch: Annotated[
+            Literal["whole", "support"],
+            "whole: θ learns from the whole target batch, as joint training does; support: from half of it, as released",
+        ] = "whole",
+        free_of_lr: Annotated[
+            bool, "divide the meta-gradient by the inner learning rate, so that its size does not follow the schedule"
+        ] = True,
+    ) -> None:
+        self.order = order
+        self.theta_batch = theta_batch
+        self.free_of_lr = free_of_lr
+
+    def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
+        """See `Method.step`."""
+        support, query = split_batch(target, len(target) // 2)
+        share = support.weight / target.weight if self.theta_batch == "whole" else 1.0
+        problem = BilevelProblem(
+            trainee.learner,
+            trainee.rtn,
+            inner=lambda learner, rtn: trainee.loss(learner, source, rtn),
+            support=lambda learner: share * trainee.loss(learner, support),
+            query=lambda learner: trainee.loss(learner, query),
+            seed=seed,
+        )
+        inner_lr = trainee.theta.lr
+        meta = trainee.backend.step(problem, inner_lr)
+        theta = meta.inner_grads
+        if self.order == "published":
+            theta = self._with_query(trainee, theta, query, 1 - share, seed)
+        meta_norm = trainee.phi.apply(self._meta_gradients(meta, inner_lr))
+        if self.order == "released":
+            losses = [
+                trainee.seeded_loss(seed + SOURCE, source, trainee.rtn),
+                share * trainee.seeded_loss(seed + SUPPORT, support),
+            ]
+            theta = self._with_query(trainee, gradients(losses, trainee.learner), query, 1 - share, seed)
+        norm = trainee.theta.apply(theta)
+        return {
+            "inner_loss": meta.inner_loss.item(),
+            "meta_loss": meta.meta_loss.item(),
+            "meta_grad_norm": meta_norm,
+            "grad_norm": norm,
+        }
+
+    def _with_query(self, trainee: Trainee, theta: Gradients, query: Batch, share: float, seed: int) -> Gradients:
+        """Add the query half's part of the gradient of the whole target batch, at θ."""
+        if self.theta_batch == "support":
+            return theta
+        loss = share * trainee.seeded_loss(seed + QUERY, query)
+        return add_gradients(theta, gradients([loss], trainee.learner))
+
+    def _meta_gradients(self, meta: MetaStep, inner_lr: float) -> Gradients:
+        if not self.free_of_lr or inner_lr == 0:
+            return meta.meta_grads
+        return {name: gradient / inner_lr for name, gradient in meta.meta_grads.items()}

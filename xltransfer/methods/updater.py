@@ -1,0 +1,52 @@
+"""From gradients to an update: clipping, optimiser and learning-rate schedule of one set of parameters."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from xltransfer.backends.base import Gradients, trainable
+
+
+class Updater:
+    """Adam or AdamW with linear warm-up and decay over `total_steps`.
+
+    The rate of step t (from 0) is lr · min((t + 1) / warm-up, (total − t) / (total − warm-up)): never 0, because a
+    zero inner learning rate makes the meta-gradient vanish (the released code's first step). `clip` 0 is no clipping.
+    """
+
+    def __init__(
+        self, module: nn.Module, *, optimizer: str, lr: float, weight_decay: float, warmup: float, clip: float,
+        total_steps: int,
+    ) -> None:  # fmt: skip
+        self.parameters = trainable(module)
+        self.clip = clip
+        self._peak = lr
+        self._warmup = max(1, round(warmup * total_steps))
+        self._total = total_steps
+        self._done = 0
+        kind = torch.optim.AdamW if optimizer == "adamw" else torch.optim.Adam
+        values = list(self.parameters.values())
+        self._optimizer = kind(values, lr=lr, weight_decay=weight_decay) if values else None
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next update."""
+        rising = (self._done + 1) / self._warmup
+        falling = (self._total - self._done) / max(1, self._total - self._warmup)
+        return self._peak * max(0.0, min(1.0, rising, falling))
+
+    def apply(self, gradients: Gradients) -> float:
+        """Clip, update, and move on the schedule. Returns the gradient norm before clipping."""
+        norm = 0.0
+        if self._optimizer is not None:
+            for name, parameter in self.parameters.items():
+                parameter.grad = gradients[name]
+            norm = nn.utils.get_total_norm([p.grad for p in self.parameters.values() if p.grad is not None]).item()
+            if self.clip:
+                nn.utils.clip_grad_norm_(self.parameters.values(), self.clip)
+            self._optimizer.param_groups[0]["lr"] = self.lr
+            self._optimizer.step()
+            self._optimizer.zero_grad(set_to_none=True)
+        self._done += 1
+        return norm

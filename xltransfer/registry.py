@@ -1,0 +1,184 @@
+"""One registry for every kind of part: built-ins, decorators, entry points and `module:Class` meet here.
+
+Listing imports nothing; a part is imported when it is chosen.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+from xltransfer.errors import RegistryError, unknown
+
+PartT = TypeVar("PartT", bound=type)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name in a registry: where its class is (`module:Class`), who put it there, and what it is."""
+
+    name: str
+    target: str
+    origin: str
+    summary: str = ""
+
+
+class Registry:
+    """The parts of one kind by name.
+
+    `builtin` maps a name to (`module:Class`, summary); entry points of `group` and decorated classes join them.
+    """
+
+    def __init__(self, kind: str, builtin: dict[str, tuple[str, str]]) -> None:
+        self.kind = kind
+        self.group = f"xltransfer.{kind}s"
+        self._entries = {name: Entry(name, target, "xltransfer", summary) for name, (target, summary) in builtin.items()}
+        self._classes: dict[str, type] = {}
+        self._scanned = False
+
+    def register(self, name: str) -> Callable[[PartT], PartT]:
+        """Class decorator. Raises RegistryError if another class already has the name."""
+
+        def decorate(part: PartT) -> PartT:
+            target = f"{part.__module__}:{part.__qualname__}"
+            self._add(Entry(name, target, part.__module__, _first_line(part)))
+            self._classes[name] = part
+            return part
+
+        return decorate
+
+    def entries(self) -> list[Entry]:
+        """All known parts, by name; imports none of them."""
+        self._scan()
+        return [self._entries[name] for name in sorted(self._entries)]
+
+    def names(self) -> list[str]:
+        """The names of all known parts."""
+        return [entry.name for entry in self.entries()]
+
+    def __contains__(self, spec: str) -> bool:
+        return ":" in spec or spec in self.names()
+
+    def load(self, spec: str) -> type[Any]:
+        """The class behind a registered name or a `package.module:Class` path. Raises RegistryError."""
+        if ":" in spec:
+            return _import_target(spec, f"{self.kind} {spec!r}")
+        self._scan()
+        if spec in self._classes:
+            return self._classes[spec]
+        if spec not in self._entries:
+            raise RegistryError(unknown(self.kind, spec, self._entries))
+        entry = self._entries[spec]
+        return _import_target(entry.target, f"{self.kind} {spec!r} of {entry.origin}")
+
+    def _scan(self) -> None:
+        if self._scanned:
+            return
+        self._scanned = True
+        for point in metadata.entry_points(group=self.group):
+            owner = point.dist.name if point.dist else "an entry point"
+            self._add(Entry(point.name, point.value, owner))
+
+    def _add(self, entry: Entry) -> None:
+        known = self._entries.get(entry.name)
+        if known and known.target != entry.target:
+            raise RegistryError(
+                f"{self.kind} {entry.name!r} is registered twice: by {known.origin} ({known.target}) and by "
+                f"{entry.origin} ({entry.target}). Rename or uninstall one of them."
+            )
+        self._entries.setdefault(entry.name, entry)
+
+
+def _first_line(part: type) -> str:
+    return (part.__doc__ or "").strip().split("\n")[0]
+
+
+def _import_target(target: str, what: str) -> type[Any]:
+    module_name, _, attribute = target.partition(":")
+    try:
+        part: Any = importlib.import_module(module_name)
+        for step in attribute.split("."):
+            part = getattr(part, step)
+    except Exception as error:  # a plugin may raise anything at import
+        raise RegistryError(
+            f"{what} cannot be imported from {target!r}: {type(error).__name__}: {error}. "
+            "Check the spelling, or install the package that holds it."
+        ) from error
+    if not isinstance(part, type):
+        raise RegistryError(f"{what}: {target!r} is a {type(part).__name__}; a class is needed.")
+    return part
+
+
+@cache
+def load_plugin(path: Path) -> None:
+    """Import a Python file so that its decorators register what it holds. Raises RegistryError."""
+    if not path.is_file():
+        raise RegistryError(f"plugin: {str(path)!r} is not a file; give the path of a Python file.")
+    name = f"xltransfer_plugin_{path.stem}_{abs(hash(path)):x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise RegistryError(f"plugin: {str(path)!r} is not a Python file (its name must end in .py).")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except RegistryError:
+        raise
+    except Exception as error:
+        raise RegistryError(f"plugin {str(path)!r} fails on import: {type(error).__name__}: {error}") from error
+
+
+RTNS = Registry(
+    "rtn",
+    {
+        "identity": ("xltransfer.rtns.identity:Identity", "no change: the joint-training limit"),
+        "mlp": ("xltransfer.rtns.mlp:MLP", "bottleneck network of the paper, optionally gated"),
+    },
+)
+BACKENDS = Registry(
+    "backend",
+    {
+        "func": ("xltransfer.backends.func:Func", "exact: double backward through the source loss alone"),
+        "higher": ("xltransfer.backends.higher:Higher", "exact: differentiable inner step with the higher library"),
+    },
+)
+ENCODERS = Registry(
+    "encoder",
+    {"tiny": ("xltransfer.encoders.tiny:Tiny", "embedded default, pretrained on the synthetic languages")},
+)
+TASKS = Registry(
+    "task",
+    {
+        "ner": ("xltransfer.tasks.ner:NER", "named entities in BIO tags; entity F1"),
+        "pos": ("xltransfer.tasks.pos:POS", "part of speech; accuracy and macro F1"),
+        "sentiment": ("xltransfer.tasks.sentiment:Sentiment", "text classification; macro F1 and accuracy"),
+    },
+)
+DATASETS = Registry(
+    "dataset",
+    {"synthetic": ("xltransfer.data.synthetic:Synthetic", "generated languages at a chosen distance; any task")},
+)
+METHODS = Registry(
+    "method",
+    {
+        "joint": ("xltransfer.methods.joint:Joint", "source and target losses added"),
+        "joint-rtn": ("xltransfer.methods.joint_rtn:JointRTN", "joint, with the RTN trained by the ordinary gradient"),
+        "metaxl": ("xltransfer.methods.metaxl:MetaXL", "the RTN trained by the meta-gradient"),
+        "target-only": ("xltransfer.methods.target_only:TargetOnly", "the target's sentences alone"),
+    },
+)
+REGISTRIES = {f"{registry.kind}s": registry for registry in (RTNS, BACKENDS, ENCODERS, TASKS, DATASETS, METHODS)}
+
+register_rtn = RTNS.register
+register_backend = BACKENDS.register
+register_encoder = ENCODERS.register
+register_task = TASKS.register
+register_dataset = DATASETS.register
+register_method = METHODS.register

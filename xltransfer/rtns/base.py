@@ -1,0 +1,40 @@
+"""The contract of a representation transformation network (RTN; Xia et al. 2021, section 3)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class RTNInfo:
+    """What an RTN may want to know of the run: hidden size, insertion layers, source languages, encoder config."""
+
+    dim: int
+    layers: tuple[int, ...]
+    sources: tuple[str, ...]
+    encoder_config: Any
+
+
+class RTN(nn.Module, ABC):
+    """Computes the change that is added to the hidden states of a source pass.
+
+    A plugin subclasses this with `__init__(self, dim: int, *, option: type = default)` and `forward`. One that
+    needs more than the hidden size overrides `build`.
+    """
+
+    @classmethod
+    def build(cls, info: RTNInfo, **options: Any) -> RTN:
+        """The RTN for one run; by default `cls(info.dim, **options)`."""
+        return cls(info.dim, **options)
+
+    @abstractmethod
+    def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
+        """The change to add, shape (batch, time, dim).
+
+        `hidden` (batch, time, dim) are the states after `layer` (0: embeddings), cut off from the encoder's graph;
+        `mask` (batch, time) is 1 at tokens and 0 at padding.
+        """

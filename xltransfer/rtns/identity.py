@@ -1,0 +1,18 @@
+"""The RTN that changes nothing: MetaXL with it is joint training, which makes it the control of every claim."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from xltransfer.rtns.base import RTN
+
+
+class Identity(RTN):
+    """No change, no parameters."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+
+    def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
+        """Zeros, shape (batch, time, dim)."""
+        return hidden.new_zeros(()).expand_as(hidden)

@@ -1,0 +1,75 @@
+"""The contract of a task: labels, encoding, loss, prediction and score."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor
+
+from xltransfer.data.batching import Encoded
+from xltransfer.data.examples import Example
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Shares between 0 and 1."""
+
+    f1: float
+    precision: float
+    recall: float
+    accuracy: float
+
+    def to_dict(self) -> dict[str, float]:
+        """For metrics.json."""
+        return asdict(self)
+
+
+class Task(ABC):
+    """What is learnt. Options are keyword parameters of the constructor."""
+
+    kind: ClassVar[Literal["tagging", "text"]]
+    metric: ClassVar[Literal["f1", "accuracy"]]
+    """The score by which dev chooses the epoch."""
+    auto_class: ClassVar[str]
+    """The class of transformers that holds encoder and head."""
+
+    def check_label(self, label: str) -> str | None:
+        """What is wrong with a label as it stands in a file, or None."""
+        return None
+
+    def prepare(self, examples: Sequence[Example]) -> list[Example]:
+        """The examples with this task's labels; those it has no use for are left out."""
+        return list(examples)
+
+    @abstractmethod
+    def label_set(self, examples: Sequence[Example]) -> list[str]:
+        """The labels of a set, in a fixed order."""
+
+    @abstractmethod
+    def encode(
+        self, examples: Sequence[Example], labels: Sequence[str], tokenizer: Any, max_length: int
+    ) -> list[Encoded]:
+        """Subwords and label ids; ids are positions in `labels`, and labels not there are ignored in losses."""
+
+    @abstractmethod
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross-entropy, a scalar. `logits` (..., labels), `labels` (...)."""
+
+    @abstractmethod
+    def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[Any]:
+        """The prediction for each sentence of a batch: a list of tags, or a label."""
+
+    @abstractmethod
+    def gold(self, examples: Sequence[Example]) -> list[Any]:
+        """What `decode` should have returned."""
+
+    @abstractmethod
+    def score(self, gold: Sequence[Any], predicted: Sequence[Any]) -> Scores:
+        """Compare predictions with gold labels."""
+
+    @abstractmethod
+    def majority(self, train: Sequence[Example], test: Sequence[Example]) -> list[Any]:
+        """Predictions for `test` that always name the most frequent label of `train`."""

@@ -1,0 +1,86 @@
+"""What tagging tasks share: labels at first subwords, losses over words, tags back from logits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from xltransfer.data.batching import IGNORED, Encoded
+from xltransfer.data.examples import Example, TaggedSentence
+from xltransfer.tasks.base import Task
+
+
+class Tagging(Task):
+    """One tag a word, predicted at the word's first subword."""
+
+    kind = "tagging"
+    auto_class = "AutoModelForTokenClassification"
+    cut_tag: ClassVar[str]
+    """The tag of words that truncation removed."""
+
+    def encode(
+        self, examples: Sequence[Example], labels: Sequence[str], tokenizer: Any, max_length: int
+    ) -> list[Encoded]:
+        """See `Task.encode`. Special tokens, truncation and word positions are the tokenizer's own."""
+        if not examples:
+            return []
+        sentences = [_tagged(example) for example in examples]
+        words = [list(sentence.words) for sentence in sentences]
+        encoding = tokenizer(
+            words, is_split_into_words=True, truncation=True, max_length=max_length, return_attention_mask=True
+        )
+        ids = {label: index for index, label in enumerate(labels)}
+        encoded = []
+        for row, sentence in enumerate(sentences):
+            features = {name: column[row] for name, column in encoding.items()}
+            first = _first_subwords(encoding.word_ids(row), len(sentence.words))
+            tags = [IGNORED] * len(features["input_ids"])
+            for position, tag in zip(first, sentence.tags, strict=True):
+                if position >= 0:
+                    tags[position] = ids.get(tag, IGNORED)
+            encoded.append(Encoded(features, tags, first))
+        return encoded
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """See `Task.loss`: the mean over words."""
+        return F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED)
+
+    def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[list[str]]:
+        """See `Task.decode`."""
+        best = logits.argmax(-1).tolist()
+        return [
+            [labels[row[position]] if position >= 0 else self.cut_tag for position in sentence.words]
+            for row, sentence in zip(best, sentences, strict=True)
+        ]
+
+    def gold(self, examples: Sequence[Example]) -> list[list[str]]:
+        """See `Task.gold`."""
+        return [list(_tagged(example).tags) for example in examples]
+
+    def majority(self, train: Sequence[Example], test: Sequence[Example]) -> list[list[str]]:
+        """See `Task.majority`."""
+        counts = Counter(tag for example in train for tag in _tagged(example).tags)
+        most = min(counts, key=lambda tag: (-counts[tag], tag))
+        return [[most] * len(_tagged(example).words) for example in test]
+
+    def tags_of(self, examples: Sequence[Example]) -> list[str]:
+        """All tags of a set, sorted."""
+        return sorted({tag for example in examples for tag in _tagged(example).tags})
+
+
+def _tagged(example: Example) -> TaggedSentence:
+    assert isinstance(example, TaggedSentence)
+    return example
+
+
+def _first_subwords(word_ids: Sequence[int | None], count: int) -> tuple[int, ...]:
+    """Position of each word's first subword; -1 for a word without one."""
+    first = [-1] * count
+    for position, word in enumerate(word_ids):
+        if word is not None and first[word] < 0:
+            first[word] = position
+    return tuple(first)
