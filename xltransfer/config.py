@@ -49,7 +49,7 @@ class RunConfig:
     backend_options: Options = _field({}, "option of the backend", metavar="K=V")
     source_size: int | None = _field(1000, "sentences of each source language; none for all", metavar="N", lowest=1)
     target_size: int | None = _field(100, "sentences of the target language; none for all", metavar="N", lowest=1)
-    epochs: int = _field(5, "passes over the source sample", metavar="N", lowest=1)
+    epochs: int = _field(4, "passes over the source sample", metavar="N", lowest=1)
     batch_size: int = _field(16, "sentences of source and of target a step", metavar="N", lowest=1)
     lr: float | None = _field(None, "peak learning rate of the encoder and head [the encoder's own]", metavar="X")
     meta_lr: float = _field(1e-3, "peak learning rate of the RTN", metavar="X", lowest=0)

@@ -59,7 +59,7 @@ def open_encoder(name: str) -> EncoderFiles:
     location = source.location() if source else name
     folder = Path(location) if Path(location).is_dir() else _download(location)
     _check_weights(folder)
-    with _quiet():
+    with quiet_transformers():
         try:
             config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
             tokenizer = _load_tokenizer(folder)
@@ -92,7 +92,7 @@ def load_trained(folder: Path, auto_class: str) -> Learner:
 
 
 def _load_model(folder: Path, auto_class: str, name: str, **options: Any) -> Any:
-    with _quiet():
+    with quiet_transformers():
         try:
             return getattr(transformers, auto_class).from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, **options
@@ -156,7 +156,7 @@ def _one_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Without transformers' reports on fresh heads and its progress bars, which say nothing to our users."""
     level = transformers.logging.get_verbosity()
     bars = transformers.logging.is_progress_bar_enabled()

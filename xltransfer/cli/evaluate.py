@@ -1,0 +1,32 @@
+"""`xlt evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xltransfer.data.dataset import SPLITS
+from xltransfer.errors import ConfigError, unknown
+
+
+def command(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a finished run")],
+    split: Annotated[str, typer.Option(metavar="NAME", help="dev or test")] = "test",
+    target: Annotated[str | None, typer.Option(metavar="LANG", help="another language of the same data")] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="print the scores as one JSON object")] = False,
+) -> None:
+    """Score."""
+    if split not in SPLITS:
+        raise ConfigError([unknown("split", split, SPLITS)])
+    from xltransfer.training.trained import evaluate
+
+    scores, count = evaluate(run_dir, split, target, device)
+    if as_json:
+        print(json.dumps({"split": split, "sentences": count, **scores.to_dict()}))
+        return
+    shown = "  ".join(f"{name} {100 * value:.2f}" for name, value in scores.to_dict().items())
+    print(f"{split} ({count} sentences): {shown}")

@@ -1,0 +1,63 @@
+"""`xlt`: one module a command; errors of the user's in one line."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+
+from xltransfer.cli import doctor, evaluate, export, ls, predict, run
+from xltransfer.errors import UserError
+
+app = typer.Typer(
+    help="Cross-lingual transfer for languages with a hundred labelled sentences.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("run", help="Train, choose the epoch on dev, score test once, and keep everything in a run folder.")(run.command)
+app.command("evaluate", help="Score a finished run again.")(evaluate.command)
+app.command("predict", help="Tag or classify text with a finished run.")(predict.command)
+app.command("export", help="Copy a run's model, in Hugging Face format and without the RTN.")(export.command)
+app.command("ls", help="List registered parts; imports none of them.")(ls.command)
+app.command("doctor", help="What this machine can run, and what is missing for the rest.")(doctor.command)
+
+
+@app.callback()
+def _root() -> None:
+    """Keeps the subcommands' names visible in usage lines."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 2 the user's input is at fault, 130 interrupted, 1 anything else."""
+    sys.exit(status_of(arguments))
+
+
+def status_of(arguments: list[str] | None = None) -> int:
+    """The exit status of a command line, its messages printed."""
+    try:
+        status = app(args=arguments, standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except UserError as error:
+        return _complain(str(error), 2)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error)
+            return 2
+        if hasattr(error, "format_message"):  # a usage error of Typer's command-line parser, whichever it is built on
+            return _complain(f"{error.format_message()} 'xlt --help' and 'xlt COMMAND --help' list what is allowed.", 2)
+        if type(error).__name__ == "Abort":
+            return _complain("interrupted", 130)
+        traceback.print_exc()
+        return 1
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"xlt: error: {' '.join(message.split())}" if status == 2 else f"xlt: {message}", file=sys.stderr)
+    return status

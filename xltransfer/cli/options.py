@@ -1,0 +1,65 @@
+"""The command line's options of a configuration, made from its fields."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xltransfer.config import RunConfig, read_yaml
+from xltransfer.errors import ConfigError
+
+_OPTION_NAMES = {"task_options": "task-opt", "data_options": "data-opt", "method_options": "method-opt",
+                 "rtn_options": "rtn-opt", "backend_options": "backend-opt"}  # fmt: skip
+
+
+def takes_config(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command(given, **own)` an option for every field of RunConfig; `given` has those the user named."""
+    names = {spec.name for spec in fields(RunConfig)}
+    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "given"]
+
+    def wrapper(**values: Any) -> None:
+        given = {name: values.pop(name) for name in names}
+        command({name: value for name, value in given.items() if value not in (None, [], ())}, **values)
+
+    parameters = [_parameter(spec) for spec in fields(RunConfig)] + own
+    wrapper.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    )
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapper
+
+
+def merged_config(given: dict[str, Any], config_file: Path | None) -> RunConfig:
+    """The configuration file's values, overridden by those given. Raises ConfigError."""
+    raw = read_yaml(config_file) if config_file else {}
+    for name, value in given.items():
+        raw[name] = {**raw.get(name, {}), **_pairs(name, value)} if name in _OPTION_NAMES else value
+    return RunConfig.from_mapping(raw)
+
+
+def _parameter(spec: Any) -> inspect.Parameter:
+    repeated = isinstance(spec.default, tuple) or spec.name in _OPTION_NAMES
+    flag = f"--{_OPTION_NAMES.get(spec.name, spec.name.replace('_', '-'))}"
+    default = "" if spec.name in _OPTION_NAMES or spec.default in (None, ()) else _shown(spec.default)
+    option = typer.Option(
+        flag, metavar=spec.metadata["metavar"], help=spec.metadata["help"] + default, show_default=False
+    )
+    kind = Annotated[list[str] | None, option] if repeated else Annotated[str | None, option]
+    return inspect.Parameter(spec.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+
+
+def _shown(default: Any) -> str:
+    value = " ".join(map(str, default)) if isinstance(default, tuple) else default
+    return f" [{value}]"
+
+
+def _pairs(name: str, values: list[str]) -> dict[str, str]:
+    faults = [f"--{_OPTION_NAMES[name]}: received {value!r}; allowed: NAME=VALUE." for value in values if "=" not in value]
+    if faults:
+        raise ConfigError(faults)
+    return dict(value.split("=", 1) for value in values)

@@ -1,0 +1,53 @@
+"""`xlt predict`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xltransfer.errors import ConfigError, DataError, unknown
+
+
+def command(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a finished run, its model/, or an export")],
+    input: Annotated[str, typer.Option("--input", metavar="FILE", help="one text a line; - is standard input")] = "-",
+    words: Annotated[bool, typer.Option("--words", help="lines are words with spaces between; keep them")] = False,
+    format: Annotated[str, typer.Option("--format", metavar="NAME", help="tsv or jsonl")] = "tsv",
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="write here, not to standard output")] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Predict."""
+    if format not in ("tsv", "jsonl"):
+        raise ConfigError([unknown("format", format, ("tsv", "jsonl"))])
+    if output is not None and output.exists():
+        raise ConfigError([f"output: {str(output)!r} exists; name another file."])
+    lines = _lines(input)
+    from xltransfer.training.run_folder import write_text
+    from xltransfer.training.trained import TrainedModel, as_record, as_tsv
+
+    model = TrainedModel.load(run_dir, device)
+    examples = model.read(lines, words)
+    predicted = zip(examples, model.predict(examples), strict=True)
+    if format == "jsonl":
+        shown = [json.dumps(as_record(example, label), ensure_ascii=False) for example, label in predicted]
+    else:
+        shown = [as_tsv(example, label) for example, label in predicted]
+    text = "\n".join(shown)
+    if output is None:
+        print(text)
+    else:
+        write_text(output, text + "\n")
+
+
+def _lines(source: str) -> list[str]:
+    if source == "-":
+        return sys.stdin.read().splitlines()
+    from xltransfer.data.tagged_files import read_lines
+
+    if not Path(source).is_file():
+        raise DataError(f"input: {source!r} is not a file; give one, or - for standard input.")
+    return read_lines(Path(source))

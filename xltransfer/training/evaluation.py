@@ -1,0 +1,41 @@
+"""Predictions and scores of a learner, without an RTN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+from xltransfer.data.batching import Collator, Encoded
+from xltransfer.encoders.learner import Learner
+from xltransfer.tasks.base import Task
+
+EVALUATION_BATCH = 64
+
+
+@torch.no_grad()
+def predict(
+    learner: Learner,
+    task: Task,
+    encoded: Sequence[Encoded],
+    labels: Sequence[str],
+    collate: Collator,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> list[Any]:
+    """A prediction for each sentence, in order; batches are of like length, so that little is padding."""
+    was_training = learner.training
+    learner.eval()
+    device = next(learner.parameters()).device
+    order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].features["input_ids"]))
+    predictions: list[Any] = [None] * len(encoded)
+    for start in range(0, len(order), EVALUATION_BATCH):
+        rows = order[start : start + EVALUATION_BATCH]
+        sentences = [encoded[row] for row in rows]
+        with autocast():
+            logits = learner(collate(sentences).to(device).inputs)
+        for row, prediction in zip(rows, task.decode(logits, sentences, labels), strict=True):
+            predictions[row] = prediction
+    learner.train(was_training)
+    return predictions

@@ -1,0 +1,94 @@
+"""The training loop: epochs over the source, a dev score after each, the best epoch kept."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from xltransfer.backends.base import SEEDS_PER_PROBLEM
+from xltransfer.data.batching import Batch, Collator, endless_order, epoch_order
+from xltransfer.methods.base import Trainee
+from xltransfer.methods.updater import Updater
+from xltransfer.tasks.base import Scores
+from xltransfer.training.evaluation import predict
+from xltransfer.training.preparation import EncodedSet, Prepared
+from xltransfer.training.progress import Reporter
+
+Log = Callable[[dict[str, Any]], None]
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome of training; learner and RTN hold the best epoch's values."""
+
+    best_epoch: int
+    dev: Scores
+    dev_predictions: list[Any]
+    steps: int
+    seconds: float
+
+
+def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
+    """Train to the end and go back to the epoch that dev chose (the earliest of equals)."""
+    config, collate = run.config, Collator(run.encoder.padding)
+    steps_an_epoch = math.ceil(len(run.source.examples) / config.batch_size)
+    trainee = _trainee(run, steps_an_epoch * config.epochs)
+    targets = endless_order(len(run.target.examples), config.batch_size, config.seed + 1)
+    best: tuple[int, Scores, list[Any], State, State] | None = None
+    started, step = time.monotonic(), 0
+    reporter.start(steps_an_epoch * config.epochs, config.epochs)
+    try:
+        for epoch in range(1, config.epochs + 1):
+            run.learner.train()
+            run.rtn.train()
+            order = epoch_order(len(run.source.examples), config.batch_size, config.seed * 1_000_003 + epoch)
+            for rows in order:
+                source, target = _batch(run.source, rows, collate, run), _batch(run.target, next(targets), collate, run)
+                rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
+                seed = (config.seed * 1_000_003 + step) * SEEDS_PER_PROBLEM
+                losses = run.method.step(trainee, source, target, seed)
+                step += 1
+                log({"step": step, "epoch": epoch, **losses, **rates})
+                reporter.step(step, losses)
+            predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast)
+            dev = run.task.score(run.task.gold(run.dev.examples), predictions)
+            better = best is None or getattr(dev, run.task.metric) > getattr(best[1], run.task.metric)
+            if better:
+                best = (epoch, dev, predictions, _copy(run.learner), _copy(run.rtn))
+            log({"step": step, "epoch": epoch, "dev": dev.to_dict()})
+            reporter.epoch(epoch, run.task.metric, getattr(dev, run.task.metric), better)
+    finally:
+        reporter.stop()
+    assert best is not None
+    run.learner.load_state_dict(best[3])
+    run.rtn.load_state_dict(best[4])
+    return Trained(best[0], best[1], best[2], step, time.monotonic() - started)
+
+
+def _trainee(run: Prepared, steps: int) -> Trainee:
+    config = run.config
+    assert config.lr is not None
+    shared: dict[str, Any] = {
+        "optimizer": config.optimizer,
+        "weight_decay": config.weight_decay,
+        "warmup": config.warmup,
+        "clip": config.clip,
+        "total_steps": steps,
+    }
+    theta = Updater(run.learner, lr=config.lr, **shared)
+    phi = Updater(run.rtn, lr=config.meta_lr, **shared)
+    return Trainee(run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast)
+
+
+def _batch(part: EncodedSet, rows: list[int], collate: Collator, run: Prepared) -> Batch:
+    return collate([part.encoded[row] for row in rows]).to(run.device)
+
+
+def _copy(module: Any) -> State:
+    return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}

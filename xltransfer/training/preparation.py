@@ -1,0 +1,151 @@
+"""Everything of a run that the user's input can get wrong, done before anything is written."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xltransfer.backends.base import Backend
+from xltransfer.config import RunConfig
+from xltransfer.data.batching import Encoded
+from xltransfer.data.dataset import Dataset
+from xltransfer.data.examples import Example
+from xltransfer.data.folder import Folder
+from xltransfer.data.sampling import sample
+from xltransfer.encoders.learner import Learner
+from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
+from xltransfer.errors import ConfigError, UserError
+from xltransfer.methods.base import Method
+from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS
+from xltransfer.rtns.base import RTN, RTNInfo
+from xltransfer.tasks.base import Task
+from xltransfer.training.device import autocast, choose_device
+from xltransfer.training.progress import Reporter
+
+
+@dataclass(frozen=True)
+class EncodedSet:
+    """Examples and the same examples encoded."""
+
+    examples: Sequence[Example]
+    encoded: Sequence[Encoded]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run ready to train. `config` is resolved: nothing in it is left to a default."""
+
+    config: RunConfig
+    device: torch.device
+    autocast: Callable[[], AbstractContextManager[object]]
+    task: Task
+    labels: tuple[str, ...]
+    encoder: EncoderFiles
+    learner: Learner
+    rtn: RTN
+    method: Method
+    backend: Backend
+    source: EncodedSet
+    target: EncodedSet
+    dev: EncodedSet
+    test: EncodedSet
+
+
+def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
+    """Resolve names, read data and encoder. Raises UserError; writes nothing."""
+    config = config.validated()
+    device = choose_device(config.device)
+    context = autocast(config.precision, device)
+    task: Task = TASKS.load(config.task)(**config.task_options)
+    dataset = open_dataset(config)
+    config = _with_languages(config, dataset)
+    encoder = open_encoder(config.encoder)
+    config = dataclasses.replace(config, lr=config.lr or encoder.default_lr)
+    encoder.check(config.layer, config.max_length)
+
+    reporter.note(f"reading {config.data}: {', '.join(config.source)} to {config.target}")
+    assert config.target is not None
+    pools = [dataset.load(task, language, "train") for language in config.source]
+    target_pool, dev, test = (dataset.load(task, config.target, split) for split in ("train", "dev", "test"))
+    labels = _labels(task, pools, target_pool, reporter)
+    source = [
+        example
+        for language, pool in zip(config.source, pools, strict=True)
+        for example in sample(pool, config.source_size, config.data_seed, f"source_size ({language})")
+    ]
+    target = sample(target_pool, config.target_size, config.data_seed, f"target_size ({config.target})")
+
+    def encoded(examples: Sequence[Example]) -> EncodedSet:
+        return EncodedSet(examples, task.encode(examples, labels, encoder.tokenizer, config.max_length))
+
+    sets = {name: encoded(examples) for name, examples in
+            {"source": source, "target": target, "dev": dev, "test": test}.items()}  # fmt: skip
+    _report_cuts(sets, config.max_length, reporter)
+    reporter.note(f"loading encoder {config.encoder}")
+    method, backend, rtn = _build_parts(config, encoder)
+    attention = backend.capabilities.attention if method.uses_backend else None
+    learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed)
+    return Prepared(
+        config, device, context, task, labels, encoder, learner.to(device), rtn.to(device), method, backend, **sets
+    )
+
+
+def open_dataset(config: RunConfig) -> Dataset:
+    """The dataset a configuration names. Raises DataError."""
+    if config.data in DATASETS:
+        dataset: Dataset = DATASETS.load(config.data)(**config.data_options)
+        return dataset
+    return Folder(Path(config.data), config.data_seed)
+
+
+def _with_languages(config: RunConfig, dataset: Dataset) -> RunConfig:
+    source, target = config.source or dataset.default_source, config.target or dataset.default_target
+    missing = [f"{what}: none given; pass --{what} LANG; {config.data} holds: {', '.join(dataset.languages())}."
+               for what, value in (("source", source), ("target", target)) if not value]  # fmt: skip
+    if target in source:
+        missing.append(f"target: {target!r} is also a source; name two different languages.")
+    if missing:
+        raise ConfigError(missing)
+    return dataclasses.replace(config, source=source, target=target)
+
+
+def _labels(task: Task, sources: Sequence[list[Example]], target: list[Example], reporter: Reporter) -> tuple[str, ...]:
+    """The labels of source and target together; says which the target lacks."""
+    source_labels = task.label_set([example for pool in sources for example in pool])
+    target_labels = task.label_set(target)
+    for these, those, what in ((source_labels, target_labels, "source"), (target_labels, source_labels, "target")):
+        if lacking := [label for label in these if label not in those]:
+            other = "target" if what == "source" else "source"
+            reporter.warn(f"labels of the {what} that the {other}'s training data lack: {', '.join(lacking)}.")
+    labels = task.label_set([example for pool in (*sources, target) for example in pool])
+    if len(labels) < 2:
+        raise UserError(f"data: the training data hold one label, {labels}; at least two are needed to learn.")
+    return tuple(labels)
+
+
+def _report_cuts(sets: dict[str, EncodedSet], max_length: int, reporter: Reporter) -> None:
+    for name, part in sets.items():
+        if cut := sum(encoded.cut for encoded in part.encoded):
+            reporter.warn(
+                f"{name}: {cut} of {len(part.examples)} sentences lose words at --max-length {max_length}; "
+                "words without a prediction count as wrong."
+            )
+
+
+def _build_parts(config: RunConfig, encoder: EncoderFiles) -> tuple[Method, Backend, RTN]:
+    method: Method = METHODS.load(config.method)(**config.method_options)
+    info = RTNInfo(encoder.config.hidden_size, config.layer, config.source, encoder.config)
+    rtn_class: type[RTN] = RTNS.load(config.rtn)
+    try:
+        backend: Backend = BACKENDS.load(config.backend)(**config.backend_options)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            return method, backend, rtn_class.build(info, **config.rtn_options)
+    except ValueError as error:
+        raise ConfigError([f"rtn {config.rtn} or backend {config.backend}: {error}"]) from error

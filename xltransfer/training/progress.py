@@ -1,0 +1,94 @@
+"""What a user sees of a run while it goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+
+class Reporter:
+    """Says nothing; the base of those that do."""
+
+    def note(self, message: str) -> None:
+        """A stage begins."""
+
+    def warn(self, message: str) -> None:
+        """Something the user should know; the run goes on."""
+
+    def start(self, steps: int, epochs: int) -> None:
+        """Training begins."""
+
+    def step(self, step: int, losses: Mapping[str, float]) -> None:
+        """A step is done."""
+
+    def epoch(self, epoch: int, metric: str, dev: float, best: bool) -> None:
+        """An epoch is scored on dev."""
+
+    def stop(self) -> None:
+        """Training has ended, well or not."""
+
+
+class WarningReporter(Reporter):
+    """Warnings alone, on standard error."""
+
+    def warn(self, message: str) -> None:
+        """See `Reporter.warn`."""
+        print(f"warning: {message}", file=sys.stderr)
+
+
+class ConsoleReporter(Reporter):
+    """Losses, dev score, steps a second and time left, live on standard error; one line an epoch where that is no terminal."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("[bold]training"), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(), console=self.console,
+        )  # fmt: skip
+        self._live: Live | None = None
+        self._losses = self._dev = ""
+        self._epochs = 0
+
+    def note(self, message: str) -> None:
+        """See `Reporter.note`."""
+        self.console.print(message, style="dim", highlight=False, soft_wrap=True, markup=False)
+
+    def warn(self, message: str) -> None:
+        """See `Reporter.warn`."""
+        self.console.print(f"warning: {message}", style="yellow", highlight=False, soft_wrap=True, markup=False)
+
+    def start(self, steps: int, epochs: int) -> None:
+        """See `Reporter.start`."""
+        self._epochs = epochs
+        self._task = self._bar.add_task("train", total=steps, rate="")
+        if self.console.is_terminal:
+            self._live = Live(self._panel(), console=self.console, refresh_per_second=4, transient=True)
+            self._live.start()
+
+    def step(self, step: int, losses: Mapping[str, float]) -> None:
+        """See `Reporter.step`."""
+        self._losses = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in losses.items())
+        task = self._bar.tasks[0]
+        rate = f"{step / task.elapsed:.1f} steps/s" if task.elapsed else ""
+        self._bar.update(self._task, completed=step, rate=rate)
+        if self._live:
+            self._live.update(self._panel())
+
+    def epoch(self, epoch: int, metric: str, dev: float, best: bool) -> None:
+        """See `Reporter.epoch`."""
+        self._dev = f"epoch {epoch}/{self._epochs}: dev {metric} {100 * dev:.2f}{'  (best so far)' if best else ''}"
+        self.console.print(f"{self._dev}   {self._losses}", highlight=False, soft_wrap=True, markup=False)
+
+    def stop(self) -> None:
+        """See `Reporter.stop`."""
+        if self._live:
+            self._live.stop()
+
+    def _panel(self) -> Any:
+        return Group(self._bar, Text(self._losses), Text(self._dev))
