@@ -56,7 +56,9 @@ class RunConfig:
     optimizer: Literal["adamw", "adam"] = _field(
         "adamw", "adamw decays weights apart from the gradient; adam adds L2 to it, as released", metavar="NAME"
     )
-    weight_decay: float = _field(0.0, "weight decay (adamw) or L2 (adam) on encoder, head and RTN", metavar="X", lowest=0)
+    weight_decay: float = _field(
+        0.0, "weight decay (adamw) or L2 (adam) on encoder, head and RTN", metavar="X", lowest=0
+    )
     warmup: float = _field(0.1, "share of the steps in which the learning rates rise", metavar="X", lowest=0)
     clip: float = _field(10.0, "largest gradient norm, of the learner and of the RTN each", metavar="X", lowest=0)
     max_length: int = _field(128, "longest input in subwords, special tokens included", metavar="N", lowest=3)
@@ -108,7 +110,7 @@ class RunConfig:
         faults = [*_range_faults(self)]
         for plugin in self.plugin:
             _collect(faults, lambda plugin=plugin: load_plugin(Path(plugin).resolve()))  # type: ignore[misc]
-        changes = {}
+        changes: dict[str, Any] = {}
         for kind, registry in _PARTS.items():
             options = getattr(self, f"{kind}_options")
             changes[f"{kind}_options"] = _checked_options(registry, getattr(self, kind), options, faults)

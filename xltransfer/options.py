@@ -24,11 +24,11 @@ class Option:
 
 def options_of(part: type) -> dict[str, Option]:
     """The keyword-only parameters of `part`'s constructor, help taken from `Annotated[type, "help"]`."""
-    constructor: Any = vars(part).get("build", part.__init__)
+    constructor: Any = vars(part).get("build", _constructor(part))
     constructor = getattr(constructor, "__func__", constructor)
     parameters = inspect.signature(constructor).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):  # `build(info, **options)` hands them on
-        constructor = part.__init__
+        constructor = _constructor(part)
         parameters = inspect.signature(constructor).parameters.values()
     hints = get_type_hints(constructor, include_extras=True)
     found = {}
@@ -39,6 +39,10 @@ def options_of(part: type) -> dict[str, Option]:
             plain, *notes = get_args(hint) if annotated else (hint,)
             found[parameter.name] = Option(parameter.name, plain, parameter.default, " ".join(map(str, notes)))
     return found
+
+
+def _constructor(part: Any) -> Any:
+    return part.__init__
 
 
 def check_options(part: type, given: Mapping[str, Any], what: str) -> tuple[dict[str, Any], list[str]]:
@@ -92,6 +96,8 @@ def _convert_union(raw: Any, arguments: tuple[Any, ...]) -> Any:
     if type(None) in arguments and (raw is None or raw in ("none", "null")):
         return None
     for argument in arguments:
+        if argument is type(None):
+            continue
         try:
             return convert(raw, argument)
         except ValueError:

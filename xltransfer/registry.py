@@ -39,7 +39,9 @@ class Registry:
     def __init__(self, kind: str, builtin: dict[str, tuple[str, str]]) -> None:
         self.kind = kind
         self.group = f"xltransfer.{kind}s"
-        self._entries = {name: Entry(name, target, "xltransfer", summary) for name, (target, summary) in builtin.items()}
+        self._entries = {
+            name: Entry(name, target, "xltransfer", summary) for name, (target, summary) in builtin.items()
+        }
         self._classes: dict[str, type] = {}
         self._scanned = False
 

@@ -88,7 +88,7 @@ class Backend(ABC):
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Within: torch's random states are set from `seed`; afterwards they are as before."""
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() and torch.cuda.is_initialized() else []
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield

@@ -17,7 +17,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("run", help="Train, choose the epoch on dev, score test once, and keep everything in a run folder.")(run.command)
+app.command("run", help="Train, choose the epoch on dev, score test once, and keep everything in a run folder.")(
+    run.command
+)
 app.command("evaluate", help="Score a finished run again.")(evaluate.command)
 app.command("predict", help="Tag or classify text with a finished run.")(predict.command)
 app.command("export", help="Copy a run's model, in Hugging Face format and without the RTN.")(export.command)

@@ -59,7 +59,9 @@ def _shown(default: Any) -> str:
 
 
 def _pairs(name: str, values: list[str]) -> dict[str, str]:
-    faults = [f"--{_OPTION_NAMES[name]}: received {value!r}; allowed: NAME=VALUE." for value in values if "=" not in value]
+    faults = [
+        f"--{_OPTION_NAMES[name]}: received {value!r}; allowed: NAME=VALUE." for value in values if "=" not in value
+    ]
     if faults:
         raise ConfigError(faults)
     return dict(value.split("=", 1) for value in values)

@@ -65,7 +65,9 @@ class Folder(Dataset):
             raise DataError(unknown(f"language in {self.root}", language, self.languages()))
         if len(matches) > 1:
             paths = ", ".join(str(match.relative_to(self.root)) for match in matches)
-            raise DataError(f"language {language!r} is in several folders of {self.root}: {paths}. Name one by its path.")
+            raise DataError(
+                f"language {language!r} is in several folders of {self.root}: {paths}. Name one by its path."
+            )
         return matches[0]
 
     @cached_property

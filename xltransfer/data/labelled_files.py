@@ -101,7 +101,9 @@ def _spreadsheet_rows(path: Path) -> Iterator[tuple[str, Sequence[Any]]]:
     try:
         import openpyxl
     except ImportError as error:
-        raise DataError(f"{path}: reading a spreadsheet needs openpyxl; run: pip install 'xltransfer[xlsx]'.") from error
+        raise DataError(
+            f"{path}: reading a spreadsheet needs openpyxl; run: pip install 'xltransfer[xlsx]'."
+        ) from error
     try:
         workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # openpyxl raises KeyError, BadZipFile, ValueError and its own on a damaged file
@@ -130,7 +132,9 @@ def _from_json(path: Path, lines: list[str]) -> tuple[str, list[Row]]:
     found, column = [], ""
     for where, value in objects:
         if not isinstance(value, Mapping):
-            raise DataError(f"{path}:{where}: received {type(value).__name__}; an object with a text and a label is needed.")
+            raise DataError(
+                f"{path}:{where}: received {type(value).__name__}; an object with a text and a label is needed."
+            )
         names = list(value)
         text_name = names[_column(path, names, TEXT_COLUMNS, "text", where)]
         column = names[_column(path, names, LABEL_COLUMNS, "label", where)]

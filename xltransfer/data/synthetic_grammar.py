@@ -148,7 +148,9 @@ class Grammar:
             return Phrase("name", (*title, *_entity("PER", *name)))
         if kind == "LOC":
             if draw < 0.3:
-                return Phrase("name", _entity("LOC", self._token("geo"), self._token("last" if draw < 0.1 else "place")))
+                return Phrase(
+                    "name", _entity("LOC", self._token("geo"), self._token("last" if draw < 0.1 else "place"))
+                )
             return Phrase("name", _entity("LOC", self._token("place")))
         if draw < 0.4:
             return Phrase("name", _entity("ORG", self._token("place"), self._token("organisation")))

@@ -66,7 +66,9 @@ def read_lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is not UTF-8 ({error.reason}); convert the file to UTF-8.") from error
+        raise DataError(
+            f"{path}: byte {error.start} is not UTF-8 ({error.reason}); convert the file to UTF-8."
+        ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
     if not text.strip():

@@ -41,9 +41,7 @@ def _transform(rtn: Change, mask: Tensor, layer: int) -> Callable[[Tensor], Tens
     return transform
 
 
-def _attach(
-    base: nn.Module, layout: Layout, layer: int, transform: Callable[[Tensor], Tensor]
-) -> RemovableHandle:
+def _attach(base: nn.Module, layout: Layout, layer: int, transform: Callable[[Tensor], Tensor]) -> RemovableHandle:
     modules = layers_of(base, layout)
     if layer == len(modules):
         return _on_output(base.get_submodule(layout.exit) if layout.exit else modules[-1], transform)

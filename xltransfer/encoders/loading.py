@@ -43,11 +43,11 @@ class EncoderFiles:
         last, longest = layer_count(self.config), longest_input(self.config)
         for layer in layers:
             if layer > last:
-                raise EncoderError(f"layer: received {layer}; allowed: 0 to {last}, the layers of encoder {self.name!r}.")
+                raise EncoderError(
+                    f"layer: received {layer}; allowed: 0 to {last}, the layers of encoder {self.name!r}."
+                )
         if max_length > longest:
-            raise EncoderError(
-                f"max_length: received {max_length}; allowed: at most {longest}, the positions of encoder {self.name!r}."
-            )
+            raise EncoderError(f"max_length: received {max_length}; allowed: 3 to {longest} (encoder {self.name!r}).")
 
 
 def open_encoder(name: str) -> EncoderFiles:
@@ -121,7 +121,9 @@ def _download(name: str) -> Path:
     import huggingface_hub
 
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise EncoderError(f"encoder: {name!r} is not a folder; give one, a hub name, or {', '.join(ENCODERS.names())}.")
+        raise EncoderError(
+            f"encoder: {name!r} is not a folder; give one, a hub name, or {', '.join(ENCODERS.names())}."
+        )
     try:
         try:
             folder = huggingface_hub.snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True)
@@ -130,7 +132,8 @@ def _download(name: str) -> Path:
     except Exception as error:  # network, authentication, unknown repository, invalid name
         raise EncoderError(
             f"encoder {name!r} is not registered ({', '.join(ENCODERS.names())}), not a folder here, and could not be "
-            f"fetched from the hub ({type(error).__name__}: {_one_line(error)[:160]}).{did_you_mean(name, ENCODERS.names())} "
+            f"fetched from the hub ({type(error).__name__}: {_one_line(error)[:160]})."
+            f"{did_you_mean(name, ENCODERS.names())} "
             f"Offline: run 'hf download {name} --local-dir DIR' on a connected machine, copy DIR, pass --encoder DIR."
         ) from error
     return Path(folder)
@@ -148,7 +151,9 @@ def _check_weights(folder: Path) -> None:
             with safetensors.safe_open(file, "pt") as opened:
                 opened.keys()
         except (safetensors.SafetensorError, OSError) as error:
-            raise EncoderError(f"encoder: {file} is damaged or cut short ({_one_line(error)}); fetch it again.") from error
+            raise EncoderError(
+                f"encoder: {file} is damaged or cut short ({_one_line(error)}); fetch it again."
+            ) from error
 
 
 def _one_line(error: BaseException) -> str:

@@ -24,7 +24,7 @@ class MetaXL(Method):
         ] = "published",
         theta_batch: Annotated[
             Literal["whole", "support"],
-            "whole: θ learns from the whole target batch, as joint training does; support: from half of it, as released",
+            "whole: θ learns from all of the target batch, as joint training does; support: from half, as released",
         ] = "whole",
         free_of_lr: Annotated[
             bool, "divide the meta-gradient by the inner learning rate, so that its size does not follow the schedule"

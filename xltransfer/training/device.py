@@ -13,14 +13,16 @@ from xltransfer.errors import ConfigError
 def choose_device(name: str) -> torch.device:
     """`auto` is the GPU where there is one. Raises ConfigError for a device this machine lacks."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(["device: received 'cuda'; torch sees no GPU here; allowed: auto, cpu. 'xlt doctor' tells why."])
+        raise ConfigError(
+            ["device: received 'cuda'; torch sees no GPU here; allowed: auto, cpu. 'xlt doctor' tells why."]
+        )
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def supports_bf16(device: torch.device) -> bool:
     """Whether bf16 matrix products run in hardware or, on a CPU, in oneDNN's kernels."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -133,8 +132,8 @@ def _report_cuts(sets: dict[str, EncodedSet], max_length: int, reporter: Reporte
     for name, part in sets.items():
         if cut := sum(encoded.cut for encoded in part.encoded):
             reporter.warn(
-                f"{name}: {cut} of {len(part.examples)} sentences lose words at --max-length {max_length}; "
-                "words without a prediction count as wrong."
+                f"{name}: {cut} of {len(part.examples)} texts are cut at --max-length {max_length}; "
+                "a tagged word that is cut off counts as O, or as wrong."
             )
 
 

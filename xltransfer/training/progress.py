@@ -43,13 +43,13 @@ class WarningReporter(Reporter):
 
 
 class ConsoleReporter(Reporter):
-    """Losses, dev score, steps a second and time left, live on standard error; one line an epoch where that is no terminal."""
+    """Losses, dev score, speed and time left, live on standard error; one line an epoch where that is no terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         self._bar = Progress(
-            TextColumn("[bold]training"), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(), console=self.console,
+            TextColumn("[bold]training"), BarColumn(bar_width=30), MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=self.console,
         )  # fmt: skip
         self._live: Live | None = None
         self._losses = self._dev = ""

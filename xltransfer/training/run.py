@@ -53,7 +53,10 @@ def _finish(run: Prepared, trained: Trained, folder: RunFolder) -> RunResult:
     task, collate = run.task, Collator(run.encoder.padding)
     predictions = predict(run.learner, task, run.test.encoded, run.labels, collate, run.autocast)
     gold = task.gold(run.test.examples)
-    test, majority = task.score(gold, predictions), task.score(gold, task.majority(run.target.examples, run.test.examples))
+    test, majority = (
+        task.score(gold, predictions),
+        task.score(gold, task.majority(run.target.examples, run.test.examples)),
+    )
     metrics = {
         "task": run.config.task,
         "metric": task.metric,

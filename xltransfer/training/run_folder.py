@@ -101,7 +101,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def environment() -> dict[str, Any]:
     """Versions and hardware; no names of users, hosts or folders."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in _PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)

@@ -1,0 +1,47 @@
+"""Shared fixtures. Real corpora and encoders lie beside the checkout; tests that need them skip where they do not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from xltransfer.config import RunConfig
+from xltransfer.training.run import RunResult, run
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+torch.set_num_threads(1)  # the suite runs one process a core
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def shared(path: str) -> Path:
+    """A path below the shared folder; skips the test where it is absent."""
+    found = SHARED / path
+    if not found.exists():
+        pytest.skip(f"{path} is not beside this checkout (../shared/{path})")
+    return found
+
+
+SHORT = {
+    "epochs": 1,
+    "source_size": 48,
+    "target_size": 16,
+    "data_options": {"train": 200, "dev": 20, "test": 60},
+    "max_length": 64,
+}
+"""Settings of a run that takes a second or two."""
+
+
+def short_run(output: Path, **changes: object) -> RunResult:
+    """A small run on the embedded default."""
+    return run(RunConfig.from_mapping({**SHORT, "output": str(output), **changes}))
+
+
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResult]:
+    """One finished run of every task."""
+    folder = tmp_path_factory.mktemp("finished")
+    return {task: short_run(folder / task, task=task) for task in ("ner", "sentiment", "pos")}

@@ -1,0 +1,97 @@
+"""Configuration: typed, complete, all faults at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xltransfer.config import RunConfig
+from xltransfer.errors import ConfigError
+from xltransfer.options import check_options, convert
+
+
+def test_defaults_are_valid_and_survive_yaml(tmp_path: Path) -> None:
+    config = RunConfig().validated()
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    assert RunConfig.from_yaml(tmp_path / "config.yaml") == config
+
+
+@given(
+    st.integers(0, 10**9), st.floats(1e-9, 1, allow_nan=False), st.lists(st.integers(0, 50), min_size=1, unique=True),
+    st.one_of(st.none(), st.integers(1, 10**6)),
+)  # fmt: skip
+def test_yaml_round_trip(seed: int, lr: float, layers: list[int], size: int | None) -> None:
+    import yaml
+
+    config = RunConfig.from_mapping({"seed": seed, "lr": lr, "layer": layers, "source_size": size})
+    assert RunConfig.from_mapping(yaml.safe_load(config.to_yaml())) == config
+
+
+def test_all_faults_are_reported_together() -> None:
+    raw = {"method": "metaxll", "rtn": "mpl", "epochs": 0, "layer": -1, "rtn_options": {}}
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.from_mapping(raw).validated()
+    text = str(caught.value)
+    assert len(caught.value.faults) == 4
+    for expected in ("'metaxll'", "Did you mean 'metaxl'?", "'mpl'", "Did you mean 'mlp'?", "epochs: received 0",
+                     "layer: received -1"):  # fmt: skip
+        assert expected in text
+
+
+def test_ill_typed_values_are_reported_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.from_mapping({"epochs": "many", "precision": "fp8", "lr": "nan", "epoch": 3})
+    assert len(caught.value.faults) == 4
+    assert "allowed: bf16, fp32" in str(caught.value)
+    assert "Did you mean 'epochs'?" in str(caught.value)
+
+
+def test_metaxl_needs_two_target_sentences() -> None:
+    with pytest.raises(ConfigError, match="support and query"):
+        RunConfig(target_size=1).validated()
+    RunConfig(target_size=1, method="joint").validated()
+
+
+class Part:
+    def __init__(
+        self, dim: int, *, rank: Annotated[int, "width"] = 8, mode: Literal["a", "b"] = "a", on: bool = True
+    ) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "given_options, expected",
+    [
+        ({"rank": "3", "mode": "b", "on": "false"}, {"rank": 3, "mode": "b", "on": False}),
+        ({"rank": 4}, {"rank": 4}),
+        ({}, {}),
+    ],
+)
+def test_options_take_their_declared_types(given_options: dict[str, object], expected: dict[str, object]) -> None:
+    assert check_options(Part, given_options, "rtn part") == (expected, [])
+
+
+@pytest.mark.parametrize(
+    "given_options, message",
+    [
+        ({"rnak": "3"}, "unknown option 'rnak'; allowed: rank, mode, on. Did you mean 'rank'?"),
+        ({"rank": "x"}, "received 'x'; allowed: a whole number"),
+        ({"rank": "1.5"}, "received '1.5'; allowed: a whole number"),
+        ({"mode": "c"}, "allowed: a|b"),
+        ({"on": "perhaps"}, "allowed: true|false"),
+    ],
+)
+def test_bad_options_name_what_is_allowed(given_options: dict[str, object], message: str) -> None:
+    _, faults = check_options(Part, given_options, "rtn part")
+    assert len(faults) == 1
+    assert message in faults[0]
+
+
+@pytest.mark.parametrize("raw", ["inf", "nan", "1e400", "", True])
+def test_numbers_are_finite(raw: object) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        convert(raw, float)

@@ -1,0 +1,145 @@
+"""What one training step of each method does."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import torch
+
+from tests.models import HIDDEN, LABELS, small_model
+from tests.problems import small_inputs
+from xltransfer.backends.func import Func
+from xltransfer.data.batching import Batch
+from xltransfer.encoders.learner import Learner
+from xltransfer.methods.base import Method, Trainee
+from xltransfer.methods.joint import Joint
+from xltransfer.methods.joint_rtn import JointRTN
+from xltransfer.methods.metaxl import MetaXL
+from xltransfer.methods.target_only import TargetOnly
+from xltransfer.methods.updater import Updater
+from xltransfer.rtns.identity import Identity
+from xltransfer.rtns.mlp import MLP
+from xltransfer.tasks.ner import NER
+
+
+class Watched(Learner):
+    """Records which passes had an RTN."""
+
+    passes: list[tuple[torch.Tensor, bool]]
+
+    def forward(self, inputs: Any, rtn: Any = None) -> torch.Tensor:
+        self.passes.append((inputs["input_ids"], rtn is not None))
+        return super().forward(inputs, rtn)
+
+
+def batches() -> tuple[Batch, Batch]:
+    torch.manual_seed(2)
+    return tuple(Batch(small_inputs(4), torch.randint(0, LABELS, (4, 7))) for _ in range(2))  # type: ignore[return-value]
+
+
+def trainee(rtn: Any, dropout: bool = False) -> Trainee:
+    torch.manual_seed(1)
+    learner = Watched(small_model("xlm-roberta").double(), (1,)).train(dropout)
+    learner.passes = []
+    rtn = rtn.double()
+    settings: dict[str, Any] = {
+        "optimizer": "adamw", "lr": 0.05, "weight_decay": 0.0, "warmup": 0.0, "clip": 0.0, "total_steps": 4,
+    }  # fmt: skip
+    theta, phi = Updater(learner, **settings), Updater(rtn, **settings)
+    return Trainee(learner, rtn, theta, phi, NER(), Func(), nullcontext)
+
+
+def trained(method: Method, rtn: Any, steps: int = 2) -> dict[str, torch.Tensor]:
+    state = trainee(rtn)
+    for step in range(steps):
+        method.step(state, *batches(), 100 * step)
+    return state.learner.state_dict()
+
+
+def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+@pytest.mark.parametrize("order", ["published", "released"])
+def test_joint_equals_metaxl_with_identity(order: Any) -> None:
+    assert distance(trained(Joint(), Identity(HIDDEN)), trained(MetaXL(order=order), Identity(HIDDEN))) < 1e-10
+
+
+def test_joint_equals_joint_rtn_with_identity() -> None:
+    assert distance(trained(Joint(), Identity(HIDDEN)), trained(JointRTN(), Identity(HIDDEN))) < 1e-12
+
+
+def test_support_batch_differs_from_whole_batch() -> None:
+    whole, support = (trained(MetaXL(theta_batch=batch), Identity(HIDDEN)) for batch in ("whole", "support"))
+    assert distance(whole, support) > 1e-4
+
+
+def test_published_order_takes_the_gradient_at_the_old_rtn() -> None:
+    """θ after one published step does not depend on the RTN's learning rate; after one released step it does."""
+
+    def theta_after(order: Any, meta_lr: float) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        state = trainee(MLP(HIDDEN, init="released"))
+        state.phi._peak = meta_lr
+        MetaXL(order=order).step(state, *batches(), 0)
+        return state.learner.state_dict()
+
+    assert distance(theta_after("published", 0.0), theta_after("published", 0.5)) == 0
+    assert distance(theta_after("released", 0.0), theta_after("released", 0.5)) > 1e-4
+    assert distance(theta_after("released", 0.0), theta_after("published", 0.0)) < 1e-10
+
+
+@pytest.mark.parametrize("method", [MetaXL(), MetaXL(order="released"), JointRTN(), Joint(), TargetOnly()])
+def test_the_rtn_never_touches_the_target_pass(method: Method) -> None:
+    state = trainee(MLP(HIDDEN), dropout=True)
+    source, target = batches()
+    method.step(state, source, target, 0)
+    learner: Any = state.learner
+    assert learner.passes
+    for ids, with_rtn in learner.passes:
+        is_source = ids.shape == source.inputs["input_ids"].shape and torch.equal(ids, source.inputs["input_ids"])
+        assert with_rtn == (is_source and method.uses_rtn)
+
+
+def test_metaxl_trains_the_rtn_by_the_meta_gradient_and_joint_rtn_by_the_ordinary_one() -> None:
+    torch.manual_seed(0)
+    start = MLP(HIDDEN, init="released")
+    states = {}
+    for name, method in {"metaxl": MetaXL(), "joint": JointRTN(), "neither": Joint()}.items():
+        state = trainee(copy.deepcopy(start))
+        method.step(state, *batches(), 0)
+        states[name] = {key: value - start.double().state_dict()[key] for key, value in state.rtn.state_dict().items()}
+    assert all(change.abs().max() == 0 for change in states["neither"].values())
+    assert all(states[name]["down.weight"].abs().max() > 0 for name in ("metaxl", "joint"))
+    assert not torch.allclose(states["metaxl"]["down.weight"], states["joint"]["down.weight"])
+
+
+def test_meta_gradient_free_of_the_learning_rate() -> None:
+    torch.manual_seed(0)
+    norms = {}
+    for free in (True, False):
+        state = trainee(MLP(HIDDEN, init="released"))
+        norms[free] = MetaXL(free_of_lr=free).step(state, *batches(), 0)["meta_grad_norm"]
+        torch.manual_seed(0)
+    assert norms[False] == pytest.approx(norms[True] * 0.05, rel=1e-9)
+
+
+def test_schedule_rises_falls_and_is_never_zero() -> None:
+    updater = Updater(torch.nn.Linear(1, 1), optimizer="adam", lr=1.0, weight_decay=0, warmup=0.2, clip=0,
+                      total_steps=10)  # fmt: skip
+    rates = []
+    for _ in range(10):
+        rates.append(updater.lr)
+        updater.apply({name: torch.zeros_like(p) for name, p in updater.parameters.items()})
+    assert rates == pytest.approx([0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])
+
+
+def test_clipping_bounds_the_gradient() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    updater = Updater(layer, optimizer="adam", lr=1.0, weight_decay=0, warmup=0, clip=2.0, total_steps=10)
+    assert updater.apply({"weight": torch.full((1, 1), 30.0)}) == pytest.approx(30.0)
+    first_moment = updater._optimizer.state[layer.weight]["exp_avg"]  # type: ignore[union-attr]
+    assert first_moment.item() == pytest.approx(0.1 * 2.0, rel=1e-5)

@@ -1,0 +1,74 @@
+"""One registry: decorator, module:Class, plugin files; nothing imported before it is chosen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from xltransfer.errors import RegistryError
+from xltransfer.registry import REGISTRIES, RTNS, Registry, load_plugin
+
+
+def test_decorator_and_path_lead_to_the_same_class() -> None:
+    registry = Registry("thing", {})
+
+    @registry.register("mine")
+    class Mine:
+        """My part."""
+
+    assert registry.load("mine") is Mine
+    assert registry.entries()[0].summary == "My part."
+    assert RTNS.load("xltransfer.rtns.mlp:MLP") is RTNS.load("mlp")
+
+
+def test_duplicate_names_name_both_owners() -> None:
+    registry = Registry("thing", {"mine": ("package.one:Class", "")})
+    with pytest.raises(RegistryError, match=r"registered twice.*package\.one:Class.*test_registry"):
+        registry.register("mine")(type("Other", (), {"__module__": __name__}))
+
+
+def test_entry_points_join_without_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = metadata.EntryPoint("broken", "no_such_module:Class", "xltransfer.things")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == "xltransfer.things" else [])
+    registry = Registry("thing", {})
+    assert registry.names() == ["broken"]
+    with pytest.raises(RegistryError, match="cannot be imported"):
+        registry.load("broken")
+
+
+@pytest.mark.parametrize(
+    "spec", ["xltransfer.rtns.mlp:Nothing", "no.such.module:Class", "xltransfer.rtns.mlp:MLP.up.x"]
+)
+def test_wrong_paths_are_the_users_errors(spec: str) -> None:
+    with pytest.raises(RegistryError, match="cannot be imported"):
+        RTNS.load(spec)
+
+
+@pytest.mark.parametrize("kind", sorted(REGISTRIES))
+def test_every_builtin_can_be_loaded(kind: str) -> None:
+    for name in REGISTRIES[kind].names():
+        assert isinstance(REGISTRIES[kind].load(name), type)
+
+
+def test_broken_plugin_file_is_the_users_error(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("raise RuntimeError('boom')")
+    with pytest.raises(RegistryError, match=r"broken\.py' fails on import: RuntimeError: boom"):
+        load_plugin(tmp_path / "broken.py")
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, xltransfer; assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_help_and_listing_import_no_torch() -> None:
+    code = (
+        "import sys; from xltransfer.cli.main import status_of;"
+        "assert status_of(['ls', 'rtns']) == 0; assert status_of(['run', '--help']) == 0;"
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
