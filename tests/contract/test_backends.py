@@ -22,7 +22,7 @@ def backend(name: str) -> Backend:
 
 
 def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
-    return ((found - wanted).norm() / wanted.norm().clamp_min(1e-30)).item()
+    return float((found - wanted).norm() / wanted.norm().clamp_min(1e-30))
 
 
 def flat(gradients: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -43,7 +43,7 @@ def meta_loss_after_step(problem: BilevelProblem) -> float:
     stepped = copy.deepcopy(problem.learner)
     with torch.no_grad():
         for name, parameter in stepped.named_parameters():
-            parameter -= INNER_LR * gradients[name]
+            parameter.sub_(INNER_LR * gradients[name])
         return problem.meta_loss(stepped).item()
 
 
@@ -56,7 +56,7 @@ def central_difference(problem: BilevelProblem, direction: dict[str, torch.Tenso
             moved = copy.deepcopy(problem.rtn)
             with torch.no_grad():
                 for name, parameter in moved.named_parameters():
-                    parameter += sign * width * direction[name]
+                    parameter.add_(sign * width * direction[name])
             ends.append(meta_loss_after_step(BilevelProblem(problem.learner, moved, problem.inner, problem.support,
                                                             problem.query, problem.seed)))  # fmt: skip
         return (ends[0] - ends[1]) / (2 * width)

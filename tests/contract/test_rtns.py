@@ -43,7 +43,8 @@ def test_no_gradient_reaches_theta_through_the_input(name: str) -> None:
 
     def recorded(hidden: torch.Tensor, mask: torch.Tensor, layer: int) -> torch.Tensor:
         seen.append(hidden)
-        return rtn(hidden, mask, layer)
+        change: torch.Tensor = rtn(hidden, mask, layer)
+        return change
 
     learner(inputs, recorded).sum().backward()
     assert not seen[0].requires_grad

@@ -150,7 +150,7 @@ def test_label_that_is_no_polarity(tmp_path: Path) -> None:
 def test_real_files(task: Task, root: str, language: str, split: str, count: int) -> None:
     examples = Folder(shared(f"data/{root}"), 42).load(task, language, split)
     assert len(examples) == count
-    expected = {NER: 7, POS: 17, Sentiment: 2}[type(task)]  # type: ignore[index]
+    expected = {NER: 7, POS: 17, Sentiment: 2}[type(task)]
     assert abs(len(task.label_set(examples)) - expected) <= 2
 
 

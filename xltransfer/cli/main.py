@@ -41,6 +41,8 @@ def status_of(arguments: list[str] | None = None) -> int:
     """The exit status of a command line, its messages printed."""
     try:
         status = app(args=arguments, standalone_mode=False)
+        if status == 130:  # Typer turns an interrupt into this status
+            raise KeyboardInterrupt
         return status if isinstance(status, int) else 0
     except UserError as error:
         return _complain(str(error), 2)

@@ -43,28 +43,25 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
     best: tuple[int, Scores, list[Any], State, State] | None = None
     started, step = time.monotonic(), 0
     reporter.start(steps_an_epoch * config.epochs, config.epochs)
-    try:
-        for epoch in range(1, config.epochs + 1):
-            run.learner.train()
-            run.rtn.train()
-            order = epoch_order(len(run.source.examples), config.batch_size, config.seed * 1_000_003 + epoch)
-            for rows in order:
-                source, target = _batch(run.source, rows, collate, run), _batch(run.target, next(targets), collate, run)
-                rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
-                seed = (config.seed * 1_000_003 + step) * SEEDS_PER_PROBLEM
-                losses = run.method.step(trainee, source, target, seed)
-                step += 1
-                log({"step": step, "epoch": epoch, **losses, **rates})
-                reporter.step(step, losses)
-            predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast)
-            dev = run.task.score(run.task.gold(run.dev.examples), predictions)
-            better = best is None or getattr(dev, run.task.metric) > getattr(best[1], run.task.metric)
-            if better:
-                best = (epoch, dev, predictions, _copy(run.learner), _copy(run.rtn))
-            log({"step": step, "epoch": epoch, "dev": dev.to_dict()})
-            reporter.epoch(epoch, run.task.metric, getattr(dev, run.task.metric), better)
-    finally:
-        reporter.stop()
+    for epoch in range(1, config.epochs + 1):
+        run.learner.train()
+        run.rtn.train()
+        order = epoch_order(len(run.source.examples), config.batch_size, config.seed * 1_000_003 + epoch)
+        for rows in order:
+            source, target = _batch(run.source, rows, collate, run), _batch(run.target, next(targets), collate, run)
+            rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
+            seed = (config.seed * 1_000_003 + step) * SEEDS_PER_PROBLEM
+            losses = run.method.step(trainee, source, target, seed)
+            step += 1
+            log({"step": step, "epoch": epoch, **losses, **rates})
+            reporter.step(step, losses)
+        predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast)
+        dev = run.task.score(run.task.gold(run.dev.examples), predictions)
+        better = best is None or getattr(dev, run.task.metric) > getattr(best[1], run.task.metric)
+        if better:
+            best = (epoch, dev, predictions, _copy(run.learner), _copy(run.rtn))
+        log({"step": step, "epoch": epoch, "dev": dev.to_dict()})
+        reporter.epoch(epoch, run.task.metric, getattr(dev, run.task.metric), better)
     assert best is not None
     run.learner.load_state_dict(best[3])
     run.rtn.load_state_dict(best[4])

@@ -68,7 +68,7 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     config = dataclasses.replace(config, lr=config.lr or encoder.default_lr)
     encoder.check(config.layer, config.max_length)
 
-    reporter.note(f"reading {config.data}: {', '.join(config.source)} to {config.target}")
+    reporter.stage(f"reading {config.data}: {', '.join(config.source)} to {config.target}")
     assert config.target is not None
     pools = [dataset.load(task, language, "train") for language in config.source]
     target_pool, dev, test = (dataset.load(task, config.target, split) for split in ("train", "dev", "test"))
@@ -86,7 +86,7 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     sets = {name: encoded(examples) for name, examples in
             {"source": source, "target": target, "dev": dev, "test": test}.items()}  # fmt: skip
     _report_cuts(sets, config.max_length, reporter)
-    reporter.note(f"loading encoder {config.encoder}")
+    reporter.stage(f"loading encoder {config.encoder}")
     method, backend, rtn = _build_parts(config, encoder)
     attention = backend.capabilities.attention if method.uses_backend else None
     learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed)

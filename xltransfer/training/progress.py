@@ -15,8 +15,11 @@ from rich.text import Text
 class Reporter:
     """Says nothing; the base of those that do."""
 
+    def stage(self, message: str) -> None:
+        """Something that takes a while begins."""
+
     def note(self, message: str) -> None:
-        """A stage begins."""
+        """A line worth keeping."""
 
     def warn(self, message: str) -> None:
         """Something the user should know; the run goes on."""
@@ -31,7 +34,7 @@ class Reporter:
         """An epoch is scored on dev."""
 
     def stop(self) -> None:
-        """Training has ended, well or not."""
+        """The run has ended, well or not."""
 
 
 class WarningReporter(Reporter):
@@ -52,11 +55,21 @@ class ConsoleReporter(Reporter):
             TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=self.console,
         )  # fmt: skip
         self._live: Live | None = None
+        self._status = self.console.status("")
         self._losses = self._dev = ""
         self._epochs = 0
 
+    def stage(self, message: str) -> None:
+        """See `Reporter.stage`; shown while it lasts."""
+        if self._live:
+            self._live.stop()
+        if self.console.is_terminal:
+            self._status.update(message)
+            self._status.start()
+
     def note(self, message: str) -> None:
         """See `Reporter.note`."""
+        self._status.stop()
         self.console.print(message, style="dim", highlight=False, soft_wrap=True, markup=False)
 
     def warn(self, message: str) -> None:
@@ -87,6 +100,7 @@ class ConsoleReporter(Reporter):
 
     def stop(self) -> None:
         """See `Reporter.stop`."""
+        self._status.stop()
         if self._live:
             self._live.stop()
 

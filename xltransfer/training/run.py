@@ -39,14 +39,18 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
     reporter = reporter or Reporter()
     if config.output is not None:
         choose_folder(config)  # refuse before reading anything
-    prepared = prepare(config, reporter)
-    reporter.note(_description(prepared))
-    folder = RunFolder(choose_folder(prepared.config), prepared.config)
     try:
-        trained = train(prepared, folder.log, reporter)
-        return _finish(prepared, trained, folder)
+        prepared = prepare(config, reporter)
+        reporter.note(_description(prepared))
+        folder = RunFolder(choose_folder(prepared.config), prepared.config)
+        try:
+            trained = train(prepared, folder.log, reporter)
+            reporter.stage("scoring the test set")
+            return _finish(prepared, trained, folder)
+        finally:
+            folder.close()
     finally:
-        folder.close()
+        reporter.stop()
 
 
 def _finish(run: Prepared, trained: Trained, folder: RunFolder) -> RunResult:
