@@ -154,13 +154,37 @@ def test_real_files(task: Task, root: str, language: str, split: str, count: int
     assert abs(len(task.label_set(examples)) - expected) <= 2
 
 
-@pytest.mark.parametrize("language", ["te", "fa"])
-def test_corpora_without_splits_are_split_without_overlap(language: str) -> None:
+@pytest.mark.parametrize(
+    "language, counts", [("te", [(44, 56), (40, 63), (53, 47)]), ("fa", [(49, 50), (493, 491), (497, 495)])]
+)
+def test_published_sentiment_split_is_rebuilt(language: str, counts: list[tuple[int, int]]) -> None:
     folder = Folder(shared("data/sentiment"), 42)
-    parts = [{e.text for e in folder.load(Sentiment(), language, split)} for split in ("train", "dev", "test")]  # type: ignore[union-attr]
-    assert len(set.union(*parts)) == sum(map(len, parts))
-    sizes = [len(part) / sum(map(len, parts)) for part in parts]
-    assert sizes == pytest.approx([0.6, 0.2, 0.2], abs=0.02)
+    for split, (negative, positive) in zip(("train", "dev", "test"), counts, strict=True):
+        gold = Sentiment().gold(folder.load(Sentiment(), language, split))
+        assert (gold.count("negative"), gold.count("positive")) == (negative, positive)
+
+
+def test_index_of_another_corpus_is_passed_over_and_bad_entries_are_named(tmp_path: Path) -> None:
+    (tmp_path / "te").mkdir()
+    for name, text in {"p_pos.txt": "good\nfine\n", "p_neg.txt": "bad\n"}.items():
+        (tmp_path / "te" / name).write_text(text)
+    index = tmp_path / "data_index.txt"
+    index.write_text("# fa train index\n[0]\n\n# x train index\n[1, None, 0]\n['p_pos.txt', None, 'p_neg.txt']\n")
+    examples = Folder(tmp_path, 0).load(Sentiment(), "te", "train")
+    assert [e.text for e in examples] == ["fine", "bad"]  # type: ignore[union-attr]
+    index.write_text("# te train index\n[7]\n['p_pos.txt']\n")
+    with pytest.raises(DataError, match="train entry 7 of p_pos"):
+        Folder(tmp_path, 0).load(Sentiment(), "te", "train")
+
+
+def test_corpora_without_splits_are_split_without_overlap(tmp_path: Path) -> None:
+    (tmp_path / "xx").mkdir()
+    for label in ("pos", "neg"):
+        (tmp_path / "xx" / f"{label}.txt").write_text("".join(f"{label} {n % 80}\n" for n in range(100)))
+    folder = Folder(tmp_path, 42)
+    parts = [folder.load(Sentiment(), "xx", split) for split in ("train", "dev", "test")]
+    assert [len(part) for part in parts] == [96, 32, 32]
+    assert len({e.text for part in parts for e in part}) == 160  # type: ignore[union-attr]
 
 
 def language_folder(root: Path, name: str, *files: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xltransfer.data.dataset import SPLITS, Dataset
 from xltransfer.data.examples import Example, TaggedSentence
 from xltransfer.data.labelled_files import class_of_name, read_labelled
+from xltransfer.data.published_split import published_split
 from xltransfer.data.tagged_files import read_tagged
 from xltransfer.errors import DataError, unknown
 
@@ -31,7 +32,7 @@ class Folder(Dataset):
 
     A language is a folder's name (`ig`), its path (`wikiann/ig`), the code before an underscore (`en` for `en_ewt`),
     or a treebank's name or code (`maltese` or `mt` for `UD_Maltese-MUDT`). Files whose names hold no split are split
-    here, at random by `data_seed`, each text once.
+    by a `data_index.txt` beside the language folder, or else at random by `data_seed`, each text once.
     """
 
     def __init__(self, root: str | Path, data_seed: int) -> None:
@@ -51,9 +52,11 @@ class Folder(Dataset):
         for file in _data_files(folder):
             by_split.setdefault(_split_of(file), []).append(file)
         if split in by_split:
-            return self._read(task, by_split[split])
+            return task.prepare(self._read(task, by_split[split]))
         if set(by_split) == {None}:
-            return self._share(self._read(task, by_split[None]), split)
+            examples = self._read(task, by_split[None])
+            published = published_split(folder, split, examples, task.prepare)
+            return self._share(task.prepare(examples), split) if published is None else published
         found = ", ".join(name for name in SPLITS if name in by_split)
         raise DataError(f"{folder}: language {language!r} has no {split} split; found: {found}.")
 
@@ -87,7 +90,7 @@ class Folder(Dataset):
         examples: list[Example] = []
         for file in files:
             examples += read_tagged(file, task.check_label) if task.kind == "tagging" else read_labelled(file)
-        return task.prepare(examples)
+        return examples
 
     def _share(self, examples: list[Example], split: str) -> list[Example]:
         examples = list({_content(example): example for example in reversed(examples)}.values())[::-1]
