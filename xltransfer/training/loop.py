@@ -38,7 +38,7 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
     """Train to the end and go back to the epoch that dev chose (the earliest of equals)."""
     config, collate = run.config, Collator(run.encoder.padding)
     steps_an_epoch = math.ceil(len(run.source.examples) / config.batch_size)
-    trainee = _trainee(run, steps_an_epoch * config.epochs)
+    trainee = trainee_of(run, steps_an_epoch * config.epochs)
     targets = endless_order(len(run.target.examples), config.batch_size, config.seed + 1)
     best: tuple[int, Scores, list[Any], State, State] | None = None
     started, step = time.monotonic(), 0
@@ -68,7 +68,8 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
     return Trained(best[0], best[1], best[2], step, time.monotonic() - started)
 
 
-def _trainee(run: Prepared, steps: int) -> Trainee:
+def trainee_of(run: Prepared, steps: int) -> Trainee:
+    """What a method's step works on; the learning-rate schedules are over `steps`."""
     config = run.config
     assert config.lr is not None
     shared: dict[str, Any] = {

@@ -1,0 +1,85 @@
+"""Every command and the Python of the README run as printed, on less data."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SHARED, shared
+from xltransfer.cli.main import status_of
+from xltransfer.registry import RTNS
+
+README = Path(__file__).parents[2] / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+LESS = [
+    "--source-size",
+    "16",
+    "--target-size",
+    "8",
+    "--epochs",
+    "1",
+    "--batch-size",
+    "8",
+    "--quiet",
+    "--max-length",
+    "48",
+]
+LESS_SYNTHETIC = ["--data-opt", "train=20", "--data-opt", "dev=10", "--data-opt", "test=10"]
+
+
+def blocks(language: str, heading: str) -> list[str]:
+    section = TEXT.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, flags=re.DOTALL)
+
+
+def commands(heading: str) -> list[list[str]]:
+    lines = [line for block in blocks("bash", heading) for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def test_first_screen_has_the_two_commands() -> None:
+    first = TEXT.splitlines()[:20]
+    makefile = README.with_name("Makefile").read_text()
+    for target in ("demo", "test"):
+        assert any(line.startswith(f"make {target}") for line in first)
+        assert f"\n{target}: " in makefile
+
+
+def test_use_section_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert status_of(["run", *LESS, *LESS_SYNTHETIC]) == 0
+    for command in commands("Use"):
+        if command[0] == "echo":  # the pipe itself is tested with standard input in test_commands
+            Path("line.txt").write_text(command[1])
+            command = [*command[command.index("xlt") :], "--input", "line.txt"]
+        more = [*LESS, *LESS_SYNTHETIC] if command[1] == "run" else []
+        assert status_of([*command[1:], *more]) == 0, command
+
+
+@pytest.mark.parametrize("command", commands("Real data"), ids=lambda command: "-".join(command[2:8:2]))
+def test_real_data_commands_run(command: list[str], tmp_path: Path) -> None:
+    shared("data")
+    shared("encoders/xlmr-mini")
+    found = [argument.replace("../shared", str(SHARED)) for argument in command[1:]]
+    assert status_of([*found, *LESS, "--output", str(tmp_path / "run")]) == 0
+
+
+def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python", "Use")
+    exec(compile(code.replace("epochs=1", "epochs=1, source_size=16"), "README", "exec"), {})
+    assert (tmp_path / "runs" / "from-python" / "metrics.json").is_file()
+
+
+def test_own_rtn_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python", "Your own RTN")
+    Path("shift.py").write_text(code)
+    ((_, *command),) = commands("Your own RTN")
+    try:
+        assert status_of([*command, *LESS, *LESS_SYNTHETIC]) == 0
+    finally:
+        RTNS._entries.pop("shift", None)
