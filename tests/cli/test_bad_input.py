@@ -11,6 +11,7 @@ import torch
 from xltransfer.cli.main import status_of
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.training import device
+from xltransfer.training.run import RunResult
 
 SHORT = ["--quiet", "--epochs", "1", "--source-size", "20", "--target-size", "10", "--data-opt", "train=40",
          "--data-opt", "dev=10", "--data-opt", "test=10"]  # fmt: skip
@@ -148,6 +149,7 @@ def test_truncated_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     [
         (["evaluate", "nowhere"], "holds no config.yaml"),
         (["evaluate", "nowhere", "--split", "tset"], "Did you mean 'test'?"),
+        (["predict", Tiny.folder.as_posix(), "--input", "line.txt"], "names no task"),
         (["predict", "nowhere", "--input", "missing.txt"], "'missing.txt' is not a file"),
         (["predict", "nowhere", "--format", "xml"], "allowed: jsonl, tsv"),
         (["export", "nowhere", "there"], "is not a folder"),
@@ -157,4 +159,11 @@ def test_truncated_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ],
 )
 def test_faults_of_other_commands(capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str) -> None:
+    Path("line.txt").write_text("Fi tafa gor.")
     refused(capsys, arguments, expected)
+
+
+def test_unknown_device_of_a_finished_run(
+    finished_runs: dict[str, RunResult], capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(capsys, ["evaluate", str(finished_runs["pos"].run_dir), "--device", "gpu"], "'gpu'", "auto, cpu, cuda")

@@ -7,11 +7,15 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from xltransfer.errors import ConfigError
+from xltransfer.errors import ConfigError, unknown
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def choose_device(name: str) -> torch.device:
     """`auto` is the GPU where there is one. Raises ConfigError for a device this machine lacks."""
+    if name not in DEVICES:
+        raise ConfigError([unknown("device", name, DEVICES)])
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             ["device: received 'cuda'; torch sees no GPU here; allowed: auto, cpu. 'xlt doctor' tells why."]

@@ -60,13 +60,15 @@ class RunFolder:
         self._log.close()
 
     def save_models(self, run: Prepared) -> None:
-        """`model/` in Hugging Face layout, without the RTN; `rtn/` with it."""
+        """`model/` in Hugging Face layout, without the RTN; `rtn/` with it, if the method trains one."""
         model = run.learner.model
         model.config.xltransfer = {"task": run.config.task, "task_options": run.config.task_options,
                                    "max_length": run.config.max_length}  # fmt: skip
         with quiet_transformers():
             model.save_pretrained(self.path / "model")
             run.encoder.tokenizer.save_pretrained(self.path / "model")
+        if not run.method.uses_rtn:
+            return
         folder = self.path / "rtn"
         folder.mkdir()
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in run.rtn.state_dict().items()}
