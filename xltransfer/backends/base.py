@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from xltransfer.seeding import seeded
 
 Gradients = dict[str, Tensor]
 
@@ -18,14 +19,22 @@ Gradients = dict[str, Tensor]
 class Capabilities:
     """What a backend asks of the encoder, and what it promises."""
 
-    exact: bool
-    double_backward: bool
-    """Differentiates a gradient of the source loss; fused attention has no rule for that."""
+    approximation: str = ""
+    """What is left out or only approximated; empty for an exact meta-gradient."""
+    second_order: bool = True
+    """Differentiates a gradient of the source loss, in reverse or forward mode: fused attention has no rule for it."""
+    precisions: tuple[str, ...] = ("fp32", "bf16")
+    """Of the matrix products it can work with."""
 
     @property
-    def attention(self) -> str:
-        """The attention implementation it can work with, in the names of transformers."""
-        return "eager" if self.double_backward else "sdpa"
+    def exact(self) -> bool:
+        """Whether it agrees with brute-force differences of the meta loss to rounding error."""
+        return not self.approximation
+
+    @property
+    def attention(self) -> tuple[str, ...]:
+        """The attention implementations it can work with, in the names of transformers, the preferred one first."""
+        return ("eager",) if self.second_order else ("sdpa", "eager")
 
 
 @dataclass(frozen=True)
@@ -76,22 +85,17 @@ class MetaStep:
 
 
 class Backend(ABC):
-    """Computes a meta-gradient. Pure: θ, φ, buffers, `.grad` fields and random states are as before."""
+    """Computes a meta-gradient. Pure: θ, φ, buffers, `.grad` fields and random states are as before.
 
-    capabilities: ClassVar[Capabilities]
+    Options are keyword parameters of the constructor. With several insertion layers or inner steps, an exact one
+    hands the source loss `Changes(problem.rtn)` instead of the RTN (see there).
+    """
+
+    capabilities: ClassVar[Capabilities] = Capabilities()
 
     @abstractmethod
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
         """One inner step of learning rate `inner_lr` (η), and the gradient of the query loss after it."""
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Within: torch's random states are set from `seed`; afterwards they are as before."""
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
 
 
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -99,7 +103,7 @@ def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
 
 
-def named_gradients(parameters: dict[str, nn.Parameter], gradients: tuple[Tensor | None, ...]) -> Gradients:
+def named_gradients(parameters: Mapping[str, Tensor], gradients: tuple[Tensor | None, ...]) -> Gradients:
     """Gradients by name; zeros where a parameter took no part. They carry no graph."""
     return {
         name: torch.zeros_like(parameter) if gradient is None else gradient.detach()

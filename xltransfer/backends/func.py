@@ -1,55 +1,96 @@
-"""Exact meta-gradient by double backward through the source loss alone.
+"""Exact meta-gradient in plain torch: the derivative of ⟨∇_θ L_s(θ, φ), v⟩ by φ, in reverse or in forward mode.
 
-With v = ∇_θ' L_query(θ'), the meta-gradient of one inner step is −η ∂/∂φ ⟨∇_θ L_s(θ, φ), v⟩ (Xia et al. 2021,
-equation 3, by the chain rule; Pearlmutter 1994 for the product with the second derivative). The support loss does
-not depend on φ, so its gradient is a plain one.
+v is the query loss's gradient after the inner step, so that −η times this derivative is the meta-gradient (Xia et al.
+2021, equation 3, by the chain rule; Pearlmutter 1994 for the product of a second derivative and a vector).
 """
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import torch
 from torch import Tensor
-from torch.func import functional_call
+from torch.autograd import forward_ad
 
-from xltransfer.backends.base import Backend, BilevelProblem, Capabilities, MetaStep, named_gradients, trainable
-
-
-class Func(Backend):
-    """Double backward through the source loss; the query loss at θ' through `torch.func.functional_call`."""
-
-    capabilities = Capabilities(exact=True, double_backward=True)
-
-    def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
-        """See `Backend.step`."""
-        theta, phi = trainable(problem.learner), trainable(problem.rtn)
-
-        source_loss = problem.inner_loss(problem.learner, problem.rtn)
-        source_grads = torch.autograd.grad(source_loss, list(theta.values()), create_graph=True, allow_unused=True)
-        support_loss = problem.support_loss(problem.learner)
-        support_grads = torch.autograd.grad(support_loss, list(theta.values()), allow_unused=True)
-        source, support = named_gradients(theta, source_grads), named_gradients(theta, support_grads)
-        inner_grads = {name: source[name] + support[name] for name in theta}
-
-        stepped = {name: (p.detach() - inner_lr * inner_grads[name]).requires_grad_() for name, p in theta.items()}
-        meta_loss = problem.meta_loss(lambda *args: functional_call(problem.learner, stepped, args))
-        v = torch.autograd.grad(meta_loss, list(stepped.values()), allow_unused=True)
-
-        meta_grads = _mixed_product(source_grads, v, list(phi.values()), -inner_lr)
-        return MetaStep(
-            (source_loss + support_loss).detach(), meta_loss.detach(), inner_grads, named_gradients(phi, meta_grads)
-        )
+from xltransfer.backends.base import BilevelProblem, Gradients
+from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled, at
+from xltransfer.rtns.changes import HeldChanges
 
 
-def _mixed_product(
-    gradients: tuple[Tensor | None, ...], vector: tuple[Tensor | None, ...], phi: list[torch.nn.Parameter], scale: float
-) -> tuple[Tensor | None, ...]:
-    """scale · ∂/∂φ ⟨gradients, vector⟩, over the gradients that depend on φ at all."""
-    pairs = [
-        (gradient, scale * direction)
-        for gradient, direction in zip(gradients, vector, strict=True)
-        if gradient is not None and gradient.requires_grad and direction is not None
-    ]
-    if not pairs or not phi:
-        return (None,) * len(phi)
-    outputs, weights = zip(*pairs, strict=True)
-    return torch.autograd.grad(outputs, phi, grad_outputs=weights, allow_unused=True)
+class Func(Unrolled):
+    """Differentiates the inner gradient, in one of two exact ways."""
+
+    def __init__(
+        self,
+        *,
+        mode: Annotated[
+            Literal["auto", "reverse", "forward"],
+            "reverse: backward through the inner gradient, faster; forward: its derivative along v, with less memory; "
+            "auto: reverse",
+        ] = "auto",
+        inner_steps: Annotated[int, "steps of θ that the meta-gradient looks ahead; the paper takes 1"] = 1,
+    ) -> None:
+        if inner_steps < 1:
+            raise ValueError(f"inner_steps: received {inner_steps}; allowed: 1 or more.")
+        self.inner_steps = inner_steps
+        self.differentiable_gradient = mode != "forward"
+
+    def product(self, step: InnerStep, vector: Gradients) -> Tensors:
+        """See `Unrolled.product`."""
+        return _reverse(step, vector) if self.differentiable_gradient else _forward(step, vector)
+
+
+def _reverse(step: InnerStep, vector: Gradients) -> Tensors:
+    """Backward through the inner gradient, with v for its cotangent."""
+    repeated = [*vector.values()] * (1 if step.first else 2)  # source and support gradients
+    pairs = [(g, v) for g, v in zip(step.graph, repeated, strict=True) if g is not None and g.requires_grad]
+    by = step.by()
+    if not pairs or not by:
+        return (None,) * len(by)
+    outputs, cotangents = zip(*pairs, strict=True)
+    with step.changes.followed():
+        return torch.autograd.grad(outputs, by, grad_outputs=cotangents, allow_unused=True)
+
+
+def _forward(step: InnerStep, vector: Gradients) -> Tensors:
+    """The tangent, along v, of the source loss's gradient by the RTN's changes; then back from the changes to φ."""
+    held = step.changes.held()
+    with forward_ad.dual_level():
+        dual = {name: _dual(_leaf(value, step.first), vector[name]) for name, value in step.theta.items()}
+        tangents = [_tangent(gradient) for gradient in gradients_at(step.problem, dual, held, not step.first)]
+    return through_changes(step, tangents, len(held.values))
+
+
+def gradients_at(problem: BilevelProblem, theta: dict[str, Tensor], held: HeldChanges, with_theta: bool) -> Tensors:
+    """The inner loss's gradient by the changes, and by θ too where there was an earlier step that made it."""
+    learner = at(problem.learner, theta)
+    loss = problem.inner_loss(learner, held)
+    by = held.values
+    if with_theta:
+        loss = loss + problem.support_loss(learner)
+        by = [*by, *theta.values()]
+    return torch.autograd.grad(loss, by, allow_unused=True) if by else ()
+
+
+def through_changes(step: InnerStep, derivatives: list[Tensor | None], count: int) -> Tensors:
+    """Derivatives by the changes (the first `count`) carried on to φ and θ, plus those by θ itself."""
+    found = step.changes.pull_back(derivatives[:count], step.by())
+    direct = [None] * (len(found) - len(derivatives[count:])) + derivatives[count:]
+    return tuple(a if b is None else b if a is None else a + b for a, b in zip(found, direct, strict=True))
+
+
+def _dual(value: Tensor, tangent: Tensor) -> Tensor:
+    dual: Tensor = forward_ad.make_dual(value, tangent)  # type: ignore[no-untyped-call]
+    return dual
+
+
+def _tangent(dual: Tensor | None) -> Tensor | None:
+    if dual is None:
+        return None
+    tangent: Tensor | None = forward_ad.unpack_dual(dual).tangent  # type: ignore[no-untyped-call]
+    return tangent
+
+
+def _leaf(value: Tensor, constant: bool) -> Tensor:
+    """θ as a constant, so that no graph is built below the insertion, or as a leaf."""
+    return value.detach() if constant else value.detach().requires_grad_()

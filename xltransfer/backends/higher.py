@@ -1,41 +1,55 @@
 """Exact meta-gradient with the `higher` library (Grefenstette et al. 2019, arXiv 1910.01727).
 
-The inner step is unrolled on a patched copy of the learner and the query loss is differentiated through all of it,
-support loss included: the plain reading of the method, and the reference for cheaper ones.
+The inner steps are unrolled on a patched copy of the learner and the query loss is differentiated through all of
+them, support loss included: the plain reading of the method, and the reference for cheaper ones.
 """
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import higher
 import torch
 from torch import Tensor
 
-from xltransfer.backends.base import Backend, BilevelProblem, Capabilities, MetaStep, named_gradients, trainable
+from xltransfer.backends.base import Backend, BilevelProblem, MetaStep, named_gradients, trainable
+from xltransfer.rtns.changes import Changes
 
 
 class Higher(Backend):
-    """One differentiable SGD step by `higher.innerloop_ctx`."""
+    """Differentiable SGD steps by `higher.innerloop_ctx`."""
 
-    capabilities = Capabilities(exact=True, double_backward=True)
+    def __init__(
+        self, *, inner_steps: Annotated[int, "steps of θ that the meta-gradient looks ahead; the paper takes 1"] = 1
+    ) -> None:
+        if inner_steps < 1:
+            raise ValueError(f"inner_steps: received {inner_steps}; allowed: 1 or more.")
+        self.inner_steps = inner_steps
 
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
         """See `Backend.step`."""
         theta, phi = trainable(problem.learner), trainable(problem.rtn)
         sgd = torch.optim.SGD(theta.values(), lr=inner_lr)
-        captured: list[Tensor | None] = []
+        changes = Changes(problem.rtn, unrolled=self.inner_steps > 1)
+        losses: list[Tensor] = []
+        captured: list[list[Tensor | None]] = []
 
         def capture(gradients: list[Tensor | None]) -> list[Tensor | None]:
-            captured.extend(gradients)
+            captured.append(list(gradients))
             return gradients
 
         with higher.innerloop_ctx(problem.learner, sgd) as (patched, optimizer):
-            inner_loss = problem.inner_loss(patched, problem.rtn) + problem.support_loss(patched)
-            optimizer.step(inner_loss, grad_callback=capture)
+            for _ in range(self.inner_steps):
+                losses.append(problem.inner_loss(patched, changes) + problem.support_loss(patched))
+                optimizer.step(losses[-1], grad_callback=capture)
             meta_loss = problem.meta_loss(patched)
-            grads = torch.autograd.grad(meta_loss, list(phi.values()), allow_unused=True) if phi else ()
+            with changes.followed():
+                grads = torch.autograd.grad(meta_loss, list(phi.values()), allow_unused=True) if phi else ()
+        everything = [name for name, _ in problem.learner.named_parameters()]  # higher gives None for frozen ones
+        first = dict(zip(everything, captured[0], strict=True))
         return MetaStep(
-            inner_loss.detach(),
+            losses[0].detach(),
             meta_loss.detach(),
-            named_gradients(theta, tuple(captured)),
+            named_gradients(theta, tuple(first[name] for name in theta)),
             named_gradients(phi, grads),
         )

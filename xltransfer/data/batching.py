@@ -23,6 +23,8 @@ class Encoded:
     features: Mapping[str, list[int]]
     labels: list[int] | int
     words: tuple[int, ...] = ()
+    language: int = 0
+    """Index into the run's source languages."""
 
     @property
     def cut(self) -> bool:
@@ -32,10 +34,14 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded tensors: `inputs` (batch, time) each, `labels` (batch, time) or (batch,)."""
+    """Padded tensors: `inputs` (batch, time) each, `labels` (batch, time) or (batch,).
+
+    `languages` (batch,) are indices into the run's source languages.
+    """
 
     inputs: dict[str, Tensor]
     labels: Tensor
+    languages: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,7 +54,8 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
-        return Batch(moved, self.labels.to(device, non_blocking=True))
+        labels, languages = (part.to(device, non_blocking=True) for part in (self.labels, self.languages))
+        return Batch(moved, labels, languages)
 
 
 def split_batch(batch: Batch, first: int) -> tuple[Batch, Batch]:
@@ -60,7 +67,7 @@ def _rows(batch: Batch, rows: slice) -> Batch:
     length = int(batch.inputs["attention_mask"][rows].sum(1).max())
     inputs = {name: tensor[rows, :length] for name, tensor in batch.inputs.items()}
     labels = batch.labels[rows]
-    return Batch(inputs, labels[:, :length] if labels.dim() == 2 else labels)
+    return Batch(inputs, labels[:, :length] if labels.dim() == 2 else labels, batch.languages[rows])
 
 
 class Collator:
@@ -74,9 +81,10 @@ class Collator:
         names = sentences[0].features
         inputs = {name: _padded([s.features[name] for s in sentences], self.padding.get(name, 0)) for name in names}
         labels = [s.labels for s in sentences]
+        languages = torch.tensor([s.language for s in sentences])
         if isinstance(labels[0], int):
-            return Batch(inputs, torch.tensor(labels))
-        return Batch(inputs, _padded(labels, IGNORED))  # type: ignore[arg-type]
+            return Batch(inputs, torch.tensor(labels), languages)
+        return Batch(inputs, _padded(labels, IGNORED), languages)  # type: ignore[arg-type]
 
 
 def _padded(rows: Sequence[list[int]], value: int) -> Tensor:

@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from xltransfer.encoders.layouts import Layout, layers_of
-
-Change = Callable[[Tensor, Tensor, int], Tensor]
+from xltransfer.rtns.changes import Change, Changes
+from xltransfer.seeding import rtn_stream
 
 
 @contextmanager
 def inserted(base: nn.Module, layout: Layout, layers: Sequence[int], rtn: Change, mask: Tensor) -> Iterator[None]:
     """Within: h_l becomes h_l + rtn(stop_gradient(h_l), mask, l) at every l in `layers` of `base`.
+
+    `Changes` cut the gradient themselves; any other `rtn` gets states cut off from the graph.
 
     `layers` are between 0 (the embeddings) and L (before the head); `mask` is (batch, time).
     """
@@ -36,7 +38,9 @@ def inserted(base: nn.Module, layout: Layout, layers: Sequence[int], rtn: Change
 
 def _transform(rtn: Change, mask: Tensor, layer: int) -> Callable[[Tensor], Tensor]:
     def transform(hidden: Tensor) -> Tensor:
-        return hidden + rtn(hidden.detach(), mask, layer).to(hidden.dtype)
+        with rtn_stream(layer):
+            change = rtn(hidden if isinstance(rtn, Changes) else hidden.detach(), mask, layer)
+        return hidden + change.to(hidden.dtype)
 
     return transform
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from xltransfer.encoders.insertion import Change, inserted
+from xltransfer.encoders.insertion import inserted
 from xltransfer.encoders.layouts import layout_for
+from xltransfer.rtns.changes import Change
 
 
 class Learner(nn.Module):
@@ -20,17 +22,33 @@ class Learner(nn.Module):
         self.layers = tuple(layers)
         self.layout = layout_for(model.config.model_type)
 
-    def forward(self, inputs: Mapping[str, Tensor], rtn: Change | None = None) -> Tensor:
+    def forward(self, inputs: Mapping[str, Tensor], rtn: Change | None = None, only: int | None = None) -> Tensor:
         """Logits, (batch, time, labels) or (batch, labels).
 
         `inputs` are the tokenizer's tensors, (batch, time) each. With `rtn` (a source pass) its change is added to
-        the hidden states at the insertion layers.
+        the hidden states at the insertion layers, or at the insertion layer of index `only` alone.
         """
         if rtn is None:
             return self._logits(inputs)
-        with inserted(self.model.base_model, self.layout, self.layers, rtn, inputs["attention_mask"]):
+        layers = self.layers if only is None else (self.layers[only],)
+        with inserted(self.model.base_model, self.layout, layers, rtn, inputs["attention_mask"]):
             return self._logits(inputs)
 
     def _logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
         logits: Tensor = self.model(**inputs, return_dict=True).logits
         return logits
+
+
+def source_loss(
+    learner: Callable[..., Tensor], rtn: Any, inputs: Mapping[str, Tensor], loss: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """L_s(θ, φ), a scalar: of one pass through all insertion layers, or of one a layer, mixed as the RTN says.
+
+    `rtn` is an RTN or stands in for one (`Changes`, `HeldChanges`); `loss` takes the logits.
+    """
+    weights = rtn.mix()
+    if weights is None:
+        return loss(learner(inputs, rtn))
+    losses = torch.stack([loss(learner(inputs, rtn, index)) for index in range(len(weights))])
+    mixed: Tensor = (weights * losses).sum()
+    return mixed

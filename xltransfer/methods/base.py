@@ -6,14 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from xltransfer.backends.base import Backend, Gradients, named_gradients, seeded, trainable
+from xltransfer.backends.base import Backend, Gradients, named_gradients, trainable
 from xltransfer.data.batching import Batch
+from xltransfer.encoders.learner import source_loss
 from xltransfer.methods.updater import Updater
+from xltransfer.rtns.base import RTN
+from xltransfer.seeding import seeded
 from xltransfer.tasks.base import Task
 
 SOURCE, SUPPORT, QUERY, TARGET = 0, 1, 2, 3
@@ -25,23 +28,28 @@ class Trainee:
     """What is being trained, and by what: learner (θ), RTN (φ), their updaters, task and backend."""
 
     learner: nn.Module
-    rtn: nn.Module
+    rtn: RTN
     theta: Updater
     phi: Updater
     task: Task
     backend: Backend
     autocast: Callable[[], AbstractContextManager[object]]
 
-    def loss(self, learner: Callable[..., Tensor], batch: Batch, rtn: Callable[..., Tensor] | None = None) -> Tensor:
-        """The task's loss on a batch, a scalar; a source pass where `rtn` is given."""
+    def loss(self, learner: Callable[..., Tensor], batch: Batch, rtn: Any = None) -> Tensor:
+        """The task's loss on a batch, a scalar; a source pass where `rtn` (or what stands in for it) is given."""
         with self.autocast():
-            logits = learner(batch.inputs, rtn) if rtn is not None else learner(batch.inputs)
-        return self.task.loss(logits, batch.labels)
+            if rtn is None:
+                return self.task.loss(learner(batch.inputs), batch.labels)
+            return source_loss(learner, rtn, batch.inputs, lambda logits: self.task.loss(logits, batch.labels))
 
-    def seeded_loss(self, seed: int, batch: Batch, rtn: Callable[..., Tensor] | None = None) -> Tensor:
+    def seeded_loss(self, seed: int, batch: Batch, rtn: Any = None) -> Tensor:
         """The learner's loss with dropout masks fixed by `seed`."""
         with seeded(seed):
             return self.loss(self.learner, batch, rtn)
+
+    def rtn_for(self, source: Batch) -> RTN:
+        """The RTN, told which row of the batch is of which source language."""
+        return self.rtn.for_batch(source.languages)
 
 
 class Method(ABC):

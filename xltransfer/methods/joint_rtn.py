@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xltransfer.data.batching import Batch
 from xltransfer.methods.base import SOURCE, TARGET, Method, Trainee, gradients
+from xltransfer.rtns.changes import Changes
 
 
 class JointRTN(Method):
@@ -13,9 +14,11 @@ class JointRTN(Method):
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
-        source_loss = trainee.seeded_loss(seed + SOURCE, source, trainee.rtn)
+        changes = Changes(trainee.rtn_for(source))
+        source_loss = trainee.seeded_loss(seed + SOURCE, source, changes)
         target_loss = trainee.seeded_loss(seed + TARGET, target)
-        phi = gradients([source_loss], trainee.rtn, keep=True)
+        with changes.followed():
+            phi = gradients([source_loss], trainee.rtn, keep=True)
         theta = gradients([source_loss, target_loss], trainee.learner)
         return {
             "source_loss": source_loss.item(),

@@ -38,9 +38,10 @@ class MetaXL(Method):
         """See `Method.step`."""
         support, query = split_batch(target, len(target) // 2)
         share = support.weight / target.weight if self.theta_batch == "whole" else 1.0
+        rtn = trainee.rtn_for(source)
         problem = BilevelProblem(
             trainee.learner,
-            trainee.rtn,
+            rtn,
             inner=lambda learner, rtn: trainee.loss(learner, source, rtn),
             support=lambda learner: share * trainee.loss(learner, support),
             query=lambda learner: trainee.loss(learner, query),
@@ -54,7 +55,7 @@ class MetaXL(Method):
         meta_norm = trainee.phi.apply(self._meta_gradients(meta, inner_lr))
         if self.order == "released":
             losses = [
-                trainee.seeded_loss(seed + SOURCE, source, trainee.rtn),
+                trainee.seeded_loss(seed + SOURCE, source, rtn),
                 share * trainee.seeded_loss(seed + SUPPORT, support),
             ]
             theta = self._with_query(trainee, gradients(losses, trainee.learner), query, 1 - share, seed)

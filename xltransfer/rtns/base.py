@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -26,10 +26,24 @@ class RTN(nn.Module, ABC):
     needs more than the hidden size overrides `build`.
     """
 
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
+    """Of the matrix products it can work with."""
+
     @classmethod
     def build(cls, info: RTNInfo, **options: Any) -> RTN:
         """The RTN for one run; by default `cls(info.dim, **options)`."""
         return cls(info.dim, **options)
+
+    def for_batch(self, languages: Tensor) -> RTN:
+        """This RTN for a batch whose rows are of these source languages: (batch,), indices into `RTNInfo.sources`.
+
+        By default itself. What is returned shares this RTN's parameters.
+        """
+        return self
+
+    def mix(self) -> Tensor | None:
+        """None: one source pass through all insertion layers. Else a pass for each, losses weighted so: (layers,)."""
+        return None
 
     @abstractmethod
     def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:

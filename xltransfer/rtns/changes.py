@@ -1,0 +1,113 @@
+"""The changes of a source pass, and the way back from them to φ.
+
+∇_θ stops at an RTN's input (Xia et al. 2021, section 3.1; the released code detaches it). A meta-gradient may not stop
+there: the input of a later RTN depends on φ through an earlier one, and, from the second inner step on, through θ.
+`Changes` stands in for an RTN and cuts for ∇_θ alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Changes:
+    """An RTN as the learner sees it in a source pass; keeps what it returned in `made`.
+
+    Use one for all passes that make up a meta-gradient. `unrolled`: there is more than one inner step.
+    """
+
+    def __init__(self, rtn: nn.Module, unrolled: bool = False) -> None:
+        self.rtn = rtn
+        self.made: list[Tensor] = []
+        self.cuts = False
+        """Whether a path to φ or θ leads on below some RTN, so that the pass's graph must be kept for `followed`."""
+        self._unrolled = unrolled
+        self._stacked = True
+        self._gate = _Gate()
+
+    def __call__(self, *args: Any) -> Tensor:
+        """The change (batch, time, dim) for (hidden, mask, layer)."""
+        change: Tensor = self.rtn(*(self._cut(arg) if isinstance(arg, Tensor) else arg for arg in args))
+        self.made.append(change)
+        return change
+
+    def mix(self) -> Tensor | None:
+        """See `RTN.mix`."""
+        weights: Tensor | None = self.rtn.mix()  # type: ignore[operator]
+        if weights is not None:
+            self.made.append(weights)
+            self._stacked = False
+        return weights
+
+    def _cut(self, hidden: Tensor) -> Tensor:
+        leads_on = self._unrolled or (self._stacked and bool(self.made))
+        if not hidden.requires_grad or not leads_on:
+            return hidden.detach()
+        self.cuts = True
+        return _Cut.apply(hidden, self._gate)  # type: ignore[no-any-return,no-untyped-call]
+
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """Within: backward passes lead on through the RTNs' inputs."""
+        self._gate.open = True
+        try:
+            yield
+        finally:
+            self._gate.open = False
+
+    def held(self) -> HeldChanges:
+        """The same changes as constants that a gradient can be taken by, for passes with other θ."""
+        return HeldChanges([change.detach().requires_grad_() for change in self.made], mixed=not self._stacked)
+
+    def pull_back(self, weights: Sequence[Tensor | None], by: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+        """The derivative of Σ ⟨change, weight⟩ by each tensor of `by` (φ, or θ if unrolled)."""
+        pairs = [(c, w) for c, w in zip(self.made, weights, strict=True) if w is not None and c.requires_grad]
+        if not pairs or not by:
+            return (None,) * len(by)
+        outputs, factors = zip(*pairs, strict=True)
+        with self.followed():
+            return torch.autograd.grad(outputs, by, grad_outputs=factors, allow_unused=True)
+
+
+class HeldChanges:
+    """Gives the changes of an earlier pass, in order, instead of evaluating an RTN."""
+
+    def __init__(self, values: list[Tensor], mixed: bool) -> None:
+        self.values = values
+        self._mixed = mixed
+        self._next = 0
+
+    def __call__(self, *args: Any) -> Tensor:
+        """The change that the RTN made at the same point of that pass."""
+        self._next += 1
+        return self.values[self._next - 1]
+
+    def mix(self) -> Tensor | None:
+        """See `RTN.mix`."""
+        return self() if self._mixed else None
+
+
+class _Gate:
+    open = False
+
+
+class _Cut(torch.autograd.Function):
+    """The identity; its backward passes nothing on while the gate is shut."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, gate: _Gate) -> Tensor:
+        ctx.gate = gate
+        return hidden.view_as(hidden)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None]:
+        return (gradient if ctx.gate.open else None), None
+
+
+Change = Callable[..., Tensor]
+"""What the learner takes for an RTN: an `RTN`, its `Changes`, `HeldChanges`, or a function of (hidden, mask, layer)."""

@@ -1,0 +1,30 @@
+"""Random states: every loss of a problem, and every RTN, draws from a seed of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+_RTN_STREAM = 1 << 40
+"""Distance between the seed of a pass and those of the RTNs in it; seeds of passes are far smaller."""
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within: torch's random states are set from `seed`; afterwards they are as before."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def rtn_stream(layer: int) -> Iterator[None]:
+    """Within: random numbers of the RTN at `layer` in the pass under way.
+
+    The encoder's dropout masks are then the same whether an RTN draws, or its changes are given.
+    """
+    with seeded((torch.initial_seed() + _RTN_STREAM * (layer + 1)) % (1 << 63)):
+        yield
