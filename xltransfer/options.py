@@ -23,11 +23,11 @@ class Option:
 
 
 def options_of(part: type) -> dict[str, Option]:
-    """The keyword-only parameters of `part`'s constructor, help taken from `Annotated[type, "help"]`."""
-    constructor: Any = vars(part).get("build", _constructor(part))
+    """The keyword-only parameters of `part`'s constructor or `build`, help taken from `Annotated[type, "help"]`."""
+    constructor: Any = getattr(part, "build", _constructor(part))
     constructor = getattr(constructor, "__func__", constructor)
     parameters = inspect.signature(constructor).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):  # `build(info, **options)` hands them on
+    if not any(p.kind is p.KEYWORD_ONLY for p in parameters):  # `build(info, **options)` hands them on
         constructor = _constructor(part)
         parameters = inspect.signature(constructor).parameters.values()
     hints = get_type_hints(constructor, include_extras=True)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from xltransfer.errors import RegistryError, unknown
 
 PartT = TypeVar("PartT", bound=type)
+_PLUGIN_PREFIX = "xltransfer_plugin_"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Registry:
             name: Entry(name, target, "xltransfer", summary) for name, (target, summary) in builtin.items()
         }
         self._classes: dict[str, type] = {}
+        self._conflicts: dict[str, str] = {}
         self._scanned = False
 
     def register(self, name: str) -> Callable[[PartT], PartT]:
@@ -50,7 +52,7 @@ class Registry:
 
         def decorate(part: PartT) -> PartT:
             target = f"{part.__module__}:{part.__qualname__}"
-            self._add(Entry(name, target, part.__module__, _first_line(part)))
+            self._add(Entry(name, target, _origin(part), _first_line(part)))
             self._classes[name] = part
             return part
 
@@ -60,6 +62,11 @@ class Registry:
         """All known parts, by name; imports none of them."""
         self._scan()
         return [self._entries[name] for name in sorted(self._entries)]
+
+    def conflict(self, name: str) -> str | None:
+        """What is wrong with a name that two packages register."""
+        self._scan()
+        return self._conflicts.get(name)
 
     def names(self) -> list[str]:
         """The names of all known parts."""
@@ -73,6 +80,8 @@ class Registry:
         if ":" in spec:
             return _import_target(spec, f"{self.kind} {spec!r}")
         self._scan()
+        if spec in self._conflicts:
+            raise RegistryError(self._conflicts[spec])
         if spec in self._classes:
             return self._classes[spec]
         if spec not in self._entries:
@@ -86,16 +95,32 @@ class Registry:
         self._scanned = True
         for point in metadata.entry_points(group=self.group):
             owner = point.dist.name if point.dist else "an entry point"
-            self._add(Entry(point.name, point.value, owner))
+            try:
+                self._add(Entry(point.name, point.value, owner))
+            except RegistryError as error:  # refused when it is chosen; other names are not disturbed
+                self._conflicts[point.name] = str(error)
 
     def _add(self, entry: Entry) -> None:
         known = self._entries.get(entry.name)
-        if known and known.target != entry.target:
+        if known and not _same_class(known.target, entry.target):
             raise RegistryError(
                 f"{self.kind} {entry.name!r} is registered twice: by {known.origin} ({known.target}) and by "
                 f"{entry.origin} ({entry.target}). Rename or uninstall one of them."
             )
         self._entries.setdefault(entry.name, entry)
+
+
+def _same_class(one: str, other: str) -> bool:
+    """Whether two targets may be one class: of that name, in one package (it may be exported from a module above)."""
+    (module, _, name), (other_module, _, other_name) = one.partition(":"), other.partition(":")
+    return name == other_name and module.split(".")[0] == other_module.split(".")[0]
+
+
+def _origin(part: type) -> str:
+    """The module of a class, or the file if it is a plugin file."""
+    if part.__module__.startswith(_PLUGIN_PREFIX):
+        return str(Path(str(sys.modules[part.__module__].__file__)).name)
+    return part.__module__
 
 
 def _first_line(part: type) -> str:
@@ -123,7 +148,7 @@ def load_plugin(path: Path) -> None:
     """Import a Python file so that its decorators register what it holds. Raises RegistryError."""
     if not path.is_file():
         raise RegistryError(f"plugin: {str(path)!r} is not a file; give the path of a Python file.")
-    name = f"xltransfer_plugin_{path.stem}_{abs(hash(path)):x}"
+    name = f"{_PLUGIN_PREFIX}{path.stem}_{abs(hash(path)):x}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise RegistryError(f"plugin: {str(path)!r} is not a Python file (its name must end in .py).")
@@ -140,15 +165,29 @@ def load_plugin(path: Path) -> None:
 RTNS = Registry(
     "rtn",
     {
+        "frozen": ("xltransfer.rtns.frozen:Frozen", "random and never trained: the control"),
         "identity": ("xltransfer.rtns.identity:Identity", "no change: the joint-training limit"),
+        "lowrank": ("xltransfer.rtns.lowrank:LowRank", "low-rank linear map, scaled like LoRA"),
         "mlp": ("xltransfer.rtns.mlp:MLP", "bottleneck network of the paper, optionally gated"),
+        "multi": ("xltransfer.rtns.multi:Multi", "a network for each insertion layer, stacked or mixed"),
+        "per-language": ("xltransfer.rtns.per_language:PerLanguage", "a network for each source language"),
+        "transformer": ("xltransfer.rtns.transformer:Transformer", "one layer of the encoder's own kind"),
     },
 )
 BACKENDS = Registry(
     "backend",
     {
-        "func": ("xltransfer.backends.func:Func", "exact: double backward through the source loss alone"),
+        "fd": ("xltransfer.backends.fd:FiniteDifferences", "approximate: finite differences of first-order gradients"),
+        "first-order": (
+            "xltransfer.backends.first_order:FirstOrder",
+            "approximate: through the last layer's step alone",
+        ),
+        "func": ("xltransfer.backends.func:Func", "exact: the source loss's second derivative in plain torch"),
         "higher": ("xltransfer.backends.higher:Higher", "exact: differentiable inner step with the higher library"),
+        "learn2learn": (
+            "xltransfer.backends.learn2learn:Learn2Learn",
+            "exact: differentiable inner step with the learn2learn library",
+        ),
     },
 )
 ENCODERS = Registry(

@@ -21,9 +21,7 @@ class MLP(RTN):
         *,
         bottleneck: Annotated[int | None, "width of the middle; wider learns more from more data [dim / 4]"] = None,
         gate: Annotated[bool, "scale each position's change by a learned sigmoid, as released"] = True,
-        activation: Annotated[
-            Literal["gelu", "relu", "tanh"], "relu as released; its kinks make finite differences useless"
-        ] = "gelu",
+        activation: Annotated[Literal["gelu", "relu", "tanh"], "relu as released; gelu is smooth"] = "gelu",
         init: Annotated[
             Literal["near-zero", "released"], "near-zero starts as joint training; released is Xavier-normal"
         ] = "near-zero",

@@ -1,0 +1,80 @@
+"""Meta-gradient by finite differences of first-order gradients along v (the mixed derivative as in DARTS: Liu et al.
+2019, arXiv 1806.09055, equation 8).
+
+∂/∂φ ⟨∇_θ L_s(θ, φ), v⟩ is the derivative of ∇_φ L_s at θ in the direction v. The RTN's inputs are those at θ in every
+evaluation, as the stop-gradient asks, so the difference is taken of the gradient by the RTN's changes and carried back
+to φ once: no graph below the insertion, no RTN in the shifted passes, and kinks of the RTN (ReLU) do no harm.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor, nn
+
+from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, MetaStep
+from xltransfer.backends.func import gradients_at, through_changes
+from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled
+
+_KINKED = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Hardswish)
+
+
+class FiniteDifferences(Unrolled):
+    """Approximate, with first-order passes alone, so that fused attention works."""
+
+    capabilities = Capabilities(approximation="the mixed derivative, by a difference of gradients", second_order=False)
+    differentiable_gradient = False
+
+    def __init__(
+        self,
+        *,
+        scheme: Annotated[
+            Literal["central", "one-sided"], "central: error of second order in the shift; one-sided: of first, cheaper"
+        ] = "central",
+        epsilon: Annotated[
+            float | None,
+            "norm of the shift of θ [half the cube root (central) or square root (one-sided) of the rounding error]",
+        ] = None,
+    ) -> None:
+        if epsilon is not None and epsilon <= 0:
+            raise ValueError(f"epsilon: received {epsilon}; allowed: a number above 0.")
+        self.scheme = scheme
+        self.epsilon = epsilon
+        self._warned = False
+
+    def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
+        """See `Backend.step`. Warns once if the encoder has kinks."""
+        if not self._warned and any(isinstance(module, _KINKED) for module in problem.learner.modules()):
+            self._warned = True
+            warnings.warn(
+                "backend fd: this encoder has ReLU units; where a shift of θ crosses their kinks, the difference is "
+                "off by some per cent. Exact backends (func, higher, learn2learn) are not affected.",
+                stacklevel=2,
+            )
+        return super().step(problem, inner_lr)
+
+    def product(self, step: InnerStep, vector: Gradients) -> Tensors:
+        """See `Unrolled.product`."""
+        norm = torch.stack([v.norm() for v in vector.values()]).norm()
+        if norm == 0 or not step.by():
+            return (None,) * len(step.by())
+        shift = (self.epsilon or self._shift(step, norm.dtype)) / norm
+        ahead = self._changes_gradient(step, vector, shift)
+        behind, width = (
+            (self._changes_gradient(step, vector, -shift), 2 * shift)
+            if self.scheme == "central"
+            else (step.by_changes, shift)
+        )
+        slopes = [None if a is None or b is None else (a - b) / width for a, b in zip(ahead, behind, strict=True)]
+        return through_changes(step, slopes, len(slopes))
+
+    def _shift(self, step: InnerStep, dtype: torch.dtype) -> float:
+        """Balances rounding and truncation; under autocast the changes have the coarser type of the passes."""
+        rounding = max(torch.finfo(kind).eps for kind in (dtype, *(change.dtype for change in step.changes.made)))
+        return float(rounding ** (1 / 3 if self.scheme == "central" else 1 / 2)) / 2
+
+    def _changes_gradient(self, step: InnerStep, vector: Gradients, shift: Tensor) -> Tensors:
+        theta = {name: value.detach() + shift * vector[name] for name, value in step.theta.items()}
+        return gradients_at(step.problem, theta, step.changes.held(), with_theta=False)

@@ -1,0 +1,25 @@
+"""RTNs inside an RTN: `--rtn-opt inner=lowrank --rtn-opt inner.rank=4`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xltransfer.config import INNER
+from xltransfer.registry import RTNS
+from xltransfer.rtns.base import RTN, RTNInfo
+
+
+def build_inner(info: RTNInfo, inner: str, options: dict[str, Any]) -> RTN:
+    """One RTN of the kind `inner`; `options` are those whose names start with `inner.`.
+
+    Raises ValueError for an RTN that itself holds others.
+    """
+    kind = RTNS.load(inner)
+    if issubclass(kind, Nested):
+        raise ValueError(f"inner: received {inner!r}; allowed: an RTN that holds no others, such as mlp or lowrank.")
+    rtn: RTN = kind.build(info, **{name.removeprefix(INNER): value for name, value in options.items()})
+    return rtn
+
+
+class Nested(RTN):
+    """An RTN made of others of one kind, named by its option `inner`. `build` gets options `inner.X` for them."""

@@ -1,0 +1,52 @@
+"""One RTN for each source language; a batch may mix languages, each row goes through its own.
+
+(The released code has the option, but merges all sources into one: only one network is ever trained.)
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Annotated, Any
+
+from torch import Tensor, nn
+
+from xltransfer.rtns.base import RTN, RTNInfo
+from xltransfer.rtns.nested import Nested, build_inner
+
+
+class PerLanguage(Nested):
+    """`networks` are in the order of the run's sources."""
+
+    def __init__(self, networks: list[RTN]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self._languages: Tensor | None = None
+
+    @classmethod
+    def build(
+        cls,
+        info: RTNInfo,
+        *,
+        inner: Annotated[str, "the kind of RTN; its own options are given as inner.NAME=VALUE"] = "mlp",
+        **inner_options: Any,
+    ) -> RTN:
+        """See `RTN.build`."""
+        return cls([build_inner(info, inner, inner_options) for _ in info.sources])
+
+    def for_batch(self, languages: Tensor) -> RTN:
+        """The same networks, bound to the rows of a batch."""
+        bound = copy.copy(self)
+        bound._languages = languages
+        return bound
+
+    def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
+        """Each row's change by the network of its language, shape (batch, time, dim)."""
+        if self._languages is None:
+            raise RuntimeError("per-language: which row is of which language is not known; call for_batch first.")
+        change = hidden.new_zeros(hidden.shape)
+        for index, network in enumerate(self.networks):
+            (rows,) = (self._languages == index).nonzero(as_tuple=True)
+            if len(rows):
+                part = network(hidden[rows], mask[rows], layer)
+                change = change.to(part.dtype).index_copy(0, rows, part)
+        return change

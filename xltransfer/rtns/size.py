@@ -1,0 +1,29 @@
+"""How large an RTN is."""
+
+from __future__ import annotations
+
+import transformers
+from torch import nn
+
+from xltransfer.backends.base import trainable
+from xltransfer.rtns.base import RTN, RTNInfo
+
+
+def parameter_counts(module: nn.Module) -> tuple[int, int]:
+    """All numbers of a module's parameters, and those that training changes."""
+    trained = sum(parameter.numel() for parameter in trainable(module).values())
+    return sum(parameter.numel() for parameter in module.parameters()), trained
+
+
+def described(module: nn.Module) -> str:
+    """For example `33,153 parameters`, or `33,153 parameters, none trained`."""
+    every, trained = parameter_counts(module)
+    if trained == every:
+        return f"{every:,} parameters"
+    return f"{every:,} parameters, {f'{trained:,}' if trained else 'none'} trained"
+
+
+def at_base_size(rtn: type[RTN]) -> str:
+    """The size with default options at one layer of XLM-R base (hidden size 768), for one source language."""
+    config = transformers.XLMRobertaConfig()
+    return described(rtn.build(RTNInfo(config.hidden_size, (12,), ("source",), config)))
