@@ -13,8 +13,9 @@ from typing import Any, Literal, get_origin, get_type_hints
 
 import yaml
 
+from xltransfer import compatibility
 from xltransfer.errors import ConfigError, RegistryError, did_you_mean, unknown
-from xltransfer.options import check_options, convert, describe
+from xltransfer.options import check_options, convert, describe, options_of
 from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry, load_plugin
 
 Options = dict[str, Any]
@@ -65,6 +66,9 @@ class RunConfig:
     seed: int = _field(11, "of initialisation, dropout and data order", metavar="N", lowest=0)
     data_seed: int = _field(42, "of the training samples and of splits made here", metavar="N", lowest=0)
     precision: Literal["fp32", "bf16"] = _field("fp32", "of matrix products; bf16 is autocast", metavar="NAME")
+    attention: Literal["auto", "eager", "sdpa"] = _field(
+        "auto", "sdpa is fused; auto takes it where the backend can work with it", metavar="NAME"
+    )
     device: Literal["auto", "cpu", "cuda"] = _field("auto", "where to train", metavar="NAME")
     output: str | None = _field(None, "folder of the run, not yet there [runs/NAME]", metavar="DIR")
     plugin: tuple[str, ...] = _field((), "Python file that registers parts; repeat for several", metavar="FILE")
@@ -117,12 +121,17 @@ class RunConfig:
         if self.method == "metaxl" and self.target_size is not None and min(self.target_size, self.batch_size) < 2:
             faults.append("metaxl splits each target batch into support and query: target_size and batch_size "
                           "must be at least 2.")  # fmt: skip
+        faults += compatibility.faults_of(self)
         if faults:
             raise ConfigError(faults)
         return dataclasses.replace(self, **changes)
 
 
 _PARTS: dict[str, Registry] = {"task": TASKS, "data": DATASETS, "method": METHODS, "rtn": RTNS, "backend": BACKENDS}
+
+
+INNER = "inner."
+"""What starts the names of options meant for the parts inside a part that has an option `inner`."""
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -189,9 +198,16 @@ def _checked_options(registry: Registry, name: str, options: Options, faults: li
     part = _collect(faults, lambda: registry.load(name))
     if part is None:
         return options
-    values, found = check_options(part, options, f"{registry.kind} {name}")
+    nested = {key: value for key, value in options.items() if key.startswith(INNER) and "inner" in options_of(part)}
+    own = {key: value for key, value in options.items() if key not in nested}
+    values, found = check_options(part, own, f"{registry.kind} {name}")
     faults += found
-    return values
+    if "inner" not in options_of(part):
+        return values
+    inner = values.get("inner", options_of(part)["inner"].default)
+    unprefixed = {key.removeprefix(INNER): value for key, value in nested.items()}
+    checked = _checked_options(registry, inner, unprefixed, faults)
+    return {**values, **{INNER + key: value for key, value in checked.items()}}
 
 
 def _collect(faults: list[str], action: Callable[[], Any]) -> Any:

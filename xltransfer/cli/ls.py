@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from xltransfer.errors import ConfigError, RegistryError, unknown
 from xltransfer.options import describe, options_of
-from xltransfer.registry import REGISTRIES, Entry, Registry, load_plugin
+from xltransfer.registry import BACKENDS, REGISTRIES, RTNS, Entry, Registry, load_plugin
 
 
 def command(
@@ -29,23 +29,42 @@ def command(
     entries = registry.entries()
     if as_json:
         keys = ("name", "origin", "target", "summary")
-        print(json.dumps([{key: getattr(entry, key) for key in keys} for entry in entries]))
+        rows = [{key: getattr(entry, key) for key in keys} for entry in entries]
+        print(json.dumps([{**row, "conflict": registry.conflict(row["name"])} for row in rows]))
         return
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:
         origin = "" if entry.origin == "xltransfer" else f"  (from {entry.origin})"
         print(f"{entry.name:<{width}}  {entry.summary}{origin}".rstrip())
-        for line in _options(registry, entry) if verbose else ():
+        for line in _details(registry, entry) if verbose else _warnings(registry, entry):
             print(f"{'':<{width}}    {line}")
 
 
-def _options(registry: Registry, entry: Entry) -> list[str]:
+def _warnings(registry: Registry, entry: Entry) -> list[str]:
+    conflict = registry.conflict(entry.name)
+    return [f"cannot be used: {conflict}"] if conflict else []
+
+
+def _details(registry: Registry, entry: Entry) -> list[str]:
     try:
-        options = options_of(registry.load(entry.name)).values()
+        part = registry.load(entry.name)
     except RegistryError as error:
-        return [f"cannot be loaded: {error}"]
-    lines = []
-    for option in options:
+        return [f"cannot be used: {error}"]
+    lines = [*_nature(registry, part)]
+    for option in options_of(part).values():
         default = "" if option.default is inspect.Parameter.empty else f"={option.default}"
         lines.append(f"{option.name}{default}  {describe(option.type)}  {option.help}".rstrip())
     return lines
+
+
+def _nature(registry: Registry, part: Any) -> list[str]:
+    """What a backend declares of itself, and how large an RTN is."""
+    if registry is BACKENDS:
+        found = part.capabilities
+        kind = f"approximates: {found.approximation}" if found.approximation else "exact"
+        return [f"{kind}; attention {' or '.join(found.attention)}; precision {' or '.join(found.precisions)}"]
+    if registry is RTNS:
+        from xltransfer.rtns.size import at_base_size
+
+        return [f"{at_base_size(part)} at one layer of XLM-R base; precision {' or '.join(part.precisions)}"]
+    return []

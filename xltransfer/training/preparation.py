@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from xltransfer.backends.base import Backend
+from xltransfer.compatibility import attention_for
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Encoded
 from xltransfer.data.dataset import Dataset
@@ -73,26 +74,31 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     pools = [dataset.load(task, language, "train") for language in config.source]
     target_pool, dev, test = (dataset.load(task, config.target, split) for split in ("train", "dev", "test"))
     labels = _labels(task, pools, target_pool, reporter)
-    source = [
-        example
+    samples = [
+        sample(pool, config.source_size, config.data_seed, f"source_size ({language})")
         for language, pool in zip(config.source, pools, strict=True)
-        for example in sample(pool, config.source_size, config.data_seed, f"source_size ({language})")
     ]
     target = sample(target_pool, config.target_size, config.data_seed, f"target_size ({config.target})")
 
     def encoded(examples: Sequence[Example]) -> EncodedSet:
         return EncodedSet(examples, task.encode(examples, labels, encoder.tokenizer, config.max_length))
 
-    sets = {name: encoded(examples) for name, examples in
-            {"source": source, "target": target, "dev": dev, "test": test}.items()}  # fmt: skip
+    sets = {name: encoded(part) for name, part in {"target": target, "dev": dev, "test": test}.items()}
+    sets["source"] = _joined([encoded(part) for part in samples])
     _report_cuts(sets, config.max_length, reporter)
     reporter.stage(f"loading encoder {config.encoder}")
     method, backend, rtn = _build_parts(config, encoder)
-    attention = backend.capabilities.attention if method.uses_backend else None
+    attention = attention_for(config)
     learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed)
     return Prepared(
         config, device, context, task, labels, encoder, learner.to(device), rtn.to(device), method, backend, **sets
     )
+
+
+def _joined(languages: Sequence[EncodedSet]) -> EncodedSet:
+    """The sets of all source languages as one, each sentence marked with the index of its language."""
+    marked = [dataclasses.replace(e, language=index) for index, part in enumerate(languages) for e in part.encoded]
+    return EncodedSet([example for part in languages for example in part.examples], marked)
 
 
 def open_dataset(config: RunConfig) -> Dataset:

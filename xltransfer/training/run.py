@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from xltransfer.backends.base import trainable
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
+from xltransfer.rtns.size import described, parameter_counts
 from xltransfer.tasks.base import Scores
 from xltransfer.training.device import peak_memory
 from xltransfer.training.evaluation import predict
@@ -74,7 +72,8 @@ def _finish(run: Prepared, trained: Trained, folder: RunFolder) -> RunResult:
             "method": run.config.method,
             "backend": run.config.backend if run.method.uses_backend else None,
             "rtn": run.config.rtn if run.method.uses_rtn else None,
-            "rtn_parameters": count_parameters(run.rtn) if run.method.uses_rtn else 0,
+            "rtn_parameters": parameter_counts(run.rtn)[0] if run.method.uses_rtn else 0,
+            "rtn_parameters_trained": parameter_counts(run.rtn)[1] if run.method.uses_rtn else 0,
             "source": list(run.config.source),
             "target": run.config.target,
             "majority": majority.to_dict(),
@@ -87,18 +86,13 @@ def _finish(run: Prepared, trained: Trained, folder: RunFolder) -> RunResult:
     return RunResult(trained.dev, test, majority, folder.path, metrics)
 
 
-def count_parameters(module: torch.nn.Module) -> int:
-    """Trainable numbers."""
-    return sum(parameter.numel() for parameter in trainable(module).values())
-
-
 def _description(run: Prepared) -> str:
     config = run.config
     parts = [f"{config.method} on {run.device}"]
     if run.method.uses_rtn:
         layers = ", ".join(map(str, config.layer))
-        parts.append(f"RTN {config.rtn} ({count_parameters(run.rtn):,} parameters) at layer {layers}")
+        parts.append(f"RTN {config.rtn} ({described(run.rtn)}) at layer {layers}")
     if run.method.uses_backend:
         parts.append(f"backend {config.backend}")
     sizes = f"{len(run.source.examples)} source and {len(run.target.examples)} target sentences"
-    return f"{', '.join(parts)}; encoder of {count_parameters(run.learner):,} parameters; {sizes}"
+    return f"{', '.join(parts)}; encoder of {described(run.learner)}; {sizes}"

@@ -1,0 +1,88 @@
+"""Which parts go together: decided from what backends and RTNs declare, before any weights are read."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from xltransfer.errors import RegistryError
+from xltransfer.registry import BACKENDS, METHODS, RTNS, Registry
+
+
+class Choice(Protocol):
+    """The names and settings of a run that must fit one another (a `RunConfig`)."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def rtn(self) -> str: ...
+    @property
+    def backend(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def attention(self) -> str: ...
+
+
+def faults_of(choice: Choice) -> list[str]:
+    """Every combination in `choice` that cannot work, with those that can. Parts that do not load are left out."""
+    faults = []
+    method = _loaded(METHODS, choice.method)
+    if method is not None and method.uses_backend:
+        backend = _loaded(BACKENDS, choice.backend)
+        if backend is not None:
+            faults += _attention_faults(choice, backend.capabilities.attention)
+            faults += _precision_faults(choice.precision, BACKENDS, choice.backend)
+    if method is not None and method.uses_rtn:
+        faults += _precision_faults(choice.precision, RTNS, choice.rtn)
+    return faults
+
+
+def attention_for(choice: Choice) -> str | None:
+    """The attention implementation to load the encoder with; None leaves it to transformers (fused where it can be)."""
+    if choice.attention != "auto":
+        return choice.attention
+    if METHODS.load(choice.method).uses_backend:
+        preferred = BACKENDS.load(choice.backend).capabilities.attention
+        return None if "sdpa" in preferred else str(preferred[0])
+    return None
+
+
+def _attention_faults(choice: Choice, possible: tuple[str, ...]) -> list[str]:
+    if choice.attention in ("auto", *possible):
+        return []
+    others = [name for name, part in _all(BACKENDS) if choice.attention in part.capabilities.attention]
+    return [
+        f"attention: received {choice.attention!r}; backend {choice.backend} differentiates a gradient, for which "
+        f"fused attention has no rule; allowed with it: {', '.join(possible)}; backends that work with "
+        f"{choice.attention}: {', '.join(others)}."
+    ]
+
+
+def _precision_faults(precision: str, registry: Registry, name: str) -> list[str]:
+    part = _loaded(registry, name)
+    if part is None or precision in _precisions(part):
+        return []
+    others = [other for other, candidate in _all(registry) if precision in _precisions(candidate)]
+    return [
+        f"precision: received {precision!r}; {registry.kind} {name} works in {', '.join(_precisions(part))}; "
+        f"{registry.kind}s that work in {precision}: {', '.join(others)}."
+    ]
+
+
+def _precisions(part: Any) -> tuple[str, ...]:
+    owner = getattr(part, "capabilities", part)
+    found: tuple[str, ...] = owner.precisions
+    return found
+
+
+def _loaded(registry: Registry, name: str) -> Any:
+    try:
+        return registry.load(name)
+    except RegistryError:
+        return None
+
+
+def _all(registry: Registry) -> list[tuple[str, Any]]:
+    """Every part of a registry that loads on this machine."""
+    found = [(name, _loaded(registry, name)) for name in registry.names()]
+    return [(name, part) for name, part in found if part is not None]
