@@ -49,7 +49,7 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], *expected:
 @pytest.mark.parametrize(
     "arguments, expected",
     [
-        (["--rtn", "mpl"], ["'mpl'", "identity, mlp", "Did you mean 'mlp'?"]),
+        (["--rtn", "mpl"], ["'mpl'", "identity, lowrank, mlp", "Did you mean 'mlp'?"]),
         (["--rtn", "no.module:Class"], ["no.module:Class", "cannot be imported"]),
         (["--backend", "highr"], ["'highr'", "func, higher"]),
         (["--task", "nre"], ["'nre'", "ner, pos, sentiment"]),

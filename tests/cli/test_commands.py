@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from xltransfer.cli.main import status_of
-from xltransfer.registry import RTNS
+from xltransfer.registry import BACKENDS, RTNS
 from xltransfer.training.run import RunResult
 
 SHORT = ["--epochs", "1", "--source-size", "20", "--target-size", "10",
@@ -67,7 +67,7 @@ def test_plugin_file_registers_an_rtn(tmp_path: Path, capsys: Capture) -> None:
     )
     try:
         assert status_of(["ls", "rtns", "--plugin", str(plugin)]) == 0
-        assert "test-shift  Adds a learned vector." in capsys.readouterr().out
+        assert "test-shift    Adds a learned vector.  (from shift.py)" in capsys.readouterr().out
         run = ["run", *SHORT, "--quiet", "--json", "--plugin", str(plugin), "--output", str(tmp_path / "run")]
         assert status_of([*run, "--rtn", "test-shift", "--rtn-opt", "scale=2"]) == 0
         assert json.loads(capsys.readouterr().out)["meta"]["rtn_parameters"] == 128
@@ -117,12 +117,16 @@ def test_evaluate_and_export(tmp_path: Path, finished_runs: dict[str, RunResult]
 
 def test_ls_and_doctor(capsys: Capture) -> None:
     assert status_of(["ls", "backends"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["func", "higher"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == BACKENDS.names()
     assert status_of(["ls", "rtns", "-v"]) == 0
-    assert "bottleneck=None" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "bottleneck=None" in listed
+    assert "296,065 parameters at one layer of XLM-R base" in listed
+    assert status_of(["ls", "backends", "-v"]) == 0
+    assert "approximates: the mixed derivative" in capsys.readouterr().out
     assert status_of(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["backends"] == ["func", "higher"]
+    assert report["backends"] == BACKENDS.names()
     assert report["tiny encoder"] == "ready"
 
 

@@ -1,160 +1,122 @@
-"""Every registered backend: right, pure, and in agreement with the others."""
+"""Every registered backend goes through every check of `xltransfer.testing`, and exact ones agree pair by pair."""
 
 from __future__ import annotations
 
-import copy
+import warnings
+from typing import Any
 
 import pytest
 import torch
 
-from tests.problems import small_problem
-from xltransfer.backends.base import Backend, BilevelProblem, trainable
+from xltransfer.backends.base import Backend
+from xltransfer.backends.fd import FiniteDifferences
 from xltransfer.backends.func import Func
 from xltransfer.registry import BACKENDS, RTNS
+from xltransfer.testing import BACKEND_CHECKS, EXACT_CHECKS, check_backend, error_of, small_problem
+from xltransfer.testing.problems import INNER_LR, relative_error
+from xltransfer.testing.rtn_checks import LAYER_SETS
 
-INNER_LR = 0.1
-LAYERS = [(0,), (1,), (3,)]
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("func", {"mode": "forward"}),
+    ("func", {"inner_steps": 2}),
+    ("func", {"mode": "forward", "inner_steps": 2}),
+    ("higher", {"inner_steps": 2}),
+    ("learn2learn", {"inner_steps": 2}),
+    ("fd", {"scheme": "one-sided"}),
+]
+CASES = [*((name, {}) for name in BACKENDS.names()), *VARIANTS]
 
 
-def backend(name: str) -> Backend:
-    made: Backend = BACKENDS.load(name)()
+def backend(name: str, **options: Any) -> Backend:
+    made: Backend = BACKENDS.load(name)(**options)
     return made
 
 
-def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((found - wanted).norm() / wanted.norm().clamp_min(1e-30))
+def label(value: Any) -> str:
+    if callable(value):
+        return str(value.__name__)
+    return "-".join(map(str, value.values())) if isinstance(value, dict) else str(value)
 
 
-def flat(gradients: dict[str, torch.Tensor]) -> torch.Tensor:
-    return torch.cat([gradient.flatten() for gradient in gradients.values()]) if gradients else torch.zeros(0)
+EXACT = [(name, options) for name, options in CASES if backend(name).capabilities.exact]
+APPROXIMATE = [(name, options) for name, options in CASES if not backend(name).capabilities.exact]
 
 
-def inner_gradients(problem: BilevelProblem) -> dict[str, torch.Tensor]:
-    """∇_θ [L_s + L_support] by one plain backward pass."""
-    theta = trainable(problem.learner)
-    loss = problem.inner_loss(problem.learner, problem.rtn) + problem.support_loss(problem.learner)
-    found = torch.autograd.grad(loss, list(theta.values()), allow_unused=True)
-    return {n: torch.zeros_like(p) if g is None else g for (n, p), g in zip(theta.items(), found, strict=True)}
+@pytest.mark.parametrize("check", BACKEND_CHECKS, ids=label)
+@pytest.mark.parametrize("name, options", CASES, ids=label)
+def test_contract(name: str, options: dict[str, Any], check: Any) -> None:
+    check(backend(name, **options))
 
 
-def meta_loss_after_step(problem: BilevelProblem) -> float:
-    """L_query(θ − η g) on a copy of the learner: no differentiation through the step."""
-    gradients = inner_gradients(problem)
-    stepped = copy.deepcopy(problem.learner)
-    with torch.no_grad():
-        for name, parameter in stepped.named_parameters():
-            parameter.sub_(INNER_LR * gradients[name])
-        return problem.meta_loss(stepped).item()
+@pytest.mark.parametrize("check", EXACT_CHECKS, ids=label)
+@pytest.mark.parametrize("name, options", EXACT, ids=label)
+def test_contract_of_exact_ones(name: str, options: dict[str, Any], check: Any) -> None:
+    check(backend(name, **options))
 
 
-def central_difference(problem: BilevelProblem, direction: dict[str, torch.Tensor], step: float = 1e-4) -> float:
-    """d/dt of the meta loss along `direction` in φ, by Richardson-extrapolated central differences."""
-
-    def slope(width: float) -> float:
-        ends = []
-        for sign in (1, -1):
-            moved = copy.deepcopy(problem.rtn)
-            with torch.no_grad():
-                for name, parameter in moved.named_parameters():
-                    parameter.add_(sign * width * direction[name])
-            ends.append(meta_loss_after_step(BilevelProblem(problem.learner, moved, problem.inner, problem.support,
-                                                            problem.query, problem.seed)))  # fmt: skip
-        return (ends[0] - ends[1]) / (2 * width)
-
-    return (4 * slope(step / 2) - slope(step)) / 3
+@pytest.mark.parametrize("layers", LAYER_SETS, ids=str)
+@pytest.mark.parametrize("rtn, rtn_options", [*((name, {}) for name in RTNS.names()), ("multi", {"mix": "softmax"})])
+@pytest.mark.parametrize("name, options", EXACT, ids=label)
+def test_exact_backends_agree_for_every_rtn(
+    name: str, options: dict[str, Any], rtn: str, rtn_options: dict[str, Any], layers: tuple[int, ...]
+) -> None:
+    problem = small_problem(rtn, layers, rtn_options=rtn_options)
+    reference = Func(mode="reverse", inner_steps=options.get("inner_steps", 1)).step(problem, INNER_LR)
+    found = backend(name, **options).step(problem, INNER_LR)
+    assert relative_error(found.meta_grads, reference.meta_grads) <= 1e-9
+    assert relative_error(found.inner_grads, reference.inner_grads) <= 1e-9
+    torch.testing.assert_close(found.meta_loss, reference.meta_loss, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("layers", LAYERS)
-@pytest.mark.parametrize("rtn", RTNS.names())
-@pytest.mark.parametrize("name", [name for name in BACKENDS.names() if name != "func"])
-def test_exact_backends_agree_in_float64(name: str, rtn: str, layers: tuple[int, ...]) -> None:
-    problem = small_problem(rtn, layers)
-    one, other = backend("func").step(problem, INNER_LR), backend(name).step(problem, INNER_LR)
-    assert relative(flat(one.meta_grads), flat(other.meta_grads)) <= 1e-9
-    assert relative(flat(one.inner_grads), flat(other.inner_grads)) <= 1e-9
-    torch.testing.assert_close(one.meta_loss, other.meta_loss, rtol=1e-12, atol=0)
-    torch.testing.assert_close(one.inner_loss, other.inner_loss, rtol=1e-12, atol=0)
+@pytest.mark.parametrize("layers", LAYER_SETS, ids=str)
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+def test_central_differences_are_close_whatever_the_rtn(layers: tuple[int, ...], activation: str) -> None:
+    """Kinks of the RTN do no harm, because its inputs are held."""
+    options = {"activation": activation}
+    exact = Func().step(small_problem("mlp", layers, rtn_options=options), INNER_LR).meta_grads
+    for dtype, tolerance in ((torch.float32, 1e-3), (torch.float64, 1e-6)):
+        problem = small_problem("mlp", layers, dtype=dtype, rtn_options=options)
+        found = FiniteDifferences().step(problem, INNER_LR).meta_grads
+        assert relative_error({name: value.double() for name, value in found.items()}, exact) <= tolerance
 
 
-@pytest.mark.parametrize("auto", ["Token", "Sequence"])
-@pytest.mark.parametrize("layers", LAYERS)
-@pytest.mark.parametrize("name", BACKENDS.names())
-def test_meta_gradient_equals_brute_force_central_differences(name: str, layers: tuple[int, ...], auto: str) -> None:
-    problem = small_problem("mlp", layers, auto=auto)
-    computed = backend(name).step(problem, INNER_LR).meta_grads
-    assert flat(computed).norm() > 1e-6
-    generator = torch.Generator().manual_seed(3)
-    for _ in range(3):
-        norm = flat(computed).norm()
-        direction = {n: torch.randn(p.shape, generator=generator, dtype=p.dtype) + 3 * computed[n] / norm
-                     for n, p in problem.rtn.named_parameters()}  # fmt: skip
-        wanted = central_difference(problem, direction)
-        found = (flat(computed) @ flat(direction)).item()
-        assert abs(found - wanted) <= 1e-6 * abs(wanted)
+def test_one_sided_differences_are_of_first_order() -> None:
+    """Ten times the shift, ten times the error; central: a hundred times."""
+    for scheme, order in (("one-sided", 1), ("central", 2)):
+        near, far = (error_of(backend("fd", scheme=scheme, epsilon=epsilon)) for epsilon in (1e-4, 1e-3))
+        assert far / near == pytest.approx(10**order, rel=0.1)
 
 
-@pytest.mark.parametrize("name", BACKENDS.names())
-def test_inner_gradient_is_that_of_source_and_support_loss(name: str) -> None:
+def test_differences_warn_once_of_a_kinked_encoder() -> None:
     problem = small_problem()
-    found = backend(name).step(problem, INNER_LR).inner_grads
-    assert relative(flat(found), flat(inner_gradients(problem))) <= 1e-12
+    problem.learner.get_submodule("model").kink = torch.nn.ReLU()
+    made = backend("fd")
+    with pytest.warns(UserWarning, match="this encoder has ReLU units"):
+        made.step(problem, INNER_LR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made.step(problem, INNER_LR)
+        backend("fd").step(small_problem(rtn_options={"activation": "relu"}), INNER_LR)
 
 
-@pytest.mark.parametrize("name", BACKENDS.names())
-def test_step_changes_nothing(name: str) -> None:
-    problem = small_problem()
-    before = copy.deepcopy((problem.learner.state_dict(), problem.rtn.state_dict()))
-    random_state = torch.get_rng_state()
-    backend(name).step(problem, INNER_LR)
-    for module, state in zip((problem.learner, problem.rtn), before, strict=True):
-        for key, value in module.state_dict().items():
-            assert torch.equal(value, state[key])
-        assert all(parameter.grad is None for parameter in module.parameters())
-    assert torch.equal(torch.get_rng_state(), random_state)
+@pytest.mark.parametrize("name, options", APPROXIMATE, ids=label)
+def test_approximate_backends_say_so_and_report_their_error(name: str, options: dict[str, Any]) -> None:
+    made = backend(name, **options)
+    assert made.capabilities.approximation
+    assert 1e-12 < check_backend(name, **options) == error_of(made)
 
 
-@pytest.mark.parametrize("name", BACKENDS.names())
-def test_identity_has_no_meta_gradient(name: str) -> None:
-    assert backend(name).step(small_problem("identity"), INNER_LR).meta_grads == {}
+def test_first_order_is_exact_where_the_last_layer_is_all_that_learns() -> None:
+    problem = small_problem(layers=(3,))
+    for name, parameter in problem.learner.named_parameters():
+        parameter.requires_grad_("classifier" in name)
+    found, exact = (backend(name).step(problem, INNER_LR).meta_grads for name in ("first-order", "func"))
+    assert relative_error(found, exact) <= 1e-12
 
 
-@pytest.mark.parametrize("name", BACKENDS.names())
-def test_zero_inner_learning_rate_gives_zero_meta_gradient(name: str) -> None:
-    assert flat(backend(name).step(small_problem(), 0.0).meta_grads).abs().max() == 0
-
-
-class Scalar(torch.nn.Module):
-    """One parameter, called as a function of nothing."""
-
-    def __init__(self, value: float) -> None:
-        super().__init__()
-        self.value = torch.nn.Parameter(torch.tensor(value, dtype=torch.float64))
-
-    def forward(self) -> torch.Tensor:
-        return self.value
-
-
-@pytest.mark.parametrize("name", BACKENDS.names())
-def test_two_parameter_toy_in_closed_form(name: str) -> None:
-    """L_s = (θ − φ)²/2, L_support = θ²/2, L_query = (θ' − 1)²/2: dL_query/dφ = η (θ − η (2θ − φ) − 1)."""
-    theta, phi, eta = 0.7, -0.4, 0.3
-    problem = BilevelProblem(
-        Scalar(theta),
-        Scalar(phi),
-        inner=lambda learner, rtn: (learner() - rtn()) ** 2 / 2,
-        support=lambda learner: learner() ** 2 / 2,
-        query=lambda learner: (learner() - 1) ** 2 / 2,
-    )
-    step = backend(name).step(problem, eta)
-    stepped = theta - eta * (2 * theta - phi)
-    assert step.inner_grads["value"].item() == pytest.approx(2 * theta - phi, rel=1e-14)
-    assert step.meta_loss.item() == pytest.approx((stepped - 1) ** 2 / 2, rel=1e-14)
-    assert step.meta_grads["value"].item() == pytest.approx(eta * (stepped - 1), rel=1e-14)
-
-
-def test_frozen_parameters_are_left_out() -> None:
-    problem = small_problem()
-    problem.learner.get_submodule("model.roberta.embeddings").requires_grad_(False)
-    step = Func().step(problem, INNER_LR)
-    assert not any("embeddings" in name for name in step.inner_grads)
-    assert flat(step.meta_grads).norm() > 0
+@pytest.mark.parametrize("name", [name for name, options in EXACT if not options])
+def test_more_inner_steps_change_the_meta_gradient(name: str) -> None:
+    one, two = (backend(name, inner_steps=steps).step(small_problem(), INNER_LR).meta_grads for steps in (1, 2))
+    assert relative_error(two, one) > 1e-2
+    with pytest.raises(ValueError, match="inner_steps: received 0"):
+        backend(name, inner_steps=0)

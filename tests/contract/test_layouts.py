@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from tests.models import LAYERS, small_model
-from tests.problems import small_inputs, small_problem
 from xltransfer.backends.func import Func
 from xltransfer.backends.higher import Higher
 from xltransfer.encoders.layouts import LAYOUTS, layers_of
 from xltransfer.encoders.learner import Learner
+from xltransfer.testing.models import LAYERS, small_model
+from xltransfer.testing.problems import small_inputs, small_problem
 
 ROWS = sorted(LAYOUTS)
 INSERTIONS = list(range(LAYERS + 1))

@@ -11,11 +11,11 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from tests.conftest import shared
-from tests.models import small_model
 from xltransfer.encoders.loading import load_learner, open_encoder
 from xltransfer.encoders.pretraining import Recipe, pretrain, save
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.errors import EncoderError
+from xltransfer.testing.models import small_model
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from tests.models import HIDDEN, LABELS, small_model
-from tests.problems import small_inputs
 from xltransfer.backends.func import Func
 from xltransfer.data.batching import Batch
 from xltransfer.encoders.learner import Learner
@@ -23,6 +21,8 @@ from xltransfer.methods.updater import Updater
 from xltransfer.rtns.identity import Identity
 from xltransfer.rtns.mlp import MLP
 from xltransfer.tasks.ner import NER
+from xltransfer.testing.models import HIDDEN, LABELS, small_model
+from xltransfer.testing.problems import small_inputs
 
 
 class Watched(Learner):
@@ -30,14 +30,14 @@ class Watched(Learner):
 
     passes: list[tuple[torch.Tensor, bool]]
 
-    def forward(self, inputs: Any, rtn: Any = None) -> torch.Tensor:
+    def forward(self, inputs: Any, rtn: Any = None, only: int | None = None) -> torch.Tensor:
         self.passes.append((inputs["input_ids"], rtn is not None))
-        return super().forward(inputs, rtn)
+        return super().forward(inputs, rtn, only)
 
 
 def batches() -> tuple[Batch, Batch]:
     torch.manual_seed(2)
-    return tuple(Batch(small_inputs(4), torch.randint(0, LABELS, (4, 7))) for _ in range(2))  # type: ignore[return-value]
+    return tuple(Batch(small_inputs(4), torch.randint(0, LABELS, (4, 7)), torch.zeros(4)) for _ in range(2))  # type: ignore[return-value]
 
 
 def trainee(rtn: Any, dropout: bool = False) -> Trainee:

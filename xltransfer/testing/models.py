@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import transformers
+from torch import nn
 
 HIDDEN, LAYERS, VOCABULARY, LABELS = 16, 3, 40, 5
 
@@ -55,4 +56,14 @@ def small_model(model_type: str, auto_class: str = "AutoModelForTokenClassificat
         for alias in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
             options.pop(alias)
     config = transformers.AutoConfig.for_model(model_type, **options)
-    return getattr(transformers, auto_class).from_config(config, attn_implementation="eager").train()
+    model = getattr(transformers, auto_class).from_config(config, attn_implementation="eager").train()
+    return _in_float64_throughout(model)
+
+
+def _in_float64_throughout(model: Any) -> Any:
+    """DeBERTa's own layer normalisation computes in float32 whatever it is given; torch's does not."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if type(child).__name__ == "DebertaLayerNorm":
+                setattr(module, name, nn.LayerNorm(HIDDEN, child.variance_epsilon))
+    return model

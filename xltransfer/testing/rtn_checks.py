@@ -1,0 +1,160 @@
+"""The contract of an RTN, as checks. Each raises AssertionError with what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from xltransfer.backends.func import Func
+from xltransfer.encoders.learner import Learner, source_loss
+from xltransfer.rtns.base import RTN
+from xltransfer.seeding import seeded
+from xltransfer.testing.models import HIDDEN, LAYERS, small_model
+from xltransfer.testing.problems import INNER_LR, brute_force_slope, flat, small_inputs, small_problem, small_rtn
+
+LAYER_SETS: tuple[tuple[int, ...], ...] = ((0,), (1,), (LAYERS,), (1, 2))
+"""At the embeddings, in the middle, before the head, and at two layers at once."""
+
+
+@dataclass(frozen=True)
+class RTNCase:
+    """An RTN under test: a class or a registered name, and its options."""
+
+    rtn: str | type[RTN]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def build(self, layers: tuple[int, ...] = (1,), seed: int = 0) -> RTN:
+        """In float64, bound to three rows in two languages."""
+        with seeded(seed):
+            built = small_rtn(self.rtn, layers, small_model("xlm-roberta"), **self.options)
+        return built.for_batch(torch.tensor([0, 1, 0]))
+
+
+def _states() -> tuple[Tensor, Tensor]:
+    """Hidden states of three rows and their mask; the last row is padded."""
+    generator = torch.Generator().manual_seed(4)
+    hidden = torch.randn(3, 7, HIDDEN, generator=generator, dtype=torch.float64)
+    mask = torch.ones(3, 7, dtype=torch.long)
+    mask[2, 4:] = 0
+    return hidden, mask
+
+
+def change_has_the_shape_and_type_of_the_states(case: RTNCase) -> None:
+    """In float32 and float64, at every layer it was built for."""
+    hidden, mask = _states()
+    for layers in LAYER_SETS:
+        for dtype in (torch.float64, torch.float32):
+            rtn = case.build(layers).to(dtype)
+            for layer in layers:
+                change = rtn(hidden.to(dtype), mask, layer)
+                assert change.shape == hidden.shape, f"change of shape {tuple(change.shape)}, not {tuple(hidden.shape)}"
+                assert change.dtype == dtype, f"change of type {change.dtype} for states of type {dtype}"
+                assert change.isfinite().all(), "change holds infinite or undefined numbers"
+
+
+def states_are_left_as_they_were(case: RTNCase) -> None:
+    """The change is returned, not added in place."""
+    hidden, mask = _states()
+    given = hidden.clone()
+    case.build()(given, mask, 1)
+    assert torch.equal(given, hidden), "forward changed the hidden states it was given"
+
+
+def padding_does_not_reach_tokens(case: RTNCase) -> None:
+    """The change at tokens is the same whatever the padding holds."""
+    hidden, mask = _states()
+    rtn = case.build().eval()
+    other = torch.where(mask.bool().unsqueeze(-1), hidden, hidden + 3)
+    difference = (rtn(hidden, mask, 1) - rtn(other, mask, 1))[mask.bool()].abs().max().item()
+    assert difference <= 1e-12, f"the change at tokens moves by {difference:.1e} with what the padding holds"
+
+
+def same_seed_same_change(case: RTNCase) -> None:
+    """Random numbers (dropout) come from torch's state alone."""
+    hidden, mask = _states()
+    rtn = case.build().train()
+    changes = []
+    for _ in range(2):
+        with seeded(8):
+            changes.append(rtn(hidden, mask, 1))
+    assert torch.equal(*changes), "two evaluations under one seed differ"
+
+
+def state_survives_safetensors(case: RTNCase) -> None:
+    """All that a trained RTN is, is in its state dict."""
+    hidden, mask = _states()
+    rtn, other = case.build(seed=0).eval(), case.build(seed=1).eval()
+    stored = safetensors.torch.save({name: value.contiguous() for name, value in rtn.state_dict().items()})
+    other.load_state_dict(safetensors.torch.load(stored))
+    assert torch.equal(rtn(hidden, mask, 1), other(hidden, mask, 1)), "a stored and reloaded RTN gives another change"
+
+
+def no_gradient_reaches_theta_through_the_input(case: RTNCase) -> None:
+    """Layers below get the gradient they would get if the change were a constant."""
+    model = small_model("xlm-roberta").double().eval()
+    learner, inputs, rtn = Learner(model, (1,)), small_inputs(), case.build().eval()
+    seen: list[Tensor] = []
+
+    def recorded(hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
+        seen.append(rtn(hidden, mask, layer))
+        return seen[-1]
+
+    below = model.base_model.embeddings.word_embeddings.weight
+    (found,) = torch.autograd.grad(learner(inputs, recorded).square().sum(), below)
+    constant = seen[0].detach()
+    (wanted,) = torch.autograd.grad(learner(inputs, lambda *_: constant).square().sum(), below)
+    assert torch.equal(found, wanted), "a gradient reaches θ through the RTN's input"
+
+
+def meta_gradient_equals_brute_force(case: RTNCase) -> None:
+    """In float64 with dropout on, against differences of the meta loss over φ, to 1e-6."""
+    for layers in LAYER_SETS:
+        problem = small_problem(case.rtn, layers, rtn_options=case.options)
+        computed = Func().step(problem, INNER_LR).meta_grads
+        if not computed:
+            return
+        direction = {name: value / flat(computed).norm() for name, value in computed.items()}
+        wanted, found = brute_force_slope(problem, direction), flat(computed).norm().item()
+        assert abs(found - wanted) <= 1e-6 * abs(wanted), (
+            f"layers {layers}: meta-gradient {found}, brute force {wanted}"
+        )
+
+
+def mixing_weights_fit_the_layers(case: RTNCase) -> None:
+    """`mix` gives None or a weight for each layer, and the source loss can be taken."""
+    for layers in LAYER_SETS:
+        rtn = case.build(layers)
+        weights = rtn.mix()
+        assert weights is None or weights.shape == (len(layers),), f"mix() gives {weights} for layers {layers}"
+        learner = Learner(small_model("xlm-roberta").double(), layers)
+        loss = source_loss(learner, rtn, small_inputs(), lambda logits: logits.square().mean())
+        assert loss.isfinite(), f"the source loss is {loss.item()}"
+
+
+RTN_CHECKS: tuple[Callable[[RTNCase], None], ...] = (
+    change_has_the_shape_and_type_of_the_states,
+    states_are_left_as_they_were,
+    padding_does_not_reach_tokens,
+    same_seed_same_change,
+    state_survives_safetensors,
+    no_gradient_reaches_theta_through_the_input,
+    mixing_weights_fit_the_layers,
+    meta_gradient_equals_brute_force,
+)
+
+
+def check_rtn(rtn: str | type[RTN], **options: Any) -> None:
+    """Hold an RTN (a class, or a registered name) to the contract of the built-in ones.
+
+    Takes some seconds on one core. Raises AssertionError that names the check and says what is wrong.
+    """
+    for check in RTN_CHECKS:
+        try:
+            check(RTNCase(rtn, options))
+        except AssertionError as error:
+            raise AssertionError(f"{check.__name__}: {error}") from error
