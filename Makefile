@@ -3,13 +3,19 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench learn2learn clean
+.PHONY: demo test lint bench learn2learn plugins clean
 
 demo: $(STAMP)
 	$(BIN)/xlt run
 
-test: $(STAMP) .venv/.learn2learn
+test: $(STAMP) .venv/.learn2learn plugins
 	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+	PYTHONPATH=.venv/plugins $(BIN)/pytest -n 2 plugins
+
+# Beside the package, not into it: the suite above runs without them.
+plugins: $(STAMP) .venv/.learn2learn
+	rm -rf .venv/plugins
+	$(PIP) --no-deps --no-build-isolation --target .venv/plugins ./plugins/xltransfer-*/
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xltransfer.encoders.source import EncoderSource
     from xltransfer.methods.base import Method
     from xltransfer.rtns.base import RTN, RTNInfo
+    from xltransfer.rtns.changes import Changes
     from xltransfer.tasks.base import Task
     from xltransfer.training.run import RunResult, run
 
@@ -37,6 +38,7 @@ _LAZY = {
     "BilevelProblem": "xltransfer.backends.base",
     "Capabilities": "xltransfer.backends.base",
     "MetaStep": "xltransfer.backends.base",
+    "Changes": "xltransfer.rtns.changes",
     "Dataset": "xltransfer.data.dataset",
     "EncoderSource": "xltransfer.encoders.source",
     "Method": "xltransfer.methods.base",
@@ -50,6 +52,7 @@ __all__ = [
     "Backend",
     "BilevelProblem",
     "Capabilities",
+    "Changes",
     "Dataset",
     "EncoderSource",
     "MetaStep",

@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -94,19 +94,24 @@ class Registry:
             return
         self._scanned = True
         for point in metadata.entry_points(group=self.group):
-            owner = point.dist.name if point.dist else "an entry point"
+            owner, summary = ("an entry point", "")
+            if point.dist:
+                owner, summary = point.dist.name, point.dist.metadata.get("Summary", "") or ""
             try:
-                self._add(Entry(point.name, point.value, owner))
+                self._add(Entry(point.name, point.value, owner, summary), packaged=True)
             except RegistryError as error:  # refused when it is chosen; other names are not disturbed
                 self._conflicts[point.name] = str(error)
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: Entry, packaged: bool = False) -> None:
+        """`packaged`: the origin is the name of a package, which tells more than that of a module."""
         known = self._entries.get(entry.name)
         if known and not _same_class(known.target, entry.target):
             raise RegistryError(
                 f"{self.kind} {entry.name!r} is registered twice: by {known.origin} ({known.target}) and by "
                 f"{entry.origin} ({entry.target}). Rename or uninstall one of them."
             )
+        if known and packaged:
+            self._entries[entry.name] = replace(known, origin=entry.origin)
         self._entries.setdefault(entry.name, entry)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,11 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], *expected:
         (["--rtn", "mpl"], ["'mpl'", "identity, lowrank, mlp", "Did you mean 'mlp'?"]),
         (["--rtn", "no.module:Class"], ["no.module:Class", "cannot be imported"]),
         (["--backend", "highr"], ["'highr'", "func, higher"]),
+        (["--backend", "func", "--attention", "sdpa"], ["attention: received 'sdpa'", "fd, first-order"]),
+        (["--backend-opt", "inner_steps=0"], ["inner_steps: received 0; allowed: 1 or more"]),
+        (["--backend", "fd", "--backend-opt", "epsilon=0"], ["epsilon: received 0.0; allowed: a number above 0"]),
+        (["--rtn", "lowrank", "--rtn-opt", "rank=0"], ["rank: received 0; allowed: 1 to 128"]),
+        (["--rtn", "multi", "--rtn-opt", "inner=multi"], ["inner: received 'multi'", "mlp or lowrank"]),
         (["--task", "nre"], ["'nre'", "ner, pos, sentiment"]),
         (["--method", "meta"], ["'meta'", "metaxl"]),
         (["--encoder", "tinny"], ["'tinny'", "Did you mean 'tiny'?"]),
@@ -167,3 +174,10 @@ def test_unknown_device_of_a_finished_run(
     finished_runs: dict[str, RunResult], capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused(capsys, ["evaluate", str(finished_runs["pos"].run_dir), "--device", "gpu"], "'gpu'", "auto, cpu, cuda")
+
+
+def test_learn2learn_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "learn2learn" else found(name))
+    monkeypatch.delitem(sys.modules, "xltransfer.backends.learn2learn", raising=False)
+    refused(capsys, ["run", *SHORT, "--backend", "learn2learn"], "not installed", "CYTHON_FORCE_REGEN=1 pip install")

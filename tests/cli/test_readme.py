@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import SHARED, shared
 from xltransfer.cli.main import status_of
-from xltransfer.registry import RTNS
 
 README = Path(__file__).parents[2] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
+OWN = "Your own RTN"
 LESS = [
     "--source-size",
     "16",
@@ -74,12 +77,31 @@ def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (tmp_path / "runs" / "from-python" / "metrics.json").is_file()
 
 
-def test_own_rtn_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (code,) = blocks("python", "Your own RTN")
-    Path("shift.py").write_text(code)
-    ((_, *command),) = commands("Your own RTN")
-    try:
-        assert status_of([*command, *LESS, *LESS_SYNTHETIC]) == 0
-    finally:
-        RTNS._entries.pop("shift", None)
+def test_own_rtn_from_an_empty_folder(tmp_path: Path) -> None:
+    """The README, literally; only the place of installation is another (`--target`), so that nothing else sees it."""
+    (code,), (project,) = blocks("python", OWN), blocks("toml", OWN)
+    (tmp_path / "shift.py").write_text(code)
+    (tmp_path / "pyproject.toml").write_text(project)
+    site = tmp_path / "site"
+    programs = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    printed = []
+    for command in commands(OWN):
+        if command[:2] == ["xlt", "run"]:
+            command += [*LESS, *LESS_SYNTHETIC]
+        if command[0] == "pip":
+            command += ["--no-deps", "--no-build-isolation", "--quiet", "--target", str(site)]
+            environment["PYTHONPATH"] = str(site)
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        printed.append(done.stdout)
+    assert len(printed) == 5
+    assert "shift         adds one learned vector  (from xltransfer-shift)" in printed[3]
+    assert "run folder: runs/ner-base-far-metaxl-seed11-2" in printed[4]
+
+
+def test_the_first_plugin_is_the_one_of_the_readme() -> None:
+    folder = README.with_name("plugins") / "xltransfer-shift"
+    for language, name in (("python", "shift.py"), ("toml", "pyproject.toml")):
+        (block,) = blocks(language, OWN)
+        assert block == f"# {name}\n{(folder / name).read_text(encoding='utf-8')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib import metadata
@@ -38,6 +39,36 @@ def test_entry_points_join_without_being_imported(monkeypatch: pytest.MonkeyPatc
     assert registry.names() == ["broken"]
     with pytest.raises(RegistryError, match="cannot be imported"):
         registry.load("broken")
+
+
+def test_two_packages_with_one_name_are_refused_when_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def point(name: str, target: str, package: str) -> metadata.EntryPoint:
+        found = metadata.EntryPoint(name, target, "xltransfer.things")
+        vars(found)["dist"] = type("Distribution", (), {"name": package, "metadata": {}})
+        return found
+
+    points = [
+        point("mine", "json:JSONDecoder", "one-package"),
+        point("mine", "csv:Dialect", "other-package"),
+        point("good", "json:JSONEncoder", "one-package"),
+    ]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points)
+    registry = Registry("thing", {})
+    assert registry.load("good") is json.JSONEncoder
+    with pytest.raises(RegistryError, match=r"registered twice: by one-package .* and by other-package"):
+        registry.load("mine")
+    assert "other-package" in str(registry.conflict("mine"))
+    assert registry.conflict("good") is None
+
+
+def test_a_decorated_class_behind_an_entry_point_is_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = metadata.EntryPoint("mine", f"{__name__.split('.')[0]}:Mine", "xltransfer.things")
+    vars(found)["dist"] = type("Distribution", (), {"name": "my-package", "metadata": {"Summary": "Theirs."}})
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [found])
+    registry = Registry("thing", {})
+    mine = registry.register("mine")(type("Mine", (), {"__module__": __name__, "__doc__": "My part."}))
+    assert registry.load("mine") is mine
+    assert [(entry.origin, entry.summary) for entry in registry.entries()] == [("my-package", "My part.")]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""Combinations that cannot work are refused, with those that can, before weights are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from xltransfer.backends.base import Capabilities
+from xltransfer.backends.func import Func
+from xltransfer.compatibility import attention_for
+from xltransfer.config import RunConfig
+from xltransfer.errors import ConfigError
+from xltransfer.registry import BACKENDS
+from xltransfer.rtns.mlp import MLP
+
+
+def faults(**changes: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.from_mapping(changes).validated()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("backend", ["func", "higher", "learn2learn"])
+def test_fused_attention_is_refused_where_a_gradient_is_differentiated(backend: str) -> None:
+    message = faults(backend=backend, attention="sdpa")
+    assert f"backend {backend} differentiates a gradient" in message
+    assert "backends that work with sdpa: fd, first-order" in message
+
+
+def test_precision_is_refused_by_what_parts_declare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MLP, "precisions", ("fp32",))
+    monkeypatch.setattr(Func, "capabilities", Capabilities(precisions=("fp32",)))
+    message = faults(precision="bf16")
+    assert "rtn mlp works in fp32; rtns that work in bf16: identity, lowrank, multi" in message
+    assert "backend func works in fp32; backends that work in bf16: fd, first-order, higher, learn2learn" in message
+
+
+def test_parts_that_a_method_does_not_use_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MLP, "precisions", ("fp32",))
+    assert RunConfig(method="joint", precision="bf16", attention="sdpa").validated()
+
+
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        ({}, "eager"),
+        ({"backend": "fd"}, None),
+        ({"backend": "fd", "attention": "eager"}, "eager"),
+        ({"method": "joint"}, None),
+    ],
+)
+def test_attention_follows_from_the_backend(changes: dict[str, Any], expected: str | None) -> None:
+    assert attention_for(RunConfig.from_mapping(changes)) == expected
+
+
+def test_options_of_an_inner_rtn_are_checked() -> None:
+    checked = RunConfig(rtn="multi", rtn_options={"inner": "lowrank", "inner.rank": "4"}).validated()
+    assert checked.rtn_options == {"inner": "lowrank", "inner.rank": 4}
+    assert "rtn lowrank: unknown option 'rnk'; allowed: rank, alpha" in faults(
+        rtn="multi", rtn_options={"inner": "lowrank", "inner.rnk": 4}
+    )
+    assert "rtn: received 'low'" in faults(rtn="multi", rtn_options={"inner": "low"})
+    assert "rtn mlp: unknown option 'inner.rank'" in faults(rtn="mlp", rtn_options={"inner.rank": 4})
+
+
+def test_every_backend_declares_its_capabilities() -> None:
+    for name in BACKENDS.names():
+        assert isinstance(BACKENDS.load(name).capabilities, Capabilities)
