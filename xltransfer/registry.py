@@ -96,7 +96,7 @@ class Registry:
         for point in metadata.entry_points(group=self.group):
             owner, summary = ("an entry point", "")
             if point.dist:
-                owner, summary = point.dist.name, point.dist.metadata.get("Summary", "") or ""
+                owner, summary = point.dist.name, str(point.dist.metadata.json.get("summary", ""))
             try:
                 self._add(Entry(point.name, point.value, owner, summary), packaged=True)
             except RegistryError as error:  # refused when it is chosen; other names are not disturbed

@@ -14,6 +14,13 @@ from xltransfer.errors import RegistryError
 from xltransfer.registry import REGISTRIES, RTNS, Registry, load_plugin
 
 
+class Metadata:
+    """Of a package, as far as the registry reads it."""
+
+    def __init__(self, json: dict[str, str]) -> None:
+        self.json = json
+
+
 def test_decorator_and_path_lead_to_the_same_class() -> None:
     registry = Registry("thing", {})
 
@@ -44,7 +51,7 @@ def test_entry_points_join_without_being_imported(monkeypatch: pytest.MonkeyPatc
 def test_two_packages_with_one_name_are_refused_when_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def point(name: str, target: str, package: str) -> metadata.EntryPoint:
         found = metadata.EntryPoint(name, target, "xltransfer.things")
-        vars(found)["dist"] = type("Distribution", (), {"name": package, "metadata": {}})
+        vars(found)["dist"] = type("Distribution", (), {"name": package, "metadata": Metadata({})})
         return found
 
     points = [
@@ -63,7 +70,7 @@ def test_two_packages_with_one_name_are_refused_when_it_is_chosen(monkeypatch: p
 
 def test_a_decorated_class_behind_an_entry_point_is_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
     found = metadata.EntryPoint("mine", f"{__name__.split('.')[0]}:Mine", "xltransfer.things")
-    vars(found)["dist"] = type("Distribution", (), {"name": "my-package", "metadata": {"Summary": "Theirs."}})
+    vars(found)["dist"] = type("Distribution", (), {"name": "my-package", "metadata": Metadata({"summary": "Theirs."})})
     monkeypatch.setattr(metadata, "entry_points", lambda group: [found])
     registry = Registry("thing", {})
     mine = registry.register("mine")(type("Mine", (), {"__module__": __name__, "__doc__": "My part."}))
