@@ -6,7 +6,7 @@ Candidates θ_k = θ + σ ε_k, with inner losses l_k(φ) and weights w = softma
     ∂L_query/∂l_k = −(w_k / τ) (s_k − Σ_j w_j s_j)   with   s_k = ⟨∇L_query(θ*), σ ε_k⟩.
 
 For small σ the mean of θ* is θ − η' ∇l with η' = (σ² / τ) (K − 1) / K, so that the whole times η / η' estimates the
-meta-gradient of an inner step of learning rate η.
+meta-gradient of an inner step of learning rate η, with the query gradient taken at θ*.
 """
 
 from __future__ import annotations
