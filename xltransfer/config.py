@@ -73,6 +73,13 @@ class RunConfig:
     output: str | None = _field(None, "folder of the run, not yet there [runs/NAME]", metavar="DIR")
     plugin: tuple[str, ...] = _field((), "Python file that registers parts; repeat for several", metavar="FILE")
 
+    def __post_init__(self) -> None:
+        """Take one value, or a list, for what may be several."""
+        for spec in dataclasses.fields(self):
+            value = getattr(self, spec.name)
+            if isinstance(spec.default, tuple) and not isinstance(value, tuple):
+                object.__setattr__(self, spec.name, tuple(value) if isinstance(value, list) else (value,))
+
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any]) -> RunConfig:
         """Build from untyped values (command line, YAML). Raises ConfigError with every fault."""
@@ -153,7 +160,7 @@ def unknown_value(name: str, value: Any, kind: Any) -> str:
     if get_origin(kind) is Literal:
         return unknown(name, value, kind.__args__)
     if get_origin(kind) is tuple:
-        kind = kind.__args__[0]
+        return f"{name}: received {value!r}; allowed: {describe(kind.__args__[0])}, given once for each."
     wanted = "a mapping of options" if get_origin(kind) is dict else describe(kind)
     return f"{name}: received {value!r}; allowed: {wanted}."
 

@@ -30,6 +30,10 @@ class RegistryError(UserError):
     """A part is unknown, registered twice, or fails on import."""
 
 
+class BackendError(UserError):
+    """A backend (of a plugin, most likely) returned something other than the gradients of a step."""
+
+
 def did_you_mean(received: str, allowed: Iterable[str]) -> str:
     """A hint naming the nearest allowed values, or an empty string."""
     near = difflib.get_close_matches(received, list(allowed), n=2, cutoff=0.6)

@@ -34,11 +34,16 @@ def options_of(part: type) -> dict[str, Option]:
     found = {}
     for parameter in parameters:
         if parameter.kind is parameter.KEYWORD_ONLY:
-            hint = hints.get(parameter.name, str)
+            hint = hints.get(parameter.name, _type_of(parameter.default))
             annotated = get_origin(hint) is Annotated
             plain, *notes = get_args(hint) if annotated else (hint,)
             found[parameter.name] = Option(parameter.name, plain, parameter.default, " ".join(map(str, notes)))
     return found
+
+
+def _type_of(default: Any) -> type:
+    """Of an option without annotation."""
+    return type(default) if isinstance(default, bool | int | float | str) else str
 
 
 def _constructor(part: Any) -> Any:
@@ -56,7 +61,8 @@ def check_options(part: type, given: Mapping[str, Any], what: str) -> tuple[dict
     for name, raw in given.items():
         if name not in allowed:
             listed = ", ".join(allowed) or "none"
-            faults.append(f"{what}: unknown option {name!r}; allowed: {listed}.{did_you_mean(name, allowed)}")
+            hint = " Options are keyword-only: write it after * in the constructor." if _positional(part, name) else ""
+            faults.append(f"{what}: unknown option {name!r}; allowed: {listed}.{did_you_mean(name, allowed)}{hint}")
             continue
         try:
             values[name] = convert(raw, allowed[name].type)
@@ -65,6 +71,11 @@ def check_options(part: type, given: Mapping[str, Any], what: str) -> tuple[dict
     required = [o.name for o in allowed.values() if o.default is inspect.Parameter.empty and o.name not in given]
     faults += [f"{what}: option {name} is required ({describe(allowed[name].type)})." for name in required]
     return values, faults
+
+
+def _positional(part: type, name: str) -> bool:
+    parameter = inspect.signature(_constructor(part)).parameters.get(name)
+    return parameter is not None and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
 
 
 def convert(raw: Any, kind: Any) -> Any:

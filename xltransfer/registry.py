@@ -35,10 +35,12 @@ class Registry:
     """The parts of one kind by name.
 
     `builtin` maps a name to (`module:Class`, summary); entry points of `group` and decorated classes join them.
+    `contract` is the `module:Class` that every part derives from.
     """
 
-    def __init__(self, kind: str, builtin: dict[str, tuple[str, str]]) -> None:
+    def __init__(self, kind: str, builtin: dict[str, tuple[str, str]], contract: str | None = None) -> None:
         self.kind = kind
+        self._contract = contract
         self.group = f"xltransfer.{kind}s"
         self._entries = {
             name: Entry(name, target, "xltransfer", summary) for name, (target, summary) in builtin.items()
@@ -77,6 +79,17 @@ class Registry:
 
     def load(self, spec: str) -> type[Any]:
         """The class behind a registered name or a `package.module:Class` path. Raises RegistryError."""
+        part = self._find(spec)
+        if self._contract is not None:
+            base = _import_target(self._contract, self.kind)
+            if not issubclass(part, base):
+                raise RegistryError(
+                    f"{self.kind} {spec!r}: {part.__name__} does not derive from {base.__name__}; a class that does is "
+                    f"needed (from xltransfer import {base.__name__})."
+                )
+        return part
+
+    def _find(self, spec: str) -> type[Any]:
         if ":" in spec:
             return _import_target(spec, f"{self.kind} {spec!r}")
         self._scan()
@@ -85,7 +98,7 @@ class Registry:
         if spec in self._classes:
             return self._classes[spec]
         if spec not in self._entries:
-            raise RegistryError(unknown(self.kind, spec, self._entries))
+            raise RegistryError(f"{unknown(self.kind, spec, self._entries)} One in a file of your own: --plugin FILE.")
         entry = self._entries[spec]
         return _import_target(entry.target, f"{self.kind} {spec!r} of {entry.origin}")
 
@@ -118,7 +131,14 @@ class Registry:
 def _same_class(one: str, other: str) -> bool:
     """Whether two targets may be one class: of that name, in one package (it may be exported from a module above)."""
     (module, _, name), (other_module, _, other_name) = one.partition(":"), other.partition(":")
-    return name == other_name and module.split(".")[0] == other_module.split(".")[0]
+    return name == other_name and _package(module) == _package(other_module)
+
+
+def _package(module: str) -> str:
+    """The top-level name; of a plugin file the file's, so that a file and the package made of it are one part."""
+    if module.startswith(_PLUGIN_PREFIX):
+        return module.removeprefix(_PLUGIN_PREFIX).rpartition("_")[0]
+    return module.split(".")[0]
 
 
 def _origin(part: type) -> str:
@@ -141,7 +161,7 @@ def _import_target(target: str, what: str) -> type[Any]:
     except Exception as error:  # a plugin may raise anything at import
         raise RegistryError(
             f"{what} cannot be imported from {target!r}: {type(error).__name__}: {error}. "
-            "Check the spelling, or install the package that holds it."
+            "Check the spelling, install the package that holds it, or give a file of your own with --plugin FILE."
         ) from error
     if not isinstance(part, type):
         raise RegistryError(f"{what}: {target!r} is a {type(part).__name__}; a class is needed.")
@@ -159,12 +179,21 @@ def load_plugin(path: Path) -> None:
         raise RegistryError(f"plugin: {str(path)!r} is not a Python file (its name must end in .py).")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    before = _registered()
     try:
         spec.loader.exec_module(module)
     except RegistryError:
         raise
     except Exception as error:
         raise RegistryError(f"plugin {str(path)!r} fails on import: {type(error).__name__}: {error}") from error
+    if _registered() == before:
+        raise RegistryError(f"plugin {str(path)!r} registers nothing; a class under @register_rtn(\"name\") or "
+                            "another of xltransfer's decorators is needed.")  # fmt: skip
+
+
+def _registered() -> dict[str, type]:
+    """Every class that a decorator registered."""
+    return {f"{kind} {name}": part for kind, registry in REGISTRIES.items() for name, part in registry._classes.items()}
 
 
 RTNS = Registry(
@@ -178,6 +207,7 @@ RTNS = Registry(
         "per-language": ("xltransfer.rtns.per_language:PerLanguage", "a network for each source language"),
         "transformer": ("xltransfer.rtns.transformer:Transformer", "one layer of the encoder's own kind"),
     },
+    "xltransfer.rtns.base:RTN",
 )
 BACKENDS = Registry(
     "backend",
@@ -194,10 +224,12 @@ BACKENDS = Registry(
             "exact: differentiable inner step with the learn2learn library",
         ),
     },
+    "xltransfer.backends.base:Backend",
 )
 ENCODERS = Registry(
     "encoder",
     {"tiny": ("xltransfer.encoders.tiny:Tiny", "embedded default, pretrained on the synthetic languages")},
+    "xltransfer.encoders.source:EncoderSource",
 )
 TASKS = Registry(
     "task",
@@ -206,10 +238,12 @@ TASKS = Registry(
         "pos": ("xltransfer.tasks.pos:POS", "part of speech; accuracy and macro F1"),
         "sentiment": ("xltransfer.tasks.sentiment:Sentiment", "text classification; macro F1 and accuracy"),
     },
+    "xltransfer.tasks.base:Task",
 )
 DATASETS = Registry(
     "dataset",
     {"synthetic": ("xltransfer.data.synthetic:Synthetic", "generated languages at a chosen distance; any task")},
+    "xltransfer.data.dataset:Dataset",
 )
 METHODS = Registry(
     "method",
@@ -219,6 +253,7 @@ METHODS = Registry(
         "metaxl": ("xltransfer.methods.metaxl:MetaXL", "the RTN trained by the meta-gradient"),
         "target-only": ("xltransfer.methods.target_only:TargetOnly", "the target's sentences alone"),
     },
+    "xltransfer.methods.base:Method",
 )
 REGISTRIES = {f"{registry.kind}s": registry for registry in (RTNS, BACKENDS, ENCODERS, TASKS, DATASETS, METHODS)}
 

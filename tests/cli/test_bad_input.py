@@ -161,7 +161,7 @@ def test_truncated_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (["predict", "nowhere", "--format", "xml"], "allowed: jsonl, tsv"),
         (["export", "nowhere", "there"], "is not a folder"),
         (["ls", "rtn"], "Did you mean 'rtns'"),
-        (["ls"], "Missing argument"),
+        (["ls"], "kind: received ''; allowed: backends"),
         (["rnu"], "Did you mean 'run'?"),
     ],
 )

@@ -105,3 +105,16 @@ def test_the_first_plugin_is_the_one_of_the_readme() -> None:
     for language, name in (("python", "shift.py"), ("toml", "pyproject.toml")):
         (block,) = blocks(language, OWN)
         assert block == f"# {name}\n{(folder / name).read_text(encoding='utf-8')}"
+
+
+def test_own_backend_runs_as_printed(tmp_path: Path) -> None:
+    (code,) = blocks("python", "Your own backend")
+    (tmp_path / "ordinary.py").write_text(code)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ((_, *command),) = commands("Your own backend")
+    held = "from ordinary import Ordinary; from xltransfer.testing import check_backend; print(check_backend(Ordinary))"
+    run = ["-c", "from xltransfer.cli.main import main; main()", *command, *LESS, *LESS_SYNTHETIC]
+    for arguments in (run, ["-c", held]):
+        done = subprocess.run([sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True,
+                              text=True, check=False)  # fmt: skip
+        assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from xltransfer.errors import BackendError
 from xltransfer.seeding import seeded
 
 Gradients = dict[str, Tensor]
@@ -96,6 +97,21 @@ class Backend(ABC):
     @abstractmethod
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
         """One inner step of learning rate `inner_lr` (η), and the gradient of the query loss after it."""
+
+
+def checked(step: MetaStep, problem: BilevelProblem, backend: Backend) -> MetaStep:
+    """`step`, if it has a gradient for every trainable parameter and no other. Raises BackendError."""
+    name = type(backend).__name__
+    if not isinstance(step, MetaStep):
+        raise BackendError(f"backend {name}: step returned {type(step).__name__}; a MetaStep is needed.")
+    for field, module in (("inner_grads", problem.learner), ("meta_grads", problem.rtn)):
+        wrong = getattr(step, field).keys() ^ trainable(module).keys()
+        if wrong:
+            raise BackendError(
+                f"backend {name}: {field} must name every trainable parameter and no other; wrong: "
+                f"{', '.join(sorted(wrong)[:3])}. xltransfer.testing.check_backend tells more."
+            )
+    return step
 
 
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:

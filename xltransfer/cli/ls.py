@@ -15,7 +15,7 @@ from xltransfer.registry import BACKENDS, REGISTRIES, RTNS, Entry, Registry, loa
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=", ".join(sorted(REGISTRIES)))],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=", ".join(sorted(REGISTRIES)))] = "",
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="options too; imports the parts")] = False,
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Python file that registers parts")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON array")] = False,
@@ -66,5 +66,5 @@ def _nature(registry: Registry, part: Any) -> list[str]:
     if registry is RTNS:
         from xltransfer.rtns.size import at_base_size
 
-        return [f"{at_base_size(part)} at one layer of XLM-R base; precision {' or '.join(part.precisions)}"]
+        return [f"{at_base_size(part)}; precision {' or '.join(part.precisions)}"]
     return []

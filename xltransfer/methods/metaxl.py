@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep
+from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep, checked
 from xltransfer.data.batching import Batch, split_batch
 from xltransfer.methods.base import QUERY, SOURCE, SUPPORT, Method, Trainee, add_gradients, gradients
 
@@ -48,7 +48,7 @@ class MetaXL(Method):
             seed=seed,
         )
         inner_lr = trainee.theta.lr
-        meta = trainee.backend.step(problem, inner_lr)
+        meta = checked(trainee.backend.step(problem, inner_lr), problem, trainee.backend)
         theta = meta.inner_grads
         if self.order == "published":
             theta = self._with_query(trainee, theta, query, 1 - share, seed)

@@ -26,4 +26,8 @@ def described(module: nn.Module) -> str:
 def at_base_size(rtn: type[RTN]) -> str:
     """The size with default options at one layer of XLM-R base (hidden size 768), for one source language."""
     config = transformers.XLMRobertaConfig()
-    return described(rtn.build(RTNInfo(config.hidden_size, (12,), ("source",), config)))
+    try:
+        built = rtn.build(RTNInfo(config.hidden_size, (12,), ("source",), config))
+    except Exception as error:  # a plugin may raise anything; one with a required option cannot be built here
+        return f"size not known with default options ({type(error).__name__}: {error})"
+    return f"{described(built)} at one layer of XLM-R base"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xltransfer.backends.base import Backend, BilevelProblem, trainable
+from xltransfer.backends.base import Backend, BilevelProblem, MetaStep, trainable
 from xltransfer.backends.func import Func
 from xltransfer.registry import BACKENDS
 from xltransfer.testing.problems import (
@@ -55,6 +55,7 @@ def inner_gradient_is_that_of_source_and_support(backend: Backend) -> None:
 def gradients_fit_their_parameters(backend: Backend) -> None:
     """A gradient for every trainable parameter, of its shape and type, without a graph; none for frozen ones."""
     problem = small_problem(dtype=torch.float32)
+    assert isinstance(backend.step(problem, INNER_LR), MetaStep), "step does not return a MetaStep"
     problem.learner.get_submodule("model.roberta.embeddings").requires_grad_(False)
     step = backend.step(problem, INNER_LR)
     for gradients, module in ((step.inner_grads, problem.learner), (step.meta_grads, problem.rtn)):
@@ -154,9 +155,9 @@ def meta_gradient_equals_brute_force(backend: Backend) -> None:
 
 
 BACKEND_CHECKS: tuple[BackendCheck, ...] = (
+    gradients_fit_their_parameters,
     step_changes_nothing,
     inner_gradient_is_that_of_source_and_support,
-    gradients_fit_their_parameters,
     no_parameters_no_meta_gradient,
     zero_inner_rate_zero_meta_gradient,
     same_step_twice_is_the_same,
@@ -182,6 +183,8 @@ def check_backend(backend: str | type[Backend], **options: Any) -> float:
             check(made)
         except AssertionError as error:
             raise AssertionError(f"{check.__name__}: {error}") from error
+        except Exception as error:
+            raise AssertionError(f"{check.__name__}: raised {type(error).__name__}: {error}") from error
     return error_of(made)
 
 

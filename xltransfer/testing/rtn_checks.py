@@ -52,6 +52,7 @@ def change_has_the_shape_and_type_of_the_states(case: RTNCase) -> None:
             rtn = case.build(layers).to(dtype)
             for layer in layers:
                 change = rtn(hidden.to(dtype), mask, layer)
+                assert isinstance(change, Tensor), f"forward returned {type(change).__name__}, not a tensor"
                 assert change.shape == hidden.shape, f"change of shape {tuple(change.shape)}, not {tuple(hidden.shape)}"
                 assert change.dtype == dtype, f"change of type {change.dtype} for states of type {dtype}"
                 assert change.isfinite().all(), "change holds infinite or undefined numbers"
@@ -118,6 +119,7 @@ def meta_gradient_equals_brute_force(case: RTNCase) -> None:
         computed = Func().step(problem, INNER_LR).meta_grads
         if not computed:
             return
+        assert flat(computed).norm() > 0, f"layers {layers}: no gradient reaches the RTN's parameters"
         direction = {name: value / flat(computed).norm() for name, value in computed.items()}
         wanted, found = brute_force_slope(problem, direction), flat(computed).norm().item()
         assert abs(found - wanted) <= 1e-6 * abs(wanted), (
@@ -139,8 +141,8 @@ def mixing_weights_fit_the_layers(case: RTNCase) -> None:
 RTN_CHECKS: tuple[Callable[[RTNCase], None], ...] = (
     change_has_the_shape_and_type_of_the_states,
     states_are_left_as_they_were,
-    padding_does_not_reach_tokens,
     same_seed_same_change,
+    padding_does_not_reach_tokens,
     state_survives_safetensors,
     no_gradient_reaches_theta_through_the_input,
     mixing_weights_fit_the_layers,
@@ -151,10 +153,13 @@ RTN_CHECKS: tuple[Callable[[RTNCase], None], ...] = (
 def check_rtn(rtn: str | type[RTN], **options: Any) -> None:
     """Hold an RTN (a class, or a registered name) to the contract of the built-in ones.
 
-    Takes some seconds on one core. Raises AssertionError that names the check and says what is wrong.
+    Takes some seconds on one core, and says nothing if all is well. Raises AssertionError that names the check and
+    says what is wrong.
     """
     for check in RTN_CHECKS:
         try:
             check(RTNCase(rtn, options))
         except AssertionError as error:
             raise AssertionError(f"{check.__name__}: {error}") from error
+        except Exception as error:
+            raise AssertionError(f"{check.__name__}: raised {type(error).__name__}: {error}") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from xltransfer.backends.base import SEEDS_PER_PROBLEM
+from xltransfer.backends.base import SEEDS_PER_PROBLEM, trainable
 from xltransfer.data.batching import Batch, Collator, endless_order, epoch_order
 from xltransfer.methods.base import Trainee
 from xltransfer.methods.updater import Updater
@@ -53,6 +53,8 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
             seed = (config.seed * 1_000_003 + step) * SEEDS_PER_PROBLEM
             losses = run.method.step(trainee, source, target, seed)
             step += 1
+            if step == 1 and losses.get("meta_grad_norm") == 0 and trainable(run.rtn):
+                reporter.warn(f"rtn {config.rtn}: its gradient is zero; nothing it returns reaches its parameters.")
             log({"step": step, "epoch": epoch, **losses, **rates})
             reporter.step(step, losses)
         predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast)

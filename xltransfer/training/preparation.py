@@ -27,6 +27,7 @@ from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.tasks.base import Task
 from xltransfer.training.device import autocast, choose_device
 from xltransfer.training.progress import Reporter
+from xltransfer.training.trial import try_rtn
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     sets["source"] = _joined([encoded(part) for part in samples])
     _report_cuts(sets, config.max_length, reporter)
     reporter.stage(f"loading encoder {config.encoder}")
-    method, backend, rtn = _build_parts(config, encoder)
+    method, backend, rtn = _build_parts(config, encoder, reporter)
     attention = attention_for(config)
     learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed)
     return Prepared(
@@ -143,14 +144,25 @@ def _report_cuts(sets: dict[str, EncodedSet], max_length: int, reporter: Reporte
             )
 
 
-def _build_parts(config: RunConfig, encoder: EncoderFiles) -> tuple[Method, Backend, RTN]:
+def _build_parts(config: RunConfig, encoder: EncoderFiles, reporter: Reporter) -> tuple[Method, Backend, RTN]:
     method: Method = METHODS.load(config.method)(**config.method_options)
     info = RTNInfo(encoder.config.hidden_size, config.layer, config.source, encoder.config)
     rtn_class: type[RTN] = RTNS.load(config.rtn)
     try:
         backend: Backend = BACKENDS.load(config.backend)(**config.backend_options)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            return method, backend, rtn_class.build(info, **config.rtn_options)
-    except ValueError as error:
-        raise ConfigError([f"rtn {config.rtn} or backend {config.backend}: {error}"]) from error
+    except Exception as error:  # a plugin may raise anything
+        raise ConfigError([f"backend {config.backend}: {_told(error)}"]) from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        try:
+            rtn = rtn_class.build(info, **config.rtn_options)
+        except Exception as error:
+            raise ConfigError([f"rtn {config.rtn}: {_told(error)}"]) from error
+    if method.uses_rtn and (warning := try_rtn(config.rtn, rtn, info)):
+        reporter.warn(warning)
+    return method, backend, rtn
+
+
+def _told(error: Exception) -> str:
+    """A constructor's own message on a bad value; of other errors the kind too."""
+    return str(error) if isinstance(error, ValueError) else f"cannot be built: {type(error).__name__}: {error}."

@@ -8,6 +8,7 @@ from typing import Any
 
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
+from xltransfer.errors import UserError
 from xltransfer.rtns.size import described, parameter_counts
 from xltransfer.tasks.base import Scores
 from xltransfer.training.device import peak_memory
@@ -45,6 +46,9 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
             trained = train(prepared, folder.log, reporter)
             reporter.stage("scoring the test set")
             return _finish(prepared, trained, folder)
+        except UserError:
+            folder.discard()
+            raise
         finally:
             folder.close()
     finally:

@@ -55,6 +55,11 @@ class RunFolder:
         self._log.write(json.dumps(values) + "\n")
         self._log.flush()
 
+    def discard(self) -> None:
+        """Remove the folder, which this run made: its input turned out to be at fault."""
+        self._log.close()
+        shutil.rmtree(self.path)
+
     def close(self) -> None:
         """End the log."""
         self._log.close()

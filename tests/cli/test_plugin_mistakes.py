@@ -1,0 +1,138 @@
+"""What authors of parts get wrong, and what they are told: exit status 2, one line, no run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from xltransfer.cli.main import status_of
+from xltransfer.registry import REGISTRIES
+
+SHORT = ["--epochs", "1", "--source-size", "8", "--target-size", "8", "--data-opt", "train=10", "--data-opt", "dev=4",
+         "--data-opt", "test=4", "--quiet"]  # fmt: skip
+Capture = pytest.CaptureFixture[str]
+RTN = """
+import torch
+from xltransfer import RTN, register_rtn
+@register_rtn("mine")
+class Mine(RTN):
+    def __init__(self, dim{options}):
+        super().__init__()
+        self.project = torch.nn.Linear(dim, dim)
+    def forward(self, {arguments}):
+        {body}
+"""
+BACKEND = """
+import dataclasses
+from xltransfer import Backend, register_backend
+from xltransfer.backends.func import Func
+@register_backend("mine")
+class Mine(Backend):
+    {body}
+"""
+
+
+@pytest.fixture(autouse=True)
+def registries_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for registry in REGISTRIES.values():
+        monkeypatch.setattr(registry, "_entries", {**registry._entries})
+        monkeypatch.setattr(registry, "_classes", {**registry._classes})
+
+
+def rtn(body: str, arguments: str = "hidden, mask, layer", options: str = "") -> str:
+    Path("mine.py").write_text(RTN.format(body=body, arguments=arguments, options=options))
+    return "rtn"
+
+
+def backend(body: str) -> str:
+    Path("mine.py").write_text(BACKEND.format(body=body))
+    return "backend"
+
+
+def told(kind: str, capsys: Capture, *more: str) -> str:
+    status = status_of(["run", *SHORT, "--plugin", "mine.py", f"--{kind}", "mine", *more, "--output", "run"])
+    message = capsys.readouterr().err
+    assert status == 2, message
+    assert not Path("run").exists()
+    assert len(message.splitlines()) == 1
+    return message
+
+
+@pytest.mark.parametrize(
+    "body, arguments, expected",
+    [
+        ("return hidden[:, :, :1]", "hidden, mask, layer", "received shape (2, 3, 1) for states of shape (2, 3, 128)"),
+        ("self.project(hidden)", "hidden, mask, layer", "received NoneType"),
+        ("return self.project(hidden)", "hidden", "raised TypeError"),
+        ("raise IndexError('five')", "hidden, mask, layer", "raised IndexError: five"),
+    ],
+)
+def test_forward(body: str, arguments: str, expected: str, capsys: Capture) -> None:
+    message = told(rtn(body, arguments), capsys)
+    assert "rtn mine: forward(hidden, mask, layer) returns the change" in message
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    "body, expected",
+    [
+        ("return hidden + 0.01 * self.project(hidden)", "nearly the hidden states themselves"),
+        ("return self.project(hidden).detach()", "its gradient is zero"),
+    ],
+)
+def test_doubtful_changes_are_warned_of(body: str, expected: str, capsys: Capture) -> None:
+    rtn(body)
+    assert status_of(["run", *SHORT, "--plugin", "mine.py", "--rtn", "mine", "--output", "run"]) == 0
+    assert expected in capsys.readouterr().err
+
+
+def test_options_that_are_not_keyword_only(capsys: Capture) -> None:
+    message = told(rtn("return hidden", options=", width=3"), capsys, "--rtn-opt", "width=4")
+    assert "Options are keyword-only: write it after *" in message
+
+
+def test_the_type_of_an_option_follows_from_its_default(capsys: Capture) -> None:
+    message = told(rtn("return hidden", options=", *, width=3.0"), capsys, "--rtn-opt", "width=wide")
+    assert "option width received 'wide'; allowed: a number" in message
+
+
+@pytest.mark.parametrize(
+    "body, expected",
+    [
+        ("def step(self, problem, inner_lr): pass", "step returned NoneType; a MetaStep is needed"),
+        ("pass", "backend mine: cannot be built: TypeError"),
+        (
+            "def step(self, problem, lr): return dataclasses.replace(Func().step(problem, lr), meta_grads={})",
+            "meta_grads must name every trainable parameter and no other; wrong: down.bias",
+        ),
+    ],
+)
+def test_backends(body: str, expected: str, capsys: Capture) -> None:
+    assert expected in told(backend(body), capsys)
+
+
+def test_a_class_of_the_wrong_kind(capsys: Capture) -> None:
+    Path("mine.py").write_text("from xltransfer import register_rtn\n@register_rtn('mine')\nclass Mine: pass\n")
+    assert "Mine does not derive from RTN" in told("rtn", capsys)
+
+
+def test_a_file_that_registers_nothing(capsys: Capture) -> None:
+    Path("mine.py").write_text("import torch\n")
+    assert "mine.py' registers nothing" in told("rtn", capsys)
+
+
+def test_a_name_that_only_a_forgotten_file_knows(capsys: Capture) -> None:
+    assert status_of(["run", "--rtn", "mine"]) == 2
+    assert "One in a file of your own: --plugin FILE." in capsys.readouterr().err
+
+
+def test_ls_shows_parts_that_cannot_be_built_at_their_defaults(capsys: Capture) -> None:
+    rtn("return hidden", options=", *, width: int")
+    assert status_of(["ls", "rtns", "-v", "--plugin", "mine.py"]) == 0
+    shown = capsys.readouterr().out
+    assert "size not known with default options (TypeError" in shown
+    assert "transformer" in shown
+    assert status_of(["ls"]) == 2
+    assert "allowed: backends, datasets" in capsys.readouterr().err
