@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from xltransfer.errors import BackendError
 from xltransfer.seeding import seeded
 
 Gradients = dict[str, Tensor]
+InnerSteps = Annotated[int, "steps of θ that the meta-gradient looks ahead; the paper takes 1"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,13 @@ def checked(step: MetaStep, problem: BilevelProblem, backend: Backend) -> MetaSt
                 f"{', '.join(sorted(wrong)[:3])}. xltransfer.testing.check_backend tells more."
             )
     return step
+
+
+def one_or_more(inner_steps: int) -> int:
+    """`inner_steps`, if it is possible. Raises ValueError."""
+    if inner_steps < 1:
+        raise ValueError(f"inner_steps: received {inner_steps}; allowed: 1 or more.")
+    return inner_steps
 
 
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:

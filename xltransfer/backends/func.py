@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from xltransfer.backends.base import BilevelProblem, Gradients
+from xltransfer.backends.base import BilevelProblem, Gradients, InnerSteps, one_or_more
 from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled, at
 from xltransfer.rtns.changes import HeldChanges
 
@@ -28,11 +28,9 @@ class Func(Unrolled):
             "reverse: backward through the inner gradient, faster; forward: its derivative along v, with less memory; "
             "auto: reverse",
         ] = "auto",
-        inner_steps: Annotated[int, "steps of θ that the meta-gradient looks ahead; the paper takes 1"] = 1,
+        inner_steps: InnerSteps = 1,
     ) -> None:
-        if inner_steps < 1:
-            raise ValueError(f"inner_steps: received {inner_steps}; allowed: 1 or more.")
-        self.inner_steps = inner_steps
+        self.inner_steps = one_or_more(inner_steps)
         self.differentiable_gradient = mode != "forward"
 
     def product(self, step: InnerStep, vector: Gradients) -> Tensors:

@@ -6,25 +6,27 @@ them, support loss included: the plain reading of the method, and the reference 
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import higher
 import torch
 from torch import Tensor
 
-from xltransfer.backends.base import Backend, BilevelProblem, MetaStep, named_gradients, trainable
+from xltransfer.backends.base import (
+    Backend,
+    BilevelProblem,
+    InnerSteps,
+    MetaStep,
+    named_gradients,
+    one_or_more,
+    trainable,
+)
 from xltransfer.rtns.changes import Changes
 
 
 class Higher(Backend):
     """Differentiable SGD steps by `higher.innerloop_ctx`."""
 
-    def __init__(
-        self, *, inner_steps: Annotated[int, "steps of θ that the meta-gradient looks ahead; the paper takes 1"] = 1
-    ) -> None:
-        if inner_steps < 1:
-            raise ValueError(f"inner_steps: received {inner_steps}; allowed: 1 or more.")
-        self.inner_steps = inner_steps
+    def __init__(self, *, inner_steps: InnerSteps = 1) -> None:
+        self.inner_steps = one_or_more(inner_steps)
 
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
         """See `Backend.step`."""
