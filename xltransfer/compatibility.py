@@ -39,12 +39,7 @@ def faults_of(choice: Choice) -> list[str]:
 
 def attention_for(choice: Choice) -> str | None:
     """The attention implementation to load the encoder with; None leaves it to transformers (fused where it can be)."""
-    if choice.attention != "auto":
-        return choice.attention
-    if METHODS.load(choice.method).uses_backend:
-        preferred = BACKENDS.load(choice.backend).capabilities.attention
-        return None if "sdpa" in preferred else str(preferred[0])
-    return None
+    return None if choice.attention == "auto" else choice.attention
 
 
 def _attention_faults(choice: Choice, possible: tuple[str, ...]) -> list[str]:

@@ -62,6 +62,11 @@ class RunConfig:
     )
     warmup: float = _field(0.1, "share of the steps in which the learning rates rise", metavar="X", lowest=0)
     clip: float = _field(10.0, "largest gradient norm, of the learner and of the RTN each", metavar="X", lowest=0)
+    vocabulary: Literal["auto", "full"] = _field(
+        "auto",
+        "auto trains a matrix of the subwords in the training data alone, where that pays; same result",
+        metavar="NAME",
+    )
     max_length: int = _field(128, "longest input in subwords, special tokens included", metavar="N", lowest=3)
     seed: int = _field(11, "of initialisation, dropout and data order", metavar="N", lowest=0)
     data_seed: int = _field(42, "of the training samples and of splits made here", metavar="N", lowest=0)

@@ -44,13 +44,14 @@ def test_parts_that_a_method_does_not_use_are_not_asked(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "changes, expected",
     [
-        ({}, "eager"),
+        ({}, None),
+        ({"attention": "eager"}, "eager"),
         ({"backend": "fd"}, None),
         ({"backend": "fd", "attention": "eager"}, "eager"),
         ({"method": "joint"}, None),
     ],
 )
-def test_attention_follows_from_the_backend(changes: dict[str, Any], expected: str | None) -> None:
+def test_attention_is_left_to_transformers_unless_asked_for(changes: dict[str, Any], expected: str | None) -> None:
     assert attention_for(RunConfig.from_mapping(changes)) == expected
 
 

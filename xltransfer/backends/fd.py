@@ -12,7 +12,7 @@ import warnings
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, MetaStep
 from xltransfer.backends.func import gradients_at, through_changes
@@ -57,10 +57,10 @@ class FiniteDifferences(Unrolled):
 
     def product(self, step: InnerStep, vector: Gradients) -> Tensors:
         """See `Unrolled.product`."""
-        norm = torch.stack([v.norm() for v in vector.values()]).norm()
+        norm = float(nn.utils.get_total_norm(vector.values()))
         if norm == 0 or not step.by():
             return (None,) * len(step.by())
-        shift = (self.epsilon or self._shift(step, norm.dtype)) / norm
+        shift = (self.epsilon or self._shift(step)) / norm
         ahead = self._changes_gradient(step, vector, shift)
         behind, width = (
             (self._changes_gradient(step, vector, -shift), 2 * shift)
@@ -70,11 +70,12 @@ class FiniteDifferences(Unrolled):
         slopes = [None if a is None or b is None else (a - b) / width for a, b in zip(ahead, behind, strict=True)]
         return through_changes(step, slopes, len(slopes))
 
-    def _shift(self, step: InnerStep, dtype: torch.dtype) -> float:
+    def _shift(self, step: InnerStep) -> float:
         """Balances rounding and truncation; under autocast the changes have the coarser type of the passes."""
-        rounding = max(torch.finfo(kind).eps for kind in (dtype, *(change.dtype for change in step.changes.made)))
+        tensors = [*step.theta.values(), *step.changes.made]
+        rounding = max(torch.finfo(kind).eps for kind in {tensor.dtype for tensor in tensors})
         return float(rounding ** (1 / 3 if self.scheme == "central" else 1 / 2)) / 2
 
-    def _changes_gradient(self, step: InnerStep, vector: Gradients, shift: Tensor) -> Tensors:
-        theta = {name: value.detach() + shift * vector[name] for name, value in step.theta.items()}
+    def _changes_gradient(self, step: InnerStep, vector: Gradients, shift: float) -> Tensors:
+        theta = {name: torch.add(value.detach(), vector[name], alpha=shift) for name, value in step.theta.items()}
         return gradients_at(step.problem, theta, step.changes.held(), with_theta=False)

@@ -101,7 +101,9 @@ def at(learner: nn.Module, theta: dict[str, Tensor]) -> Callable[..., Tensor]:
 
 def descend(theta: dict[str, Tensor], gradients: Gradients, lr: float) -> dict[str, Tensor]:
     """θ − lr · gradients, as leaves."""
-    return {name: (value.detach() - lr * gradients[name]).requires_grad_() for name, value in theta.items()}
+    return {
+        name: torch.sub(value.detach(), gradients[name], alpha=lr).requires_grad_() for name, value in theta.items()
+    }
 
 
 def query_gradient(problem: BilevelProblem, theta: dict[str, Tensor]) -> tuple[Tensor, Gradients]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -37,6 +38,21 @@ class Learner(nn.Module):
     def _logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
         logits: Tensor = self.model(**inputs, return_dict=True).logits
         return logits
+
+
+@contextmanager
+def plain_attention(learner: Any) -> Iterator[None]:
+    """Within: passes of `learner` and of its copies use attention that has a second derivative."""
+    config = getattr(getattr(learner, "model", None), "config", None)
+    if config is None or config._attn_implementation == "eager":
+        yield
+        return
+    fused = config._attn_implementation
+    config._attn_implementation = "eager"
+    try:
+        yield
+    finally:
+        config._attn_implementation = fused
 
 
 def source_loss(

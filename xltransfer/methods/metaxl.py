@@ -42,8 +42,8 @@ class MetaXL(Method):
         problem = BilevelProblem(
             trainee.learner,
             rtn,
-            inner=lambda learner, rtn: trainee.loss(learner, source, rtn),
-            support=lambda learner: share * trainee.loss(learner, support),
+            inner=lambda learner, rtn: trainee.differentiated_loss(learner, source, rtn),
+            support=lambda learner: share * trainee.differentiated_loss(learner, support),
             query=lambda learner: trainee.loss(learner, query),
             seed=seed,
         )

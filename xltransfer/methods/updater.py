@@ -25,6 +25,9 @@ class Updater:
         self._warmup = max(1, round(warmup * total_steps))
         self._total = total_steps
         self._done = 0
+        self.decay = 1.0
+        """What decoupled weight decay has made of a parameter that never had a gradient."""
+        self._weight_decay = weight_decay if optimizer == "adamw" else 0.0
         kind = torch.optim.AdamW if optimizer == "adamw" else torch.optim.Adam
         values = list(self.parameters.values())
         self._optimizer = kind(values, lr=lr, weight_decay=weight_decay) if values else None
@@ -48,5 +51,6 @@ class Updater:
             self._optimizer.param_groups[0]["lr"] = self.lr
             self._optimizer.step()
             self._optimizer.zero_grad(set_to_none=True)
+        self.decay *= 1 - self.lr * self._weight_decay
         self._done += 1
         return norm

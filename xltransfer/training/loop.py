@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from xltransfer.backends.base import SEEDS_PER_PROBLEM, trainable
 from xltransfer.data.batching import Batch, Collator, endless_order, epoch_order
+from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.methods.base import Trainee
 from xltransfer.methods.updater import Updater
 from xltransfer.tasks.base import Scores
@@ -37,6 +39,7 @@ class Trained:
 def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
     """Train to the end and go back to the epoch that dev chose (the earliest of equals)."""
     config, collate = run.config, Collator(run.encoder.padding)
+    vocabulary = compact_vocabulary(run)
     steps_an_epoch = math.ceil(len(run.source.examples) / config.batch_size)
     trainee = trainee_of(run, steps_an_epoch * config.epochs)
     targets = endless_order(len(run.target.examples), config.batch_size, config.seed + 1)
@@ -48,7 +51,10 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
         run.rtn.train()
         order = epoch_order(len(run.source.examples), config.batch_size, config.seed * 1_000_003 + epoch)
         for rows in order:
-            source, target = _batch(run.source, rows, collate, run), _batch(run.target, next(targets), collate, run)
+            source, target = (
+                _batch(part, chosen, collate, run, vocabulary)
+                for part, chosen in ((run.source, rows), (run.target, next(targets)))
+            )
             rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
             seed = (config.seed * 1_000_003 + step) * SEEDS_PER_PROBLEM
             losses = run.method.step(trainee, source, target, seed)
@@ -57,14 +63,17 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
                 reporter.warn(f"rtn {config.rtn}: its gradient is zero; nothing it returns reaches its parameters.")
             log({"step": step, "epoch": epoch, **losses, **rates})
             reporter.step(step, losses)
-        predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast)
-        dev = run.task.score(run.task.gold(run.dev.examples), predictions)
-        better = best is None or getattr(dev, run.task.metric) > getattr(best[1], run.task.metric)
-        if better:
-            best = (epoch, dev, predictions, _copy(run.learner), _copy(run.rtn))
+        with vocabulary.whole(trainee.theta.decay) if vocabulary else nullcontext():
+            predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast)
+            dev = run.task.score(run.task.gold(run.dev.examples), predictions)
+            better = best is None or getattr(dev, run.task.metric) > getattr(best[1], run.task.metric)
+            if better:
+                best = (epoch, dev, predictions, _copy(run.learner), _copy(run.rtn))
         log({"step": step, "epoch": epoch, "dev": dev.to_dict()})
         reporter.epoch(epoch, run.task.metric, getattr(dev, run.task.metric), better)
     assert best is not None
+    if vocabulary:
+        vocabulary.restore()
     run.learner.load_state_dict(best[3])
     run.rtn.load_state_dict(best[4])
     return Trained(best[0], best[1], best[2], step, time.monotonic() - started)
@@ -86,8 +95,24 @@ def trainee_of(run: Prepared, steps: int) -> Trainee:
     return Trainee(run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast)
 
 
-def _batch(part: EncodedSet, rows: list[int], collate: Collator, run: Prepared) -> Batch:
-    return collate([part.encoded[row] for row in rows]).to(run.device)
+def compact_vocabulary(run: Prepared) -> CompactVocabulary | None:
+    """The learner's embedding cut down to the subwords of the training data, where that is exact and pays."""
+    config = run.config
+    if config.vocabulary == "full" or (config.optimizer == "adam" and config.weight_decay):  # L2 moves unused rows
+        return None
+    used = {run.encoder.tokenizer.pad_token_id}
+    for part in (run.source, run.target):
+        used.update(token for sentence in part.encoded for token in sentence.features["input_ids"])
+    return CompactVocabulary.where_it_pays(run.learner, used)
+
+
+def _batch(
+    part: EncodedSet, rows: list[int], collate: Collator, run: Prepared, vocabulary: CompactVocabulary | None
+) -> Batch:
+    batch = collate([part.encoded[row] for row in rows]).to(run.device)
+    if vocabulary is not None:
+        batch.inputs["input_ids"] = vocabulary.renumbered(batch.inputs["input_ids"])
+    return batch
 
 
 def _copy(module: Any) -> State:

@@ -1,0 +1,90 @@
+"""Training with the rows of the word embedding that the training data use: exact, and free of the vocabulary's size.
+
+A row that no training sentence uses has a zero gradient in every step, so that Adam leaves it alone and AdamW shrinks
+it by its weight decay. XLM-R's 250,002 rows become some thousands; gradients, moments and inner steps shrink with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from xltransfer.encoders.learner import Learner
+
+PAYS_BELOW = 0.5
+"""Share of the rows in use up to which the smaller matrix is worth its copying."""
+
+
+class CompactVocabulary:
+    """A learner's word embedding cut down to the rows in use, until `whole` puts it back."""
+
+    def __init__(self, learner: Learner, used: Iterable[int]) -> None:
+        self._model = learner.model
+        self._full: nn.Embedding = learner.model.get_input_embeddings()
+        self._rows = _ordered(used, self._full.padding_idx).to(self._full.weight.device)
+        self._places = torch.full((self._full.num_embeddings,), -1, device=self._rows.device)
+        self._places[self._rows] = torch.arange(len(self._rows), device=self._rows.device)
+        self._small = self._made()
+        self._model.set_input_embeddings(self._small)
+
+    @classmethod
+    def where_it_pays(cls, learner: Learner, used: Iterable[int]) -> CompactVocabulary | None:
+        """None where most rows are in use, or the matrix also serves as an output layer."""
+        rows = set(used)
+        embedding = learner.model.get_input_embeddings()
+        if learner.model.get_output_embeddings() is not None or not isinstance(embedding, nn.Embedding):
+            return None
+        padding = embedding.padding_idx
+        if padding is not None and padding > len(
+            rows - {padding}
+        ):  # it must keep its number: position ids may depend on it
+            return None
+        return cls(learner, rows) if len(rows) < PAYS_BELOW * embedding.num_embeddings else None
+
+    def restore(self) -> None:
+        """Give the learner its whole matrix back for good; its values are the caller's to set."""
+        self._model.set_input_embeddings(self._full)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def renumbered(self, ids: Tensor) -> Tensor:
+        """Token ids as numbers of the rows in use, (batch, time). The padding id stays as it is."""
+        return self._places[ids]
+
+    @contextmanager
+    def whole(self, decay: float = 1.0) -> Iterator[None]:
+        """Within: the learner has its whole vocabulary, trained rows included.
+
+        `decay` is what weight decay has made of an unused row since training began.
+        """
+        original = self._full.weight.detach()
+        with torch.no_grad():
+            kept = original.clone() if decay != 1.0 else None
+            if decay != 1.0:
+                original.mul_(decay)
+            original[self._rows] = self._small.weight
+        self._model.set_input_embeddings(self._full)
+        try:
+            yield
+        finally:
+            self._model.set_input_embeddings(self._small)
+            if kept is not None:
+                original.copy_(kept)
+
+    def _made(self) -> nn.Embedding:
+        rows, trained = self._full.weight.detach()[self._rows].clone(), self._full.weight.requires_grad
+        small = nn.Embedding(*rows.shape, self._full.padding_idx, device=rows.device, dtype=rows.dtype)
+        small.weight = nn.Parameter(rows, requires_grad=trained)
+        return small.train(self._full.training)
+
+
+def _ordered(used: Iterable[int], padding: int | None) -> Tensor:
+    """The rows in use, the padding row at its own number (position ids are counted from it in RoBERTa's kin)."""
+    rows = sorted(set(used) - {padding})
+    if padding is not None:
+        rows.insert(padding, padding)
+    return torch.tensor(rows)
