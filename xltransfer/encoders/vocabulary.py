@@ -77,7 +77,7 @@ class CompactVocabulary:
 
     def _made(self) -> nn.Embedding:
         rows, trained = self._full.weight.detach()[self._rows].clone(), self._full.weight.requires_grad
-        small = nn.Embedding(*rows.shape, self._full.padding_idx, device=rows.device, dtype=rows.dtype)
+        small = nn.Embedding(len(rows), rows.shape[1], self._full.padding_idx, device=rows.device, dtype=rows.dtype)
         small.weight = nn.Parameter(rows, requires_grad=trained)
         return small.train(self._full.training)
 
