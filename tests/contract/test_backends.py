@@ -11,6 +11,7 @@ import torch
 from xltransfer.backends.base import Backend
 from xltransfer.backends.fd import FiniteDifferences
 from xltransfer.backends.func import Func
+from xltransfer.backends.unrolled import add_into
 from xltransfer.registry import BACKENDS, RTNS
 from xltransfer.testing import BACKEND_CHECKS, EXACT_CHECKS, check_backend, error_of, small_problem
 from xltransfer.testing.problems import INNER_LR, relative_error
@@ -120,3 +121,11 @@ def test_more_inner_steps_change_the_meta_gradient(name: str) -> None:
     assert relative_error(two, one) > 1e-2
     with pytest.raises(ValueError, match="inner_steps: received 0"):
         backend(name, inner_steps=0)
+
+
+def test_gradients_that_share_a_tensor_are_added_once_each() -> None:
+    shared = torch.ones(2)
+    one = {"a": shared, "b": shared, "c": torch.ones(2), "d": torch.ones(1).expand(2)}
+    added = add_into(one, {name: torch.full((2,), 2.0) for name in one})
+    assert all(torch.equal(value, torch.full((2,), 3.0)) for value in added.values())
+    assert added["c"] is one["c"]

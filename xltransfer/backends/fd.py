@@ -12,7 +12,7 @@ import warnings
 from typing import Annotated, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, MetaStep
 from xltransfer.backends.func import gradients_at, through_changes
@@ -61,9 +61,10 @@ class FiniteDifferences(Unrolled):
         if norm == 0 or not step.by():
             return (None,) * len(step.by())
         shift = (self.epsilon or self._shift(step)) / norm
-        ahead = self._changes_gradient(step, vector, shift)
+        moved = {name: torch.empty_like(value) for name, value in step.theta.items()}
+        ahead = self._changes_gradient(step, vector, shift, moved)
         behind, width = (
-            (self._changes_gradient(step, vector, -shift), 2 * shift)
+            (self._changes_gradient(step, vector, -shift, moved), 2 * shift)
             if self.scheme == "central"
             else (step.by_changes, shift)
         )
@@ -76,6 +77,8 @@ class FiniteDifferences(Unrolled):
         rounding = max(torch.finfo(kind).eps for kind in {tensor.dtype for tensor in tensors})
         return float(rounding ** (1 / 3 if self.scheme == "central" else 1 / 2)) / 2
 
-    def _changes_gradient(self, step: InnerStep, vector: Gradients, shift: float) -> Tensors:
-        theta = {name: torch.add(value.detach(), vector[name], alpha=shift) for name, value in step.theta.items()}
-        return gradients_at(step.problem, theta, step.changes.held(), with_theta=False)
+    def _changes_gradient(self, step: InnerStep, vector: Gradients, shift: float, moved: dict[str, Tensor]) -> Tensors:
+        """∇ L_s by the changes at θ + shift · v, which is written to `moved`."""
+        for name, value in step.theta.items():
+            torch.add(value.detach(), vector[name], alpha=shift, out=moved[name])
+        return gradients_at(step.problem, moved, step.changes.held(), with_theta=False)

@@ -12,6 +12,7 @@ two derivatives.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -89,7 +90,10 @@ class Unrolled(Backend):
         by_changes = tuple(next(by_made) if change.requires_grad else None for change in changes.made)
         support = problem.support_loss(learner)
         support_grads = torch.autograd.grad(support, values, create_graph=graph and not first, allow_unused=True)
-        gradients = add(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
+        if graph:
+            gradients = add(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
+        else:  # nothing else holds the source gradients
+            gradients = add_into(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
         kept = (source_grads if first else (*source_grads, *support_grads)) if graph else ()
         return InnerStep(problem, theta, changes, (source + support).detach(), gradients, kept, by_changes, first)
 
@@ -111,6 +115,17 @@ def query_gradient(problem: BilevelProblem, theta: dict[str, Tensor]) -> tuple[T
     loss = problem.meta_loss(at(problem.learner, theta))
     found = torch.autograd.grad(loss, list(theta.values()), allow_unused=True)
     return loss.detach(), named_gradients(theta, found)
+
+
+def add_into(one: Gradients, other: Gradients) -> Gradients:
+    """`one` with `other` added, in place where a tensor is no other's too (autograd may give two parameters one)."""
+    users = Counter(gradient.untyped_storage().data_ptr() for gradient in one.values())
+    return {
+        name: gradient.add_(other[name])
+        if users[gradient.untyped_storage().data_ptr()] == 1 and gradient.is_contiguous()
+        else gradient + other[name]
+        for name, gradient in one.items()
+    }
 
 
 def add(one: Gradients, other: Gradients) -> Gradients:

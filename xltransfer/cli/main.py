@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from xltransfer.cli import doctor, evaluate, export, ls, predict, run
+from xltransfer.cli import bench, doctor, evaluate, export, ls, predict, run
 from xltransfer.errors import UserError
 
 app = typer.Typer(
@@ -19,6 +19,9 @@ app = typer.Typer(
 )
 app.command("run", help="Train, choose the epoch on dev, score test once, and keep everything in a run folder.")(
     run.command
+)
+app.command("bench", help="Time meta-gradient steps against joint training and against the released procedure.")(
+    bench.command
 )
 app.command("evaluate", help="Score a finished run again.")(evaluate.command)
 app.command("predict", help="Tag or classify text with a finished run.")(predict.command)

@@ -1,0 +1,108 @@
+"""The steps that are compared: joint training, our backends, and the baselines as their users have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from xltransfer.backends.base import Backend, BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.bench.released import released_step
+from xltransfer.bench.setting import Bench, BenchSetting, build
+from xltransfer.data.batching import Batch, split_batch
+from xltransfer.encoders.learner import plain_attention, source_loss
+from xltransfer.errors import ConfigError, RegistryError, unknown
+from xltransfer.options import check_options
+from xltransfer.registry import BACKENDS
+
+INNER_LR = 3e-5
+Step = Callable[[], Gradients]
+"""One step; returns the meta-gradient (empty for joint training)."""
+
+BASELINES = {
+    "joint": "joint training: gradients of a source and a target batch; fused attention, rows in use",
+    "released": "the released procedure: double backward over everything, then a second pass; whole vocabulary",
+    "higher-plain": "the higher library on the whole vocabulary, as without this package",
+    "learn2learn-plain": "the learn2learn library on the whole vocabulary, as without this package",
+}
+
+
+def candidates() -> list[str]:
+    """All that can be compared on this machine."""
+    return [*(name for name in BASELINES if _loads(name)), *(name for name in BACKENDS.names() if _loads(name))]
+
+
+def step_of(name: str, setting: BenchSetting) -> Step:
+    """A candidate (a baseline, or a backend with options as in `func:mode=forward`) made ready. Raises UserError."""
+    if name == "joint":
+        return _joint(build(setting, None, compact=True))
+    if name == "released":
+        bench = build(setting, "eager", compact=False)
+        return lambda: released_step(problem_of(bench), INNER_LR)
+    plain = name.removesuffix("-plain")
+    if plain.partition(":")[0] not in BACKENDS.names():
+        raise RegistryError(unknown("candidate", name, candidates()))
+    backend = backend_of(plain)
+    bench = build(setting, "eager" if name in BASELINES else None, compact=name not in BASELINES)
+    problem = problem_of(bench, plain_source=backend.capabilities.second_order)
+    return lambda: backend.step(problem, INNER_LR).meta_grads
+
+
+def backend_of(spec: str) -> Backend:
+    """`name` or `name:option=value,option=value`. Raises UserError."""
+    name, _, given = spec.partition(":")
+    part = BACKENDS.load(name)
+    values, faults = check_options(part, dict(pair.split("=", 1) for pair in given.split(",") if "=" in pair), name)
+    if faults:
+        raise ConfigError(faults)
+    backend: Backend = part(**values)
+    return backend
+
+
+def problem_of(bench: Bench, plain_source: bool = False) -> BilevelProblem:
+    """The bilevel problem of MetaXL's step; `plain_source`: the passes that are differentiated twice are not fused."""
+    support, query = split_batch(bench.target, len(bench.target) // 2)
+
+    def target_loss(learner: Callable[..., torch.Tensor], batch: Batch) -> torch.Tensor:
+        with bench.autocast():
+            return bench.loss(learner(batch.inputs), batch)
+
+    def inner(learner: Callable[..., torch.Tensor], rtn: object) -> torch.Tensor:
+        with bench.autocast():
+            return source_loss(learner, rtn, bench.source.inputs, lambda logits: bench.loss(logits, bench.source))
+
+    def twice(loss: Callable[[], torch.Tensor]) -> torch.Tensor:
+        if not plain_source:
+            return loss()
+        with plain_attention(bench.learner):
+            return loss()
+
+    return BilevelProblem(
+        bench.learner,
+        bench.rtn,
+        inner=lambda learner, rtn: twice(lambda: inner(learner, rtn)),
+        support=lambda learner: twice(lambda: target_loss(learner, support)),
+        query=lambda learner: target_loss(learner, query),
+    )
+
+
+def _joint(bench: Bench) -> Step:
+    def step() -> Gradients:
+        theta = trainable(bench.learner)
+        with bench.autocast():
+            losses = [bench.loss(bench.learner(batch.inputs), batch) for batch in (bench.source, bench.target)]
+        named_gradients(theta, torch.autograd.grad(losses, list(theta.values()), allow_unused=True))
+        return {}
+
+    return step
+
+
+def _loads(name: str) -> bool:
+    plain = name.removesuffix("-plain")
+    if plain in ("joint", "released"):
+        return True
+    try:
+        BACKENDS.load(plain)
+    except RegistryError:
+        return False
+    return True
