@@ -70,6 +70,15 @@ def test_real_data_commands_run(command: list[str], tmp_path: Path) -> None:
     assert status_of([*found, *LESS, "--output", str(tmp_path / "run")]) == 0
 
 
+def test_bench_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second as printed, but on the embedded encoder, which has fewer layers."""
+    monkeypatch.chdir(tmp_path)
+    small = ["--repeats", "1", "--batch-size", "2", "--length", "4", "--quiet"]
+    for command in commands("Cost"):
+        arguments = [{"random:xlm-roberta-base": "tiny", "12": "4"}.get(word, word) for word in command[1:]]
+        assert status_of([*arguments, *small]) == 0, command
+
+
 def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (code,) = blocks("python", "Use")
