@@ -133,3 +133,8 @@ def named_gradients(parameters: Mapping[str, Tensor], gradients: tuple[Tensor | 
         name: torch.zeros_like(parameter) if gradient is None else gradient.detach()
         for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True)
     }
+
+
+def add_gradients(first: Gradients, second: Gradients) -> Gradients:
+    """The sum of two gradients of the same parameters."""
+    return {name: first[name] + second[name] for name in first}

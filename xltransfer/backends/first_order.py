@@ -11,8 +11,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from xltransfer.backends.base import Backend, BilevelProblem, Capabilities, MetaStep, named_gradients, trainable
-from xltransfer.backends.unrolled import add, at, descend
+from xltransfer.backends.base import (
+    Backend,
+    BilevelProblem,
+    Capabilities,
+    MetaStep,
+    add_gradients,
+    named_gradients,
+    trainable,
+)
+from xltransfer.backends.unrolled import at, descend
 from xltransfer.rtns.changes import Changes
 
 
@@ -32,7 +40,7 @@ class FirstOrder(Backend):
         last_grads = torch.autograd.grad(source_loss, [theta[name] for name in last], create_graph=True)
         support_loss = problem.support_loss(problem.learner)
         support_grads = torch.autograd.grad(support_loss, values, allow_unused=True)
-        inner_grads = add(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
+        inner_grads = add_gradients(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
 
         stepped = descend(dict(theta), inner_grads, inner_lr)
         meta_loss = problem.meta_loss(at(problem.learner, stepped))

@@ -20,7 +20,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from xltransfer.backends.base import Backend, BilevelProblem, Gradients, MetaStep, named_gradients, trainable
+from xltransfer.backends.base import (
+    Backend,
+    BilevelProblem,
+    Gradients,
+    MetaStep,
+    add_gradients,
+    named_gradients,
+    trainable,
+)
 from xltransfer.rtns.changes import Changes
 
 Tensors = tuple[Tensor | None, ...]
@@ -91,9 +99,11 @@ class Unrolled(Backend):
         support = problem.support_loss(learner)
         support_grads = torch.autograd.grad(support, values, create_graph=graph and not first, allow_unused=True)
         if graph:
-            gradients = add(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
-        else:  # nothing else holds the source gradients
-            gradients = add_into(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
+            gradients = add_gradients(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
+        else:
+            gradients = add_into(
+                named_gradients(theta, source_grads), named_gradients(theta, support_grads), kept=by_changes
+            )
         kept = (source_grads if first else (*source_grads, *support_grads)) if graph else ()
         return InnerStep(problem, theta, changes, (source + support).detach(), gradients, kept, by_changes, first)
 
@@ -117,17 +127,16 @@ def query_gradient(problem: BilevelProblem, theta: dict[str, Tensor]) -> tuple[T
     return loss.detach(), named_gradients(theta, found)
 
 
-def add_into(one: Gradients, other: Gradients) -> Gradients:
-    """`one` with `other` added, in place where a tensor is no other's too (autograd may give two parameters one)."""
-    users = Counter(gradient.untyped_storage().data_ptr() for gradient in one.values())
+def add_into(one: Gradients, other: Gradients, kept: Tensors = ()) -> Gradients:
+    """`one` with `other` added, in place where a tensor is no other's too: autograd may give two variables one.
+
+    `kept` are tensors that must stay as they are.
+    """
+    tensors = [*one.values(), *(tensor for tensor in kept if tensor is not None)]
+    users = Counter(tensor.untyped_storage().data_ptr() for tensor in tensors)
     return {
         name: gradient.add_(other[name])
         if users[gradient.untyped_storage().data_ptr()] == 1 and gradient.is_contiguous()
         else gradient + other[name]
         for name, gradient in one.items()
     }
-
-
-def add(one: Gradients, other: Gradients) -> Gradients:
-    """The sum of two gradients of the same parameters."""
-    return {name: one[name] + other[name] for name in one}

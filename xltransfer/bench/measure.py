@@ -15,6 +15,7 @@ import torch
 from xltransfer.backends.base import Gradients
 from xltransfer.bench.candidates import Step, step_of
 from xltransfer.bench.setting import BenchSetting
+from xltransfer.testing.problems import relative_error
 from xltransfer.training.device import choose_device, peak_memory
 
 Progress = Callable[[str], None]
@@ -94,9 +95,7 @@ def _exact(setting: BenchSetting, progress: Progress) -> Gradients:
 def _error(found: Gradients, exact: Gradients | None) -> float | None:
     if not found or exact is None:
         return None
-    squared = sum(float((found[name].double() - exact[name]).square().sum()) for name in exact)
-    size = sum(float(value.square().sum()) for value in exact.values())
-    return float((squared / size) ** 0.5) if size else None
+    return relative_error({name: gradient.double() for name, gradient in found.items()}, exact)
 
 
 def _peak(setting: BenchSetting, name: str) -> int:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from xltransfer.backends.base import BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.backends.unrolled import at
 
 
 def released_step(problem: BilevelProblem, inner_lr: float) -> Gradients:
@@ -32,5 +32,5 @@ def _through_the_virtual_step(problem: BilevelProblem, inner_lr: float) -> Gradi
         name: value if gradient is None else value - inner_lr * gradient
         for (name, value), gradient in zip(theta.items(), gradients, strict=True)
     }
-    query = problem.meta_loss(lambda *args: functional_call(problem.learner, virtual, args))
+    query = problem.meta_loss(at(problem.learner, virtual))
     return named_gradients(phi, torch.autograd.grad(query, list(phi.values()), allow_unused=True))

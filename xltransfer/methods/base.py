@@ -71,11 +71,6 @@ class Method(ABC):
         """One update of θ, and of φ where the method has one. Returns what to log: losses, gradient norms."""
 
 
-def add_gradients(first: Gradients, second: Gradients) -> Gradients:
-    """The sum of two gradients of the same parameters."""
-    return {name: first[name] + second[name] for name in first}
-
-
 def gradients(losses: Sequence[Tensor], module: nn.Module, keep: bool = False) -> Gradients:
     """Gradients of the sum of `losses` by parameter name; `keep` keeps the graph for another call."""
     parameters = trainable(module)

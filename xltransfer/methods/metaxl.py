@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep, checked
+from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep, add_gradients, checked
 from xltransfer.data.batching import Batch, split_batch
-from xltransfer.methods.base import QUERY, SOURCE, SUPPORT, Method, Trainee, add_gradients, gradients
+from xltransfer.methods.base import QUERY, SOURCE, SUPPORT, Method, Trainee, gradients
 
 
 class MetaXL(Method):
