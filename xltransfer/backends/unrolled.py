@@ -98,12 +98,8 @@ class Unrolled(Backend):
         by_changes = tuple(next(by_made) if change.requires_grad else None for change in changes.made)
         support = problem.support_loss(learner)
         support_grads = torch.autograd.grad(support, values, create_graph=graph and not first, allow_unused=True)
-        if graph:
-            gradients = add_gradients(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
-        else:
-            gradients = add_into(
-                named_gradients(theta, source_grads), named_gradients(theta, support_grads), kept=by_changes
-            )
+        one, other = named_gradients(theta, support_grads), named_gradients(theta, source_grads)
+        gradients = add_gradients(one, other) if graph and not first else add_into(one, other)
         kept = (source_grads if first else (*source_grads, *support_grads)) if graph else ()
         return InnerStep(problem, theta, changes, (source + support).detach(), gradients, kept, by_changes, first)
 
@@ -127,13 +123,9 @@ def query_gradient(problem: BilevelProblem, theta: dict[str, Tensor]) -> tuple[T
     return loss.detach(), named_gradients(theta, found)
 
 
-def add_into(one: Gradients, other: Gradients, kept: Tensors = ()) -> Gradients:
-    """`one` with `other` added, in place where a tensor is no other's too: autograd may give two variables one.
-
-    `kept` are tensors that must stay as they are.
-    """
-    tensors = [*one.values(), *(tensor for tensor in kept if tensor is not None)]
-    users = Counter(tensor.untyped_storage().data_ptr() for tensor in tensors)
+def add_into(one: Gradients, other: Gradients) -> Gradients:
+    """`one` with `other` added, in place where a tensor is no other's too: autograd may give two variables one."""
+    users = Counter(tensor.untyped_storage().data_ptr() for tensor in one.values())
     return {
         name: gradient.add_(other[name])
         if users[gradient.untyped_storage().data_ptr()] == 1 and gradient.is_contiguous()
