@@ -55,6 +55,7 @@ def _attention_faults(choice: Choice, possible: tuple[str, ...]) -> list[str]:
 
 def _precision_faults(precision: str, registry: Registry, name: str) -> list[str]:
     part = _loaded(registry, name)
+    precision = "fp32" if precision == "tf32" else precision  # the same numbers, multiplied by a GPU in its own way
     if part is None or precision in _precisions(part):
         return []
     others = [other for other, candidate in _all(registry) if precision in _precisions(candidate)]

@@ -70,7 +70,9 @@ class RunConfig:
     max_length: int = _field(128, "longest input in subwords, special tokens included", metavar="N", lowest=3)
     seed: int = _field(11, "of initialisation, dropout and data order", metavar="N", lowest=0)
     data_seed: int = _field(42, "of the training samples and of splits made here", metavar="N", lowest=0)
-    precision: Literal["fp32", "bf16"] = _field("fp32", "of matrix products; bf16 is autocast", metavar="NAME")
+    precision: Literal["fp32", "tf32", "bf16"] = _field(
+        "fp32", "of matrix products: tf32 is fp32 rounded by a GPU, bf16 is autocast", metavar="NAME"
+    )
     attention: Literal["auto", "eager", "sdpa"] = _field(
         "auto", "sdpa is fused; auto takes it where the backend can work with it", metavar="NAME"
     )
@@ -158,6 +160,12 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ConfigError([f"configuration file {str(path)!r} holds a {type(raw).__name__}; a mapping is needed."])
     return raw
+
+
+def allowed_values(owner: type, name: str) -> tuple[str, ...]:
+    """What a field of a dataclass may be, where its type is a choice."""
+    found: tuple[str, ...] = get_type_hints(owner)[name].__args__
+    return found
 
 
 def unknown_value(name: str, value: Any, kind: Any) -> str:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from xltransfer.bench.candidates import BASELINES, candidates, step_of
 from xltransfer.bench.measure import _error
+from xltransfer.bench.roofline import operations
 from xltransfer.bench.setting import BenchSetting
+from xltransfer.bench.torchopt import torchopt_step
 from xltransfer.cli.main import status_of
 from xltransfer.registry import BACKENDS
+from xltransfer.testing.problems import small_problem
 
 SMALL = BenchSetting(layer=(2,), batch=4, length=8, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("layers", [(0,), (2,), (1, 4)])
-@pytest.mark.parametrize("name", ["released", "higher-plain", "learn2learn-plain", "higher", "func:mode=forward", "fd"])
+@pytest.mark.parametrize(
+    "name", ["released", "higher-plain", "learn2learn-plain", "torchopt-plain", "higher", "func:mode=forward", "fd"]
+)
 def test_candidates_agree_though_some_have_the_whole_vocabulary(name: str, layers: tuple[int, ...]) -> None:
     setting = BenchSetting(layer=layers, batch=4, length=8, dtype=torch.float64)
     error = _error(step_of(name, setting)(), step_of("func", setting)())
@@ -52,6 +59,39 @@ def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert status_of(["bench", *few, "--json", str(file)]) == 2
 
 
+def test_a_baseline_leaves_the_parameters_as_they_were() -> None:
+    problem = small_problem()
+    before = {name: (value, value.detach().clone()) for name, value in problem.learner.named_parameters()}
+    torchopt_step(problem, 0.1)
+    for name, value in problem.learner.named_parameters():
+        assert value is before[name][0]
+        assert torch.equal(value, before[name][1])
+
+
+def test_operations_of_known_products() -> None:
+    left, right = torch.zeros(3, 5), torch.zeros(5, 7)
+    assert operations(lambda: left @ right) == 2 * 3 * 5 * 7
+
+
+def test_a_candidate_may_have_a_precision_of_its_own() -> None:
+    setting = dataclasses.replace(SMALL, dtype=torch.float32)
+    single, half = (step_of(name, setting)() for name in ("func", "func@bf16"))
+    error = _error(half, {name: value.double() for name, value in single.items()})
+    assert error is not None
+    assert 1e-4 < error < 0.2
+
+
+def test_a_sweep_has_a_table_a_picture_and_figures_for_each_value(tmp_path: Path, capsys: Any) -> None:
+    picture, file = tmp_path / "cost.svg", tmp_path / "cost.json"
+    few = ["--backend", "func", "--batch-size", "2", "--length", "4", "--repeats", "2", "--quiet"]
+    assert status_of(["bench", *few, "--over", "layer=1,3", "--plot", str(picture), "--json", str(file)]) == 0
+    points = json.loads(file.read_text())["points"]
+    assert [(point["value"], point["place"]) for point in points] == [(1, 3), (3, 1)]
+    assert points[0]["steps"][1]["operations"] > points[1]["steps"][1]["operations"]  # more layers above it
+    assert "layer 3" in capsys.readouterr().out
+    assert picture.read_text().lstrip().startswith("<?xml")
+
+
 @pytest.mark.parametrize(
     "arguments, expected",
     [
@@ -60,7 +100,14 @@ def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         (["--layer", "5"], "layer: received 5; allowed: 0 to 4"),
         (["--batch-size", "1"], "batch: received 1; allowed: 2 or more"),
         (["--repeats", "0"], "repeats: received 0"),
-        (["--precision", "fp8"], "allowed: bf16, fp32"),
+        (["--precision", "fp8"], "allowed: bf16, fp32, tf32"),
+        (["--backend", "func@fp8"], "allowed: bf16, fp32, tf32"),
+        (["--backend", "func@tf32", "--device", "cpu"], "allowed on a cpu: fp32, bf16"),
+        (["--over", "size=1,2"], "allowed: batch-size, encoder, layer, length, vocabulary"),
+        (["--over", "layer=1,x"], "layer= and whole numbers"),
+        (["--over", "vocabulary=2000"], "only with random weights"),
+        (["--plot", "a.png"], "pass --over"),
+        (["--over", "layer=1", "--plot", "a.gif"], "ends in .png, .svg, .pdf"),
     ],
 )
 def test_bad_input(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
 from xltransfer.backends.base import Backend, BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.bench import torchopt
 from xltransfer.bench.released import released_step
 from xltransfer.bench.setting import Bench, BenchSetting, build
+from xltransfer.config import RunConfig, allowed_values
 from xltransfer.data.batching import Batch, split_batch
 from xltransfer.encoders.learner import plain_attention, source_loss
 from xltransfer.errors import ConfigError, RegistryError, unknown
 from xltransfer.options import check_options
 from xltransfer.registry import BACKENDS
+from xltransfer.training.device import set_fp32_products
 
 INNER_LR = 3e-5
 Step = Callable[[], Gradients]
@@ -24,6 +29,7 @@ BASELINES = {
     "released": "the released procedure: double backward over everything, then a second pass; whole vocabulary",
     "higher-plain": "the higher library on the whole vocabulary, as without this package",
     "learn2learn-plain": "the learn2learn library on the whole vocabulary, as without this package",
+    "torchopt-plain": "the TorchOpt library on the whole vocabulary",
 }
 
 
@@ -33,12 +39,35 @@ def candidates() -> list[str]:
 
 
 def step_of(name: str, setting: BenchSetting) -> Step:
-    """A candidate (a baseline, or a backend with options as in `func:mode=forward`) made ready. Raises UserError."""
+    """A candidate made ready. Raises UserError.
+
+    A baseline or a backend, with options as in `func:mode=forward`, and with a precision of its own as in `func@bf16`.
+    """
+    part, _, precision = name.partition("@")
+    if precision:
+        setting = dataclasses.replace(setting, precision=checked_precision(precision))
+    step = _step_of(part, setting)
+
+    def run() -> Gradients:
+        set_fp32_products(setting.precision)
+        return step()
+
+    return run
+
+
+def checked_precision(name: str) -> str:
+    """`name`, if there is such a precision. Raises ConfigError."""
+    allowed = allowed_values(RunConfig, "precision")
+    if name not in allowed:
+        raise ConfigError([unknown("precision", name, allowed)])
+    return name
+
+
+def _step_of(name: str, setting: BenchSetting) -> Step:
     if name == "joint":
         return _joint(build(setting, None, compact=True))
-    if name == "released":
-        bench = build(setting, "eager", compact=False)
-        return lambda: released_step(problem_of(bench), INNER_LR)
+    if name in _WHOLE_STEPS:
+        return partial(_WHOLE_STEPS[name], problem_of(build(setting, "eager", compact=False)), INNER_LR)
     plain = name.removesuffix("-plain")
     if plain.partition(":")[0] not in BACKENDS.names():
         raise RegistryError(unknown("candidate", name, candidates()))
@@ -46,6 +75,9 @@ def step_of(name: str, setting: BenchSetting) -> Step:
     bench = build(setting, "eager" if name in BASELINES else None, compact=name not in BASELINES)
     problem = problem_of(bench, plain_source=backend.capabilities.second_order)
     return lambda: backend.step(problem, INNER_LR).meta_grads
+
+
+_WHOLE_STEPS = {"released": released_step, "torchopt-plain": torchopt.torchopt_step}
 
 
 def backend_of(spec: str) -> Backend:
@@ -98,6 +130,8 @@ def _joint(bench: Bench) -> Step:
 
 
 def _loads(name: str) -> bool:
+    if name == "torchopt-plain":
+        return torchopt.installed()
     plain = name.removesuffix("-plain")
     if plain in ("joint", "released"):
         return True

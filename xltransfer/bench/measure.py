@@ -14,77 +14,102 @@ import torch
 
 from xltransfer.backends.base import Gradients
 from xltransfer.bench.candidates import Step, step_of
+from xltransfer.bench.roofline import operations, peak_speed
 from xltransfer.bench.setting import BenchSetting
 from xltransfer.testing.problems import relative_error
-from xltransfer.training.device import choose_device, peak_memory
+from xltransfer.training.device import choose_device, peak_memory, wait_for
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What to measure beside the time: `repeats` timed steps of each candidate."""
+
+    repeats: int = 7
+    memory: bool = False
+    error: bool = False
+
+
+@dataclass(frozen=True)
 class Measured:
-    """One candidate. `ratio` is to joint training in the same run; `error` of the meta-gradient, relative."""
+    """One candidate. `seconds` is the median, `quartiles` the middle half; ratios are within one run."""
 
     name: str
     seconds: float
+    quartiles: tuple[float, float]
     ratio: float | None
+    """Of its time to that of joint training."""
+    speedup: float | None
+    """Of the released procedure's time to its own, where that was measured too."""
     tokens_a_second: float
+    operations: int
+    """Floating-point operations of its matrix products."""
+    roofline: float
+    """Share of its time that those need at the speed of a large matrix product."""
     peak_bytes: int | None
     error: float | None
+    """Of the meta-gradient, relative to float64."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return dataclasses.asdict(self)
 
 
-def measure(
-    setting: BenchSetting, names: list[str], repeats: int, memory: bool, error: bool, progress: Progress
-) -> list[Measured]:
-    """Time `names` in turns, `repeats` times each after a warm-up. Raises UserError."""
-    times: dict[str, list[float]] = {name: [] for name in names}
-    gradients: dict[str, Gradients] = {}
-    steps = {}
+def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: Progress) -> list[Measured]:
+    """Time `names` in turns after a warm-up. Raises UserError."""
+    device = choose_device(setting.device)
+    steps, gradients, counted = {}, {}, {}
     for name in names:
         progress(f"preparing {name}")
         steps[name] = step_of(name, setting)
         gradients[name] = steps[name]()
-    device = choose_device(setting.device)
-    for repeat in range(repeats):
-        for name in names:
-            progress(f"{name}: repeat {repeat + 1} of {repeats}")
-            times[name].append(_seconds(steps[name], device))
+        counted[name] = operations(steps[name])
+    times = _timed(steps, wanted.repeats, device, progress)
     steps.clear()
     medians = {name: statistics.median(values) for name, values in times.items()}
-    exact = _exact(setting, progress) if error else None
-    tokens = 2 * setting.batch * setting.length
+    precisions = {name: name.partition("@")[2] or setting.precision for name in names}
+    speeds = {precision: peak_speed(device, precision) for precision in set(precisions.values())}
+    exact = _exact(setting, progress) if wanted.error else None
     found = []
     for name in names:
-        if memory:
+        if wanted.memory:
             progress(f"memory of {name}")
         found.append(
             Measured(
                 name,
                 medians[name],
+                _middle_half(times[name]),
                 medians[name] / medians["joint"] if "joint" in medians else None,
-                tokens / medians[name],
-                _peak(setting, name) if memory else None,
+                medians["released"] / medians[name] if "released" in medians else None,
+                2 * setting.batch * setting.length / medians[name],
+                counted[name],
+                counted[name] / speeds[precisions[name]] / medians[name],
+                _peak(setting, name) if wanted.memory else None,
                 _error(gradients[name], exact),
             )
         )
     return found
 
 
-def _seconds(step: Step, device: torch.device) -> float:
-    _wait(device)
-    started = time.perf_counter()
-    step()
-    _wait(device)
-    return time.perf_counter() - started
+def _timed(steps: dict[str, Step], repeats: int, device: torch.device, progress: Progress) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for repeat in range(repeats):
+        for name, step in steps.items():
+            progress(f"{name}: repeat {repeat + 1} of {repeats}")
+            wait_for(device)
+            started = time.perf_counter()
+            step()
+            wait_for(device)
+            times[name].append(time.perf_counter() - started)
+    return times
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def _middle_half(values: list[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, high
 
 
 def _exact(setting: BenchSetting, progress: Progress) -> Gradients:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import transformers
@@ -24,6 +24,7 @@ from xltransfer.training.device import autocast, choose_device
 
 LABELS = tuple(f"label-{number}" for number in range(7))
 RANDOM: dict[str, dict[str, int]] = {
+    "random:multilingual-minilm": {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 12},
     "random:xlm-roberta-base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12},
     "random:xlm-roberta-large": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16},
 }
@@ -39,13 +40,15 @@ class BenchSetting:
     layer: tuple[int, ...] = (2,)
     batch: int = 10
     length: int = 32
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: str = "fp32"
     device: str = "auto"
+    vocabulary: int = 250_002
+    """Rows of the word embedding of an encoder with random weights."""
     dtype: torch.dtype = torch.float32
 
     def faults(self) -> list[str]:
         """What cannot be, all at once."""
-        lowest = {"batch": 2, "length": 3}
+        lowest = {"batch": 2, "length": 3, "vocabulary": 1000}
         return [
             f"{name}: received {getattr(self, name)}; allowed: {least} or more."
             for name, least in lowest.items()
@@ -86,13 +89,20 @@ def build(setting: BenchSetting, attention: str | None, compact: bool) -> Bench:
     return Bench(learner, rtn, source, target, autocast(setting.precision, device))
 
 
+def layer_total(setting: BenchSetting) -> int:
+    """L: how many layers the encoder has."""
+    if setting.encoder in RANDOM:
+        return RANDOM[setting.encoder]["num_hidden_layers"]
+    return layer_count(open_encoder(setting.encoder).config)
+
+
 def _learner(setting: BenchSetting, attention: str | None) -> Learner:
     if setting.encoder not in RANDOM:
         files = open_encoder(setting.encoder)
         return load_learner(files, "AutoModelForTokenClassification", LABELS, setting.layer, attention, 1)
     sizes: dict[str, Any] = RANDOM[setting.encoder]
     config = transformers.XLMRobertaConfig(
-        vocab_size=250_002, max_position_embeddings=514, type_vocab_size=1, num_labels=len(LABELS),
+        vocab_size=setting.vocabulary, max_position_embeddings=514, type_vocab_size=1, num_labels=len(LABELS),
         intermediate_size=4 * sizes["hidden_size"], **sizes,
     )  # fmt: skip
     with seeded(1), quiet_transformers():

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xltransfer.errors import ConfigError, unknown
+from xltransfer.errors import ConfigError
 from xltransfer.registry import load_plugin
 
 if TYPE_CHECKING:
     from xltransfer.bench.measure import Measured
+    from xltransfer.bench.setting import BenchSetting
+
+_PICTURES = (".png", ".svg", ".pdf")
 
 
 def command(
@@ -20,64 +24,110 @@ def command(
     layer: Annotated[list[int] | None, typer.Option(metavar="N", help="insertion layer; repeat [2]")] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="backend or baseline, options as in func:mode=forward; repeat [all]"),
+        typer.Option(metavar="NAME", help="backend or baseline, as in func, func:mode=forward, func@bf16; repeat"),
     ] = None,
     batch: Annotated[int, typer.Option("--batch-size", metavar="N", help="sentences of each language a step")] = 10,
     length: Annotated[int, typer.Option(metavar="N", help="subwords of a sentence")] = 32,
-    precision: Annotated[str, typer.Option(metavar="NAME", help="fp32 or bf16")] = "fp32",
+    precision: Annotated[str, typer.Option(metavar="NAME", help="fp32, tf32 or bf16")] = "fp32",
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda")] = "auto",
     repeats: Annotated[int, typer.Option(metavar="N", help="timed steps of each")] = 7,
     memory: Annotated[bool, typer.Option("--memory", help="peak memory too, each in a process of its own")] = False,
     error: Annotated[bool, typer.Option("--error", help="error of the meta-gradient against float64 too")] = False,
+    over: Annotated[
+        str | None, typer.Option(metavar="NAME=V,V", help="vary batch-size, length, layer, vocabulary or encoder")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="picture of what --over varies")
+    ] = None,
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Python file that registers parts")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="write the figures there")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> None:
     """Time."""
-    if precision not in ("fp32", "bf16"):
-        raise ConfigError([unknown("precision", precision, ("fp32", "bf16"))])
+    faults = _file_faults(over, picture, as_json)
     if repeats < 1:
-        raise ConfigError([f"repeats: received {repeats}; allowed: 1 or more."])
-    if as_json is not None and as_json.exists():
-        raise ConfigError([f"json: {str(as_json)!r} exists; name another file."])
+        faults.append(f"repeats: received {repeats}; allowed: 1 or more.")
+    if faults:
+        raise ConfigError(faults)
     for path in plugin or []:
         load_plugin(path.resolve())
 
     from rich.console import Console
 
-    from xltransfer.bench.candidates import candidates
-    from xltransfer.bench.measure import measure
+    from xltransfer.bench.candidates import candidates, checked_precision
+    from xltransfer.bench.measure import Wanted, measure
     from xltransfer.bench.setting import BenchSetting
-    from xltransfer.training.run_folder import environment, write_json
+    from xltransfer.bench.sweep import parse, sweep
 
-    setting = BenchSetting(encoder, rtn, tuple(layer or [2]), batch, length, precision, device)  # type: ignore[arg-type]
+    setting = BenchSetting(encoder, rtn, tuple(layer or [2]), batch, length, checked_precision(precision), device)
     if faults := setting.faults():
         raise ConfigError(faults)
     names = list(dict.fromkeys(["joint", *(backend or candidates())]))
-    console = Console(stderr=True, quiet=quiet)
-    with console.status("preparing") as status:
-        found = measure(setting, names, repeats, memory, error, status.update)
-    _print_table(found)
+    wanted = Wanted(repeats, memory, error)
+    varied, values = parse(over) if over else ("", [])
+    with Console(stderr=True, quiet=quiet).status("preparing") as status:
+        if varied:
+            points = sweep(setting, varied, values, names, wanted, status.update)
+            figures: dict[str, Any] = {"over": varied, "points": [point.to_dict() for point in points]}
+            tables = [(f"{varied} {point.value}", point.steps) for point in points]
+        else:
+            found = measure(setting, names, wanted, status.update)
+            figures, tables = {"steps": [one.to_dict() for one in found]}, [("", found)]
+    for title, steps in tables:
+        _print_table(title, steps)
+    if picture is not None:
+        from xltransfer.bench.plot import plot
+
+        plot(points, varied, picture)
     if as_json is not None:
-        described = {"encoder": encoder, "rtn": rtn, "layer": list(setting.layer), "batch": batch, "length": length,
-                     "precision": precision, "repeats": repeats}  # fmt: skip
-        write_json(as_json, {"setting": described, "machine": environment(), "steps": [m.to_dict() for m in found]})
+        _write(as_json, setting, wanted, figures)
 
 
-def _print_table(found: list[Measured]) -> None:
+def _file_faults(over: str | None, picture: Path | None, as_json: Path | None) -> list[str]:
+    faults = []
+    if as_json is not None and as_json.exists():
+        faults.append(f"json: {str(as_json)!r} exists; name another file.")
+    if picture is not None and over is None:
+        faults.append("plot: draws what --over varies; pass --over NAME=V,V too.")
+    if picture is not None and picture.suffix not in _PICTURES:
+        faults.append(f"plot: received {str(picture)!r}; allowed: a name that ends in {', '.join(_PICTURES)}.")
+    return faults
+
+
+def _write(file: Path, setting: BenchSetting, wanted: Any, figures: dict[str, Any]) -> None:
+    from xltransfer.training.run_folder import environment, write_json
+
+    described = {**dataclasses.asdict(setting), "layer": list(setting.layer), "repeats": wanted.repeats}
+    del described["dtype"]
+    write_json(file, {"setting": described, "machine": environment(), **figures})
+
+
+_COLUMNS = ("step", "seconds", "/joint", "released/", "tokens/s", "GFLOP", "of peak", "GB", "error")
+
+
+def _print_table(title: str, found: list[Measured]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
-    for heading in ("step", "seconds", "joint steps", "tokens/s", "peak GB", "error"):
-        table.add_column(heading, justify="left" if heading == "step" else "right")
-    for one in found:
-        table.add_row(
-            one.name,
-            f"{one.seconds:.3f}",
-            "" if one.ratio is None else f"{one.ratio:.2f}",
-            f"{one.tokens_a_second:,.0f}",
-            "" if one.peak_bytes is None else f"{one.peak_bytes / 1e9:.2f}",
-            "" if one.error is None else f"{one.error:.0e}",
-        )
-    Console().print(table)
+    table = Table(title=title)
+    rows = [_row(one) for one in found]
+    used = [index for index in range(len(_COLUMNS)) if any(row[index] for row in rows)]
+    for index in used:
+        table.add_column(_COLUMNS[index], justify="right" if index else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[index] for index in used))
+    Console(soft_wrap=True).print(table)
+
+
+def _row(one: Measured) -> tuple[str, ...]:
+    return (
+        one.name,
+        f"{one.seconds:.3f}",
+        "" if one.ratio is None else f"{one.ratio:.2f}",
+        "" if one.speedup is None else f"{one.speedup:.2f}",
+        f"{one.tokens_a_second:,.0f}",
+        f"{one.operations / 1e9:,.1f}",
+        f"{one.roofline:.0%}",
+        "" if one.peak_bytes is None else f"{one.peak_bytes / 1e9:.2f}",
+        "" if one.error is None else f"{one.error:.0e}",
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import torch
 
@@ -32,11 +34,35 @@ def supports_bf16(device: torch.device) -> bool:
 
 def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager[object]]:
     """A context for forward passes. Raises ConfigError for a precision the device lacks."""
-    if precision == "fp32":
+    if precision == "tf32" and device.type != "cuda":
+        raise ConfigError(["precision: received 'tf32'; it is a format of NVIDIA GPUs; allowed on a cpu: fp32, bf16."])
+    if precision in ("fp32", "tf32"):
         return nullcontext
     if not supports_bf16(device):
         raise ConfigError([f"precision: received 'bf16'; this {device.type} has no bf16 arithmetic; allowed: fp32."])
     return lambda: torch.autocast(device.type, torch.bfloat16)
+
+
+def set_fp32_products(precision: str) -> None:
+    """Whether this process's fp32 matrix products on a GPU may be rounded to TF32; backward passes heed it too."""
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+
+
+def wait_for(device: torch.device) -> None:
+    """Until a GPU has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def processor() -> str:
+    """The CPU's name and its bf16 instructions, where the system tells."""
+    known = Path("/proc/cpuinfo")
+    if not known.is_file():
+        return platform.processor() or platform.machine()
+    lines = known.read_text(encoding="utf-8", errors="replace").splitlines()
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    formats = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in fields.get("flags", "").split()]
+    return f"{fields.get('model name', platform.machine())} ({', '.join(formats) or 'no bf16 products'})"
 
 
 def peak_memory(device: torch.device) -> int:

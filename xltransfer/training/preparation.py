@@ -25,7 +25,7 @@ from xltransfer.methods.base import Method
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS
 from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.tasks.base import Task
-from xltransfer.training.device import autocast, choose_device
+from xltransfer.training.device import autocast, choose_device, set_fp32_products
 from xltransfer.training.progress import Reporter
 from xltransfer.training.trial import try_rtn
 
@@ -63,6 +63,7 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     config = config.validated()
     device = choose_device(config.device)
     context = autocast(config.precision, device)
+    set_fp32_products(config.precision)
     task: Task = TASKS.load(config.task)(**config.task_options)
     dataset = open_dataset(config)
     config = _with_languages(config, dataset)

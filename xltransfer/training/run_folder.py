@@ -19,6 +19,7 @@ from xltransfer.config import RunConfig
 from xltransfer.data.examples import Example, TaggedSentence
 from xltransfer.encoders.loading import quiet_transformers
 from xltransfer.errors import ConfigError
+from xltransfer.training.device import processor
 from xltransfer.training.preparation import Prepared
 
 _PACKAGES = ("xltransfer", "torch", "transformers", "tokenizers", "safetensors", "higher", "seqeval", "numpy")
@@ -118,7 +119,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.libc_ver()[0]}".strip(),
-        "processor": platform.machine(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpus": gpus,

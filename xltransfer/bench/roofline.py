@@ -1,0 +1,37 @@
+"""What a step could cost at best: its floating-point operations at the speed of the machine's large matrix products."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from xltransfer.training.device import wait_for
+
+_SIDE = {"cpu": 2048, "cuda": 8192}
+_REPEATS = 7
+
+
+def operations(step: Callable[[], object]) -> int:
+    """Floating-point operations of the matrix products of one step (a product and a sum are two)."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return int(counter.get_total_flops())
+
+
+def peak_speed(device: torch.device, precision: str) -> float:
+    """Floating-point operations a second of a large square matrix product, the median of some."""
+    side = _SIDE[device.type]
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    left, right = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
+    seconds = []
+    for _ in range(_REPEATS + 1):
+        wait_for(device)
+        started = time.perf_counter()
+        left @ right
+        wait_for(device)
+        seconds.append(time.perf_counter() - started)
+    return float(2 * side**3 / statistics.median(seconds[1:]))

@@ -1,0 +1,33 @@
+"""The TorchOpt library (Ren et al. 2023, arXiv 2211.06934) on the whole vocabulary, as a baseline of cost."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import torch
+
+from xltransfer.backends.base import BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.rtns.changes import Changes
+
+
+def installed() -> bool:
+    """Whether the library is there (`pip install 'xltransfer[bench]'`)."""
+    return importlib.util.find_spec("torchopt") is not None
+
+
+def torchopt_step(problem: BilevelProblem, inner_lr: float) -> Gradients:
+    """The meta-gradient, by differentiable SGD on the module itself; its parameters are put back afterwards."""
+    import torchopt
+
+    theta, phi = trainable(problem.learner), trainable(problem.rtn)
+    before = dict(problem.learner.named_parameters())
+    sgd, changes = torchopt.MetaSGD(problem.learner, lr=inner_lr), Changes(problem.rtn)
+    try:
+        sgd.step(problem.inner_loss(problem.learner, changes) + problem.support_loss(problem.learner))
+        meta_loss = problem.meta_loss(problem.learner)
+        with changes.followed():
+            return named_gradients(phi, torch.autograd.grad(meta_loss, list(phi.values()), allow_unused=True))
+    finally:
+        for name in theta:
+            owner, _, own = name.rpartition(".")
+            problem.learner.get_submodule(owner)._parameters[own] = before[name]
