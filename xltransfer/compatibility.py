@@ -8,7 +8,16 @@ from xltransfer.errors import RegistryError
 from xltransfer.registry import BACKENDS, METHODS, RTNS, Registry
 
 
-class Choice(Protocol):
+class Memory(Protocol):
+    """How activations are kept (a `RunConfig`, or what a benchmark runs on)."""
+
+    @property
+    def activations(self) -> str: ...
+    @property
+    def compile(self) -> bool: ...
+
+
+class Choice(Memory, Protocol):
     """The names and settings of a run that must fit one another (a `RunConfig`)."""
 
     @property
@@ -26,12 +35,15 @@ class Choice(Protocol):
 def faults_of(choice: Choice) -> list[str]:
     """Every combination in `choice` that cannot work, with those that can. Parts that do not load are left out."""
     faults = []
+    if choice.activations == "recompute" and choice.compile:
+        faults.append("activations: 'recompute' and compile: yes exclude each other; drop one.")
     method = _loaded(METHODS, choice.method)
     if method is not None and method.uses_backend:
         backend = _loaded(BACKENDS, choice.backend)
         if backend is not None:
             faults += _attention_faults(choice, backend.capabilities.attention)
             faults += _precision_faults(choice.precision, BACKENDS, choice.backend)
+            faults += memory_faults(choice, choice.backend, backend.capabilities)
     if method is not None and method.uses_rtn:
         faults += _precision_faults(choice.precision, RTNS, choice.rtn)
     return faults
@@ -51,6 +63,20 @@ def _attention_faults(choice: Choice, possible: tuple[str, ...]) -> list[str]:
         f"fused attention has no rule; allowed with it: {', '.join(possible)}; backends that work with "
         f"{choice.attention}: {', '.join(others)}."
     ]
+
+
+def memory_faults(choice: Memory, backend: str, capabilities: Any) -> list[str]:
+    """What `capabilities` of a backend do not allow of recomputed activations and compiled layers."""
+    asked = {
+        "recomputation": ("activations: received 'recompute'", choice.activations == "recompute"),
+        "compilation": ("compile: received yes", choice.compile),
+    }
+    faults = []
+    for ability in (name for name, (_, wanted) in asked.items() if wanted and not getattr(capabilities, name)):
+        others = [name for name, part in _all(BACKENDS) if getattr(part.capabilities, ability)]
+        faults.append(f"{asked[ability][0]}; backend {backend} cannot work with that; those that can: "
+                      f"{', '.join(others)}.")  # fmt: skip
+    return faults
 
 
 def _precision_faults(precision: str, registry: Registry, name: str) -> list[str]:

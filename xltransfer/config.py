@@ -76,6 +76,15 @@ class RunConfig:
     attention: Literal["auto", "eager", "sdpa"] = _field(
         "auto", "sdpa is fused; auto takes it where the backend can work with it", metavar="NAME"
     )
+    activations: Literal["keep", "recompute"] = _field(
+        "keep", "recompute: each layer's anew in the backward pass; less memory, more time", metavar="NAME"
+    )
+    compile: bool = _field(
+        False, "yes: torch.compile for the encoder's layers; pays on a GPU, after some minutes", metavar="yes|no"
+    )
+    pad_to: int = _field(
+        1, "pad batches to a multiple of so many subwords, so that compiled shapes repeat", metavar="N", lowest=1
+    )
     device: Literal["auto", "cpu", "cuda"] = _field("auto", "where to train", metavar="NAME")
     output: str | None = _field(None, "folder of the run, not yet there [runs/NAME]", metavar="DIR")
     plugin: tuple[str, ...] = _field((), "Python file that registers parts; repeat for several", metavar="FILE")
@@ -203,6 +212,8 @@ def _range_faults(config: RunConfig) -> list[str]:
         faults.append("layer: received none; at least one is needed.")
     if len(set(config.layer)) < len(config.layer):
         faults.append(f"layer: received {list(config.layer)}; each layer once.")
+    if config.pad_to > 0 and config.max_length % config.pad_to:
+        faults.append(f"pad_to: received {config.pad_to}; allowed: what divides max_length ({config.max_length}).")
     if config.warmup > 1:
         faults.append(f"warmup: received {config.warmup}; allowed: a share between 0 and 1.")
     if config.lr is not None and config.lr <= 0:

@@ -36,6 +36,19 @@ def test_precision_is_refused_by_what_parts_declare(monkeypatch: pytest.MonkeyPa
     assert "backend func works in fp32; backends that work in bf16: fd, first-order, higher, learn2learn" in message
 
 
+@pytest.mark.parametrize("wanted, named", [({"activations": "recompute"}, "recompute"), ({"compile": True}, "yes")])
+def test_what_a_patched_copy_would_miss_is_refused(wanted: dict[str, Any], named: str) -> None:
+    message = faults(backend="higher", **wanted)
+    assert f"received {named!r}" in message or f"received {named};" in message
+    assert "backend higher cannot work with that; those that can: fd" in message
+    assert RunConfig(method="joint", backend="higher", **wanted).validated()
+    assert RunConfig(**wanted).validated()
+
+
+def test_recomputed_and_compiled_at_once_is_refused() -> None:
+    assert "exclude each other" in faults(activations="recompute", compile=True)
+
+
 def test_parts_that_a_method_does_not_use_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MLP, "precisions", ("fp32",))
     assert RunConfig(method="joint", precision="bf16", attention="sdpa").validated()

@@ -27,6 +27,12 @@ class Capabilities:
     """Differentiates a gradient of the source loss, in reverse or forward mode: fused attention has no rule for it."""
     precisions: tuple[str, ...] = ("fp32", "bf16")
     """Of the matrix products it can work with."""
+    recomputation: bool = False
+    """Works with activations that are computed again in the backward pass: it runs the learner itself or
+    `functional_call` on it, never a patched copy, whose parameters would be missed then."""
+    compilation: bool = False
+    """Works with compiled encoder layers: as above, and passes that `plain_passes` does not cover are never
+    differentiated twice."""
 
     @property
     def exact(self) -> bool:

@@ -24,7 +24,12 @@ _KINKED = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Hardswish)
 class FiniteDifferences(Unrolled):
     """Approximate, with first-order passes alone, so that fused attention works."""
 
-    capabilities = Capabilities(approximation="the mixed derivative, by a difference of gradients", second_order=False)
+    capabilities = Capabilities(
+        approximation="the mixed derivative, by a difference of gradients",
+        second_order=False,
+        recomputation=True,
+        compilation=True,
+    )
     differentiable_gradient = False
 
     def __init__(

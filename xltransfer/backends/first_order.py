@@ -27,7 +27,9 @@ from xltransfer.rtns.changes import Changes
 class FirstOrder(Backend):
     """The meta-gradient's part that goes through the last layer's update."""
 
-    capabilities = Capabilities(approximation="θ' depends on φ in the last layer alone", second_order=False)
+    capabilities = Capabilities(
+        approximation="θ' depends on φ in the last layer alone", second_order=False, recomputation=True
+    )
 
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
         """See `Backend.step`."""

@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from xltransfer.backends.base import BilevelProblem, Gradients, InnerSteps, one_or_more
+from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, InnerSteps, one_or_more
 from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled, at
 from xltransfer.rtns.changes import HeldChanges
 
 
 class Func(Unrolled):
     """Differentiates the inner gradient, in one of two exact ways."""
+
+    capabilities = Capabilities(recomputation=True, compilation=True)
 
     def __init__(
         self,

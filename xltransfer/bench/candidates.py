@@ -12,9 +12,10 @@ from xltransfer.backends.base import Backend, BilevelProblem, Gradients, named_g
 from xltransfer.bench import torchopt
 from xltransfer.bench.released import released_step
 from xltransfer.bench.setting import Bench, BenchSetting, build
+from xltransfer.compatibility import memory_faults
 from xltransfer.config import RunConfig, allowed_values
 from xltransfer.data.batching import Batch, split_batch
-from xltransfer.encoders.learner import plain_attention, source_loss
+from xltransfer.encoders.learner import plain_passes, source_loss
 from xltransfer.errors import ConfigError, RegistryError, unknown
 from xltransfer.options import check_options
 from xltransfer.registry import BACKENDS
@@ -66,12 +67,16 @@ def checked_precision(name: str) -> str:
 def _step_of(name: str, setting: BenchSetting) -> Step:
     if name == "joint":
         return _joint(build(setting, None, compact=True))
+    if name in BASELINES:
+        setting = dataclasses.replace(setting, activations="keep", compile=False)
     if name in _WHOLE_STEPS:
         return partial(_WHOLE_STEPS[name], problem_of(build(setting, "eager", compact=False)), INNER_LR)
     plain = name.removesuffix("-plain")
     if plain.partition(":")[0] not in BACKENDS.names():
         raise RegistryError(unknown("candidate", name, candidates()))
     backend = backend_of(plain)
+    if faults := memory_faults(setting, plain, backend.capabilities):
+        raise ConfigError(faults)
     bench = build(setting, "eager" if name in BASELINES else None, compact=name not in BASELINES)
     problem = problem_of(bench, plain_source=backend.capabilities.second_order)
     return lambda: backend.step(problem, INNER_LR).meta_grads
@@ -106,7 +111,7 @@ def problem_of(bench: Bench, plain_source: bool = False) -> BilevelProblem:
     def twice(loss: Callable[[], torch.Tensor]) -> torch.Tensor:
         if not plain_source:
             return loss()
-        with plain_attention(bench.learner):
+        with plain_passes(bench.learner):
             return loss()
 
     return BilevelProblem(

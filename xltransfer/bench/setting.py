@@ -44,6 +44,8 @@ class BenchSetting:
     device: str = "auto"
     vocabulary: int = 250_002
     """Rows of the word embedding of an encoder with random weights."""
+    activations: str = "keep"
+    compile: bool = False
     dtype: torch.dtype = torch.float32
 
     def faults(self) -> list[str]:
@@ -86,6 +88,9 @@ def build(setting: BenchSetting, attention: str | None, compact: bool) -> Bench:
     if compact:
         source, target = _compacted(learner, source, target)
     rtn = rtn.for_batch(source.languages)
+    learner.recompute = setting.activations == "recompute"
+    if setting.compile:
+        learner.compile_layers()
     return Bench(learner, rtn, source, target, autocast(setting.precision, device))
 
 

@@ -30,6 +30,8 @@ def command(
     length: Annotated[int, typer.Option(metavar="N", help="subwords of a sentence")] = 32,
     precision: Annotated[str, typer.Option(metavar="NAME", help="fp32, tf32 or bf16")] = "fp32",
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda")] = "auto",
+    recompute: Annotated[bool, typer.Option("--recompute", help="activations anew in the backward pass")] = False,
+    compile: Annotated[bool, typer.Option("--compile", help="compile the encoder's layers")] = False,
     repeats: Annotated[int, typer.Option(metavar="N", help="timed steps of each")] = 7,
     memory: Annotated[bool, typer.Option("--memory", help="peak memory too, each in a process of its own")] = False,
     error: Annotated[bool, typer.Option("--error", help="error of the meta-gradient against float64 too")] = False,
@@ -59,7 +61,10 @@ def command(
     from xltransfer.bench.setting import BenchSetting
     from xltransfer.bench.sweep import parse, sweep
 
-    setting = BenchSetting(encoder, rtn, tuple(layer or [2]), batch, length, checked_precision(precision), device)
+    setting = BenchSetting(
+        encoder, rtn, tuple(layer or [2]), batch, length, checked_precision(precision), device,
+        activations="recompute" if recompute else "keep", compile=compile,
+    )  # fmt: skip
     if faults := setting.faults():
         raise ConfigError(faults)
     names = list(dict.fromkeys(["joint", *(backend or candidates())]))

@@ -42,6 +42,8 @@ class Batch:
     inputs: dict[str, Tensor]
     labels: Tensor
     languages: Tensor
+    multiple: int = 1
+    """Of which `time` is one."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,7 +57,7 @@ class Batch:
         """The same batch on a device."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
         labels, languages = (part.to(device, non_blocking=True) for part in (self.labels, self.languages))
-        return Batch(moved, labels, languages)
+        return Batch(moved, labels, languages, self.multiple)
 
 
 def split_batch(batch: Batch, first: int) -> tuple[Batch, Batch]:
@@ -64,32 +66,40 @@ def split_batch(batch: Batch, first: int) -> tuple[Batch, Batch]:
 
 
 def _rows(batch: Batch, rows: slice) -> Batch:
-    length = int(batch.inputs["attention_mask"][rows].sum(1).max())
+    length = _up_to(int(batch.inputs["attention_mask"][rows].sum(1).max()), batch.multiple)
     inputs = {name: tensor[rows, :length] for name, tensor in batch.inputs.items()}
     labels = batch.labels[rows]
-    return Batch(inputs, labels[:, :length] if labels.dim() == 2 else labels, batch.languages[rows])
+    labels = labels[:, :length] if labels.dim() == 2 else labels
+    return Batch(inputs, labels, batch.languages[rows], batch.multiple)
 
 
 class Collator:
-    """Pads on the right with the values the tokenizer asks for."""
+    """Pads on the right with the values the tokenizer asks for, up to a multiple of `multiple` subwords."""
 
-    def __init__(self, padding: Mapping[str, int]) -> None:
+    def __init__(self, padding: Mapping[str, int], multiple: int = 1) -> None:
         self.padding = dict(padding)
+        self.multiple = multiple
 
     def __call__(self, sentences: Sequence[Encoded]) -> Batch:
         """One batch, as long as its longest sentence."""
         names = sentences[0].features
-        inputs = {name: _padded([s.features[name] for s in sentences], self.padding.get(name, 0)) for name in names}
+        time = _up_to(max(len(s.features["input_ids"]) for s in sentences), self.multiple)
+        inputs = {
+            name: _padded([s.features[name] for s in sentences], self.padding.get(name, 0), time) for name in names
+        }
         labels = [s.labels for s in sentences]
         languages = torch.tensor([s.language for s in sentences])
         if isinstance(labels[0], int):
-            return Batch(inputs, torch.tensor(labels), languages)
-        return Batch(inputs, _padded(labels, IGNORED), languages)  # type: ignore[arg-type]
+            return Batch(inputs, torch.tensor(labels), languages, self.multiple)
+        return Batch(inputs, _padded(labels, IGNORED, time), languages, self.multiple)  # type: ignore[arg-type]
 
 
-def _padded(rows: Sequence[list[int]], value: int) -> Tensor:
-    longest = max(len(row) for row in rows)
-    return torch.tensor([row + [value] * (longest - len(row)) for row in rows])
+def _padded(rows: Sequence[list[int]], value: int, time: int) -> Tensor:
+    return torch.tensor([row + [value] * (time - len(row)) for row in rows])
+
+
+def _up_to(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
 
 
 def epoch_order(size: int, batch_size: int, seed: int) -> Iterator[list[int]]:

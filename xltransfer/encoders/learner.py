@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from xltransfer.encoders.compilation import compile_layers
 from xltransfer.encoders.insertion import inserted
 from xltransfer.encoders.layouts import layout_for
+from xltransfer.encoders.recomputation import attention_set, recomputed
 from xltransfer.rtns.changes import Change
 
 
@@ -22,6 +24,14 @@ class Learner(nn.Module):
         self.model = model
         self.layers = tuple(layers)
         self.layout = layout_for(model.config.model_type)
+        self.recompute = False
+        """Whether activations are computed again in the backward pass instead of being kept."""
+        self.compiled = False
+
+    def compile_layers(self, compiler: str = "inductor") -> None:
+        """Compile every encoder layer; not together with `recompute`."""
+        compile_layers(self.model.base_model, self.layout, compiler)
+        self.compiled = True
 
     def forward(self, inputs: Mapping[str, Tensor], rtn: Change | None = None, only: int | None = None) -> Tensor:
         """Logits, (batch, time, labels) or (batch, labels).
@@ -36,23 +46,21 @@ class Learner(nn.Module):
             return self._logits(inputs)
 
     def _logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        logits: Tensor = self.model(**inputs, return_dict=True).logits
+        kept_small = self.recompute and torch.is_grad_enabled()
+        with recomputed(self.model.base_model, self.layout) if kept_small else nullcontext():
+            logits: Tensor = self.model(**inputs, return_dict=True).logits
         return logits
 
 
 @contextmanager
-def plain_attention(learner: Any) -> Iterator[None]:
-    """Within: passes of `learner` and of its copies use attention that has a second derivative."""
+def plain_passes(learner: Any) -> Iterator[None]:
+    """Within: passes of `learner` and of its copies have a second derivative: no fused attention, nothing compiled."""
     config = getattr(getattr(learner, "model", None), "config", None)
-    if config is None or config._attn_implementation == "eager":
+    with (
+        nullcontext() if config is None else attention_set(config, "eager"),
+        torch.compiler.set_stance("force_eager") if getattr(learner, "compiled", False) else nullcontext(),
+    ):
         yield
-        return
-    fused = config._attn_implementation
-    config._attn_implementation = "eager"
-    try:
-        yield
-    finally:
-        config._attn_implementation = fused
 
 
 def source_loss(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from xltransfer.backends.base import Backend, Gradients, named_gradients, trainable
 from xltransfer.data.batching import Batch
-from xltransfer.encoders.learner import plain_attention, source_loss
+from xltransfer.encoders.learner import plain_passes, source_loss
 from xltransfer.methods.updater import Updater
 from xltransfer.rtns.base import RTN
 from xltransfer.seeding import seeded
@@ -39,7 +39,7 @@ class Trainee:
         """`loss`, in a pass whose gradient the backend may differentiate: without fused attention if it does."""
         if not self.backend.capabilities.second_order:
             return self.loss(learner, batch, rtn)
-        with plain_attention(self.learner):
+        with plain_passes(self.learner):
             return self.loss(learner, batch, rtn)
 
     def loss(self, learner: Callable[..., Tensor], batch: Batch, rtn: Any = None) -> Tensor:

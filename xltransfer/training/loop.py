@@ -38,7 +38,7 @@ class Trained:
 
 def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
     """Train to the end and go back to the epoch that dev chose (the earliest of equals)."""
-    config, collate = run.config, Collator(run.encoder.padding)
+    config, collate = run.config, Collator(run.encoder.padding, run.config.pad_to)
     vocabulary = compact_vocabulary(run)
     steps_an_epoch = math.ceil(len(run.source.examples) / config.batch_size)
     trainee = trainee_of(run, steps_an_epoch * config.epochs)

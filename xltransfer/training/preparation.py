@@ -91,10 +91,11 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     reporter.stage(f"loading encoder {config.encoder}")
     method, backend, rtn = _build_parts(config, encoder, reporter)
     attention = attention_for(config)
-    learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed)
-    return Prepared(
-        config, device, context, task, labels, encoder, learner.to(device), rtn.to(device), method, backend, **sets
-    )
+    learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed).to(device)
+    learner.recompute = config.activations == "recompute"
+    if config.compile:
+        learner.compile_layers()
+    return Prepared(config, device, context, task, labels, encoder, learner, rtn.to(device), method, backend, **sets)
 
 
 def _joined(languages: Sequence[EncodedSet]) -> EncodedSet:

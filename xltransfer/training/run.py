@@ -56,7 +56,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
 
 
 def _finish(run: Prepared, trained: Trained, folder: RunFolder) -> RunResult:
-    task, collate = run.task, Collator(run.encoder.padding)
+    task, collate = run.task, Collator(run.encoder.padding, run.config.pad_to)
     predictions = predict(run.learner, task, run.test.encoded, run.labels, collate, run.autocast)
     gold = task.gold(run.test.examples)
     test, majority = (
