@@ -217,6 +217,7 @@ BACKENDS = Registry(
             "xltransfer.backends.first_order:FirstOrder",
             "approximate: through the last layer's step alone",
         ),
+        "auto": ("xltransfer.backends.auto:Auto", "exact: func in the mode that a short trial finds fastest here"),
         "func": ("xltransfer.backends.func:Func", "exact: the source loss's second derivative in plain torch"),
         "higher": ("xltransfer.backends.higher:Higher", "exact: differentiable inner step with the higher library"),
         "learn2learn": (

@@ -33,14 +33,16 @@ def test_precision_is_refused_by_what_parts_declare(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Func, "capabilities", Capabilities(precisions=("fp32",)))
     message = faults(precision="bf16")
     assert "rtn mlp works in fp32; rtns that work in bf16: identity, lowrank, multi" in message
-    assert "backend func works in fp32; backends that work in bf16: fd, first-order, higher, learn2learn" in message
+    assert (
+        "backend func works in fp32; backends that work in bf16: auto, fd, first-order, higher, learn2learn" in message
+    )
 
 
 @pytest.mark.parametrize("wanted, named", [({"activations": "recompute"}, "recompute"), ({"compile": True}, "yes")])
 def test_what_a_patched_copy_would_miss_is_refused(wanted: dict[str, Any], named: str) -> None:
     message = faults(backend="higher", **wanted)
     assert f"received {named!r}" in message or f"received {named};" in message
-    assert "backend higher cannot work with that; those that can: fd" in message
+    assert "backend higher cannot work with that; those that can: auto, fd" in message
     assert RunConfig(method="joint", backend="higher", **wanted).validated()
     assert RunConfig(**wanted).validated()
 

@@ -26,10 +26,10 @@ class Func(Unrolled):
         self,
         *,
         mode: Annotated[
-            Literal["auto", "reverse", "forward"],
-            "reverse: backward through the inner gradient, faster; forward: its derivative along v, with less memory; "
-            "auto: reverse",
-        ] = "auto",
+            Literal["reverse", "forward"],
+            "reverse: backward through the inner gradient, usually faster; forward: its derivative along v, with less "
+            "memory",
+        ] = "reverse",
         inner_steps: InnerSteps = 1,
     ) -> None:
         self.inner_steps = one_or_more(inner_steps)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,8 @@ from xltransfer.bench.candidates import Step, step_of
 from xltransfer.bench.roofline import operations, peak_speed
 from xltransfer.bench.setting import BenchSetting
 from xltransfer.testing.problems import relative_error
-from xltransfer.training.device import choose_device, peak_memory, wait_for
+from xltransfer.timing import seconds_of
+from xltransfer.training.device import choose_device, peak_memory
 
 Progress = Callable[[str], None]
 
@@ -65,7 +65,7 @@ def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: P
         steps[name] = step_of(name, setting)
         gradients[name] = steps[name]()
         counted[name] = operations(steps[name])
-    times = _timed(steps, wanted.repeats, device, progress)
+    times = _timed(steps, wanted.repeats, progress)
     steps.clear()
     medians = {name: statistics.median(values) for name, values in times.items()}
     precisions = {name: name.partition("@")[2] or setting.precision for name in names}
@@ -92,16 +92,12 @@ def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: P
     return found
 
 
-def _timed(steps: dict[str, Step], repeats: int, device: torch.device, progress: Progress) -> dict[str, list[float]]:
+def _timed(steps: dict[str, Step], repeats: int, progress: Progress) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in steps}
     for repeat in range(repeats):
         for name, step in steps.items():
             progress(f"{name}: repeat {repeat + 1} of {repeats}")
-            wait_for(device)
-            started = time.perf_counter()
-            step()
-            wait_for(device)
-            times[name].append(time.perf_counter() - started)
+            times[name].append(seconds_of(step))
     return times
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from xltransfer.training.device import wait_for
+from xltransfer.timing import seconds_of
 
 _SIDE = {"cpu": 2048, "cuda": 8192}
 _REPEATS = 7
@@ -27,11 +26,5 @@ def peak_speed(device: torch.device, precision: str) -> float:
     side = _SIDE[device.type]
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     left, right = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
-    seconds = []
-    for _ in range(_REPEATS + 1):
-        wait_for(device)
-        started = time.perf_counter()
-        left @ right
-        wait_for(device)
-        seconds.append(time.perf_counter() - started)
+    seconds = [seconds_of(lambda: left @ right) for _ in range(_REPEATS + 1)]
     return float(2 * side**3 / statistics.median(seconds[1:]))

@@ -37,16 +37,9 @@ class MetaXL(Method):
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
         support, query = split_batch(target, len(target) // 2)
-        share = support.weight / target.weight if self.theta_batch == "whole" else 1.0
+        share = self._share(support, target)
         rtn = trainee.rtn_for(source)
-        problem = BilevelProblem(
-            trainee.learner,
-            rtn,
-            inner=lambda learner, rtn: trainee.differentiated_loss(learner, source, rtn),
-            support=lambda learner: share * trainee.differentiated_loss(learner, support),
-            query=lambda learner: trainee.loss(learner, query),
-            seed=seed,
-        )
+        problem = self.problem(trainee, source, target, seed)
         inner_lr = trainee.theta.lr
         meta = checked(trainee.backend.step(problem, inner_lr), problem, trainee.backend)
         theta = meta.inner_grads
@@ -66,6 +59,23 @@ class MetaXL(Method):
             "meta_grad_norm": meta_norm,
             "grad_norm": norm,
         }
+
+    def problem(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> BilevelProblem:
+        """What the backend is asked about these batches."""
+        support, query = split_batch(target, len(target) // 2)
+        share = self._share(support, target)
+        return BilevelProblem(
+            trainee.learner,
+            trainee.rtn_for(source),
+            inner=lambda learner, rtn: trainee.differentiated_loss(learner, source, rtn),
+            support=lambda learner: share * trainee.differentiated_loss(learner, support),
+            query=lambda learner: trainee.loss(learner, query),
+            seed=seed,
+        )
+
+    def _share(self, support: Batch, target: Batch) -> float:
+        """The weight of the support loss: its part of the whole target batch's mean, where θ learns from that."""
+        return support.weight / target.weight if self.theta_batch == "whole" else 1.0
 
     def _with_query(self, trainee: Trainee, theta: Gradients, query: Batch, share: float, seed: int) -> Gradients:
         """Add the query half's part of the gradient of the whole target batch, at θ."""

@@ -48,12 +48,6 @@ def set_fp32_products(precision: str) -> None:
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
 
 
-def wait_for(device: torch.device) -> None:
-    """Until a GPU has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def processor() -> str:
     """The CPU's name and its bf16 instructions, where the system tells."""
     known = Path("/proc/cpuinfo")

@@ -52,7 +52,7 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
         order = epoch_order(len(run.source.examples), config.batch_size, config.seed * 1_000_003 + epoch)
         for rows in order:
             source, target = (
-                _batch(part, chosen, collate, run, vocabulary)
+                batch_of(part, chosen, collate, run, vocabulary)
                 for part, chosen in ((run.source, rows), (run.target, next(targets)))
             )
             rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
@@ -106,9 +106,10 @@ def compact_vocabulary(run: Prepared) -> CompactVocabulary | None:
     return CompactVocabulary.where_it_pays(run.learner, used)
 
 
-def _batch(
+def batch_of(
     part: EncodedSet, rows: list[int], collate: Collator, run: Prepared, vocabulary: CompactVocabulary | None
 ) -> Batch:
+    """Some rows of a set as a batch on the run's device."""
     batch = collate([part.encoded[row] for row in rows]).to(run.device)
     if vocabulary is not None:
         batch.inputs["input_ids"] = vocabulary.renumbered(batch.inputs["input_ids"])

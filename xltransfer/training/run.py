@@ -11,6 +11,7 @@ from xltransfer.data.batching import Collator
 from xltransfer.errors import UserError
 from xltransfer.rtns.size import described, parameter_counts
 from xltransfer.tasks.base import Scores
+from xltransfer.training.choice import with_definite_backend
 from xltransfer.training.device import peak_memory
 from xltransfer.training.evaluation import predict
 from xltransfer.training.loop import Trained, train
@@ -39,7 +40,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
     if config.output is not None:
         choose_folder(config)  # refuse before reading anything
     try:
-        prepared = prepare(config, reporter)
+        prepared = with_definite_backend(prepare(config, reporter), reporter)
         reporter.note(_description(prepared))
         folder = RunFolder(choose_folder(prepared.config), prepared.config)
         try:
