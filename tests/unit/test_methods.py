@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from contextlib import nullcontext
 from typing import Any
 
@@ -65,7 +66,34 @@ def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
 
 @pytest.mark.parametrize("order", ["published", "released"])
 def test_joint_equals_metaxl_with_identity(order: Any) -> None:
-    assert distance(trained(Joint(), Identity(HIDDEN)), trained(MetaXL(order=order), Identity(HIDDEN))) < 1e-10
+    metaxl = MetaXL(order=order, theta_batch="whole")
+    assert distance(trained(Joint(), Identity(HIDDEN)), trained(metaxl, Identity(HIDDEN))) < 1e-10
+
+
+def test_lookahead_differs_from_the_whole_batch_by_the_inner_step_alone() -> None:
+    """Ten times the inner learning rate, ten times the difference of θ's gradient."""
+
+    def distance_at(lr: float) -> float:
+        norms = []
+        for batch in ("lookahead", "whole"):
+            state = trainee(Identity(HIDDEN))
+            state.theta._peak = lr
+            norms.append(MetaXL(theta_batch=batch).step(state, *batches(), 0)["grad_norm"])
+        return abs(norms[0] - norms[1])
+
+    assert distance_at(1e-4) / distance_at(1e-5) == pytest.approx(10, rel=0.05)
+
+
+def test_without_the_query_gradient_at_hand_lookahead_computes_it_anew() -> None:
+    class Forgetful(Func):
+        def step(self, problem: Any, inner_lr: float) -> Any:
+            return dataclasses.replace(super().step(problem, inner_lr), query_grads=None)
+
+    start = MLP(HIDDEN)
+    states = [trainee(copy.deepcopy(start)) for _ in range(2)]
+    MetaXL().step(dataclasses.replace(states[0], backend=Forgetful()), *batches(), 0)
+    MetaXL(theta_batch="whole").step(states[1], *batches(), 0)
+    assert distance(states[0].learner.state_dict(), states[1].learner.state_dict()) == 0
 
 
 def test_joint_equals_joint_rtn_with_identity() -> None:

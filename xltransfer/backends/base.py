@@ -90,6 +90,8 @@ class MetaStep:
     """∇_θ [L_s + L_support] at the current θ, so that it need not be computed again for θ's own update."""
     meta_grads: Gradients
     """∇_φ L_query(θ'(φ)), the factor η included."""
+    query_grads: Gradients | None = None
+    """∇ L_query at θ', in the shapes of θ, from a backend that has it at hand."""
 
 
 class Backend(ABC):

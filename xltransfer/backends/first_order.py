@@ -20,7 +20,7 @@ from xltransfer.backends.base import (
     named_gradients,
     trainable,
 )
-from xltransfer.backends.unrolled import at, descend
+from xltransfer.backends.unrolled import descend, query_gradient
 from xltransfer.rtns.changes import Changes
 
 
@@ -45,8 +45,8 @@ class FirstOrder(Backend):
         inner_grads = add_gradients(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
 
         stepped = descend(dict(theta), inner_grads, inner_lr)
-        meta_loss = problem.meta_loss(at(problem.learner, stepped))
-        v = torch.autograd.grad(meta_loss, [stepped[name] for name in last])
+        meta_loss, query_grads = query_gradient(problem, stepped)
+        v = [query_grads[name] for name in last]
 
         grads: tuple[Tensor | None, ...] = ()
         if phi and any(gradient.requires_grad for gradient in last_grads):
@@ -55,7 +55,7 @@ class FirstOrder(Backend):
                     last_grads, list(phi.values()), grad_outputs=[-inner_lr * part for part in v], allow_unused=True
                 )
         return MetaStep(
-            (source_loss + support_loss).detach(), meta_loss.detach(), inner_grads, named_gradients(phi, grads)
+            (source_loss + support_loss).detach(), meta_loss, inner_grads, named_gradients(phi, grads), query_grads
         )
 
 

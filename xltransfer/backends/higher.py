@@ -45,13 +45,17 @@ class Higher(Backend):
                 losses.append(problem.inner_loss(patched, changes) + problem.support_loss(patched))
                 optimizer.step(losses[-1], grad_callback=capture)
             meta_loss = problem.meta_loss(patched)
+            everything = [name for name, _ in problem.learner.named_parameters()]
+            stepped = dict(zip(everything, patched.parameters(), strict=True))
             with changes.followed():
-                grads = torch.autograd.grad(meta_loss, list(phi.values()), allow_unused=True) if phi else ()
-        everything = [name for name, _ in problem.learner.named_parameters()]  # higher gives None for frozen ones
-        first = dict(zip(everything, captured[0], strict=True))
+                grads = torch.autograd.grad(
+                    meta_loss, [*phi.values(), *(stepped[name] for name in theta)], allow_unused=True
+                )
+        first = dict(zip(everything, captured[0], strict=True))  # None for frozen ones
         return MetaStep(
             losses[0].detach(),
             meta_loss.detach(),
             named_gradients(theta, tuple(first[name] for name in theta)),
-            named_gradients(phi, grads),
+            named_gradients(phi, grads[: len(phi)]),
+            named_gradients(theta, grads[len(phi) :]),
         )

@@ -61,7 +61,7 @@ class Learn2Learn(Backend):
 
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
         """See `Backend.step`."""
-        phi = trainable(problem.rtn)
+        theta, phi = trainable(problem.learner), trainable(problem.rtn)
         changes = Changes(problem.rtn, unrolled=self.inner_steps > 1)
         clone = _utils.clone_module(problem.learner)
         losses: list[Tensor] = []
@@ -75,11 +75,13 @@ class Learn2Learn(Backend):
             updates = [next(moves) if value.requires_grad else None for value in clone.parameters()]
             clone = _utils.update_module(clone, updates=updates)
         meta_loss = problem.meta_loss(clone)
+        stepped = [value for value in clone.parameters() if value.requires_grad]
         with changes.followed():
-            grads = torch.autograd.grad(meta_loss, list(phi.values()), allow_unused=True) if phi else ()
+            grads = torch.autograd.grad(meta_loss, [*phi.values(), *stepped], allow_unused=True)
         return MetaStep(
             losses[0].detach(),
             meta_loss.detach(),
-            named_gradients(trainable(problem.learner), first),
-            named_gradients(phi, grads),
+            named_gradients(theta, first),
+            named_gradients(phi, grads[: len(phi)]),
+            named_gradients(theta, grads[len(phi) :]),
         )

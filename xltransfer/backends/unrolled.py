@@ -72,7 +72,8 @@ class Unrolled(Backend):
             steps.append(self._inner_step(problem, theta, first=index == 0))
             theta = descend(theta, steps[-1].gradients, inner_lr)
 
-        meta_loss, vector = query_gradient(problem, theta)
+        meta_loss, query_grads = query_gradient(problem, theta)
+        vector = dict(query_grads)
         phi = trainable(problem.rtn)
         meta_grads = {name: torch.zeros_like(parameter) for name, parameter in phi.items()}
         for step in reversed(steps):
@@ -83,7 +84,7 @@ class Unrolled(Backend):
             for name, product in zip(vector, products[len(phi) :], strict=False):
                 if product is not None:
                     vector[name] = vector[name] - inner_lr * product
-        return MetaStep(steps[0].loss, meta_loss, steps[0].gradients, meta_grads)
+        return MetaStep(steps[0].loss, meta_loss, steps[0].gradients, meta_grads, query_grads)
 
     def _inner_step(self, problem: BilevelProblem, theta: dict[str, Tensor], first: bool) -> InnerStep:
         changes = Changes(problem.rtn, unrolled=self.inner_steps > 1)

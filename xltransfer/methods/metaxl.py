@@ -23,9 +23,10 @@ class MetaXL(Method):
             "published (Algorithm 1): θ takes the inner gradient at the current φ; released: recomputed at the new φ",
         ] = "published",
         theta_batch: Annotated[
-            Literal["whole", "support"],
-            "whole: θ learns from all of the target batch, as joint training does; support: from half, as released",
-        ] = "whole",
+            Literal["lookahead", "whole", "support"],
+            "what of the target batch θ learns from; support: half, as released; whole: all, as joint training does, "
+            "for one more pass; lookahead: all, the query half at θ', where its gradient is computed anyway",
+        ] = "lookahead",
         free_of_lr: Annotated[
             bool, "divide the meta-gradient by the inner learning rate, so that its size does not follow the schedule"
         ] = True,
@@ -44,14 +45,14 @@ class MetaXL(Method):
         meta = checked(trainee.backend.step(problem, inner_lr), problem, trainee.backend)
         theta = meta.inner_grads
         if self.order == "published":
-            theta = self._with_query(trainee, theta, query, 1 - share, seed)
+            theta = self._with_query(trainee, theta, meta, query, 1 - share, seed)
         meta_norm = trainee.phi.apply(self._meta_gradients(meta, inner_lr))
         if self.order == "released":
             losses = [
                 trainee.seeded_loss(seed + SOURCE, source, rtn),
                 share * trainee.seeded_loss(seed + SUPPORT, support),
             ]
-            theta = self._with_query(trainee, gradients(losses, trainee.learner), query, 1 - share, seed)
+            theta = self._with_query(trainee, gradients(losses, trainee.learner), meta, query, 1 - share, seed)
         norm = trainee.theta.apply(theta)
         return {
             "inner_loss": meta.inner_loss.item(),
@@ -75,12 +76,16 @@ class MetaXL(Method):
 
     def _share(self, support: Batch, target: Batch) -> float:
         """The weight of the support loss: its part of the whole target batch's mean, where θ learns from that."""
-        return support.weight / target.weight if self.theta_batch == "whole" else 1.0
+        return 1.0 if self.theta_batch == "support" else support.weight / target.weight
 
-    def _with_query(self, trainee: Trainee, theta: Gradients, query: Batch, share: float, seed: int) -> Gradients:
-        """Add the query half's part of the gradient of the whole target batch, at θ."""
+    def _with_query(
+        self, trainee: Trainee, theta: Gradients, meta: MetaStep, query: Batch, share: float, seed: int
+    ) -> Gradients:
+        """Add the query half's part of the gradient of the whole target batch."""
         if self.theta_batch == "support":
             return theta
+        if self.theta_batch == "lookahead" and meta.query_grads is not None:
+            return {name: gradient.add(meta.query_grads[name], alpha=share) for name, gradient in theta.items()}
         loss = share * trainee.seeded_loss(seed + QUERY, query)
         return add_gradients(theta, gradients([loss], trainee.learner))
 

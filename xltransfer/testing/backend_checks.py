@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from xltransfer.backends.base import Backend, BilevelProblem, MetaStep, trainable
 from xltransfer.backends.func import Func
+from xltransfer.backends.unrolled import descend, query_gradient
 from xltransfer.registry import BACKENDS
 from xltransfer.testing.problems import (
     INNER_LR,
@@ -70,6 +71,16 @@ def gradients_fit_their_parameters(backend: Backend) -> None:
         assert loss.dim() == 0, f"{name} is no scalar"
         assert not loss.requires_grad, f"{name} carries a graph"
     assert flat(step.meta_grads).norm() > 0, "the meta-gradient is zero"
+
+
+def query_gradient_is_that_after_the_inner_step(backend: Backend) -> None:
+    """∇ L_query at θ', if the backend gives one."""
+    problem = small_problem(layers=(1, 2))
+    step = backend.step(problem, INNER_LR)
+    if step.query_grads is not None and getattr(backend, "inner_steps", 1) == 1:
+        moved = descend(dict(trainable(problem.learner)), step.inner_grads, INNER_LR)
+        error = relative_error(step.query_grads, query_gradient(problem, moved)[1])
+        assert error <= 1e-12, f"query gradient is off by {error:.1e}"
 
 
 def no_parameters_no_meta_gradient(backend: Backend) -> None:
@@ -158,6 +169,7 @@ BACKEND_CHECKS: tuple[BackendCheck, ...] = (
     gradients_fit_their_parameters,
     step_changes_nothing,
     inner_gradient_is_that_of_source_and_support,
+    query_gradient_is_that_after_the_inner_step,
     no_parameters_no_meta_gradient,
     zero_inner_rate_zero_meta_gradient,
     same_step_twice_is_the_same,
