@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from xltransfer.config import RunConfig
 from xltransfer.training.run import RunResult, run
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["XLT_CACHE"] = tempfile.mkdtemp(prefix="xltransfer-tests-")
 torch.set_num_threads(1)  # the suite runs one process a core
 
 SHARED = Path(__file__).parents[2] / "shared"

@@ -20,7 +20,7 @@ def test_pair_runs(rtn: str, backend: str, tmp_path: Path, capsys: pytest.Captur
     output = ["--output", str(tmp_path / "run")]
     assert status_of(["run", "--rtn", rtn, "--layer", "2", "--backend", backend, *SHORT, *output]) == 0
     meta = json.loads(capsys.readouterr().out)["meta"]
-    assert (meta["rtn"], meta["backend"]) == (rtn, backend)
+    assert (meta["rtn"], meta["backend"]) == (rtn, "func" if backend == "auto" else backend)
     assert (meta["rtn_parameters"] > 0) == (rtn != "identity")
     assert (meta["rtn_parameters_trained"] > 0) == (rtn not in ("identity", "frozen"))
 

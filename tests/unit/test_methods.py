@@ -19,6 +19,7 @@ from xltransfer.methods.joint_rtn import JointRTN
 from xltransfer.methods.metaxl import MetaXL
 from xltransfer.methods.target_only import TargetOnly
 from xltransfer.methods.updater import Updater
+from xltransfer.registry import BACKENDS
 from xltransfer.rtns.identity import Identity
 from xltransfer.rtns.mlp import MLP
 from xltransfer.tasks.ner import NER
@@ -103,6 +104,21 @@ def test_joint_equals_joint_rtn_with_identity() -> None:
 def test_support_batch_differs_from_whole_batch() -> None:
     whole, support = (trained(MetaXL(theta_batch=batch), Identity(HIDDEN)) for batch in ("whole", "support"))
     assert distance(whole, support) > 1e-4
+
+
+@pytest.mark.parametrize("backend", ["func", "fd"])
+def test_three_steps_with_fused_attention_end_where_those_without_do(backend: str) -> None:
+    torch.manual_seed(0)
+    start, ends = MLP(HIDDEN, init="released"), []
+    for attention in ("sdpa", "eager"):
+        state = dataclasses.replace(trainee(copy.deepcopy(start)), backend=BACKENDS.load(backend)())
+        learner: Any = state.learner
+        learner.model.config._attn_implementation = attention
+        for step in range(3):
+            MetaXL().step(state, *batches(), 100 * step)
+        assert learner.model.config._attn_implementation == attention
+        ends.append({**state.learner.state_dict(), **state.rtn.state_dict()})
+    assert distance(*ends) < (1e-8 if backend == "func" else 1e-5)
 
 
 def test_published_order_takes_the_gradient_at_the_old_rtn() -> None:
