@@ -1,0 +1,7 @@
+"""`python -m xltransfer` is `xlt`."""
+
+from __future__ import annotations
+
+from xltransfer.cli.main import main
+
+main()
