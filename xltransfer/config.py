@@ -50,6 +50,15 @@ class RunConfig:
     backend_options: Options = _field({}, "option of the backend", metavar="K=V")
     source_size: int | None = _field(1000, "sentences of each source language; none for all", metavar="N", lowest=1)
     target_size: int | None = _field(100, "sentences of the target language; none for all", metavar="N", lowest=1)
+    stratify: bool = _field(False, "yes: samples with labels in the proportions of the whole set", metavar="yes|no")
+    mixing: Literal["concatenated", "proportional", "temperature", "per-language"] = _field(
+        "concatenated",
+        "of several sources: all sentences as one set; drawn by the languages' sizes, or those to the power 1/T; "
+        "or batches of one language each",
+        metavar="NAME",
+    )
+    temperature: float = _field(5.0, "T of mixing=temperature; more is more even", metavar="X")
+    bucket: bool = _field(False, "yes: source batches of like length, so that little is padding", metavar="yes|no")
     epochs: int = _field(4, "passes over the source sample", metavar="N", lowest=1)
     batch_size: int = _field(16, "sentences of source and of target a step", metavar="N", lowest=1)
     lr: float | None = _field(None, "peak learning rate of the encoder and head [the encoder's own]", metavar="X")
@@ -214,6 +223,8 @@ def _range_faults(config: RunConfig) -> list[str]:
         faults.append(f"layer: received {list(config.layer)}; each layer once.")
     if config.pad_to > 0 and config.max_length % config.pad_to:
         faults.append(f"pad_to: received {config.pad_to}; allowed: what divides max_length ({config.max_length}).")
+    if config.temperature <= 0:
+        faults.append(f"temperature: received {config.temperature}; allowed: a number above 0.")
     if config.warmup > 1:
         faults.append(f"warmup: received {config.warmup}; allowed: a share between 0 and 1.")
     if config.lr is not None and config.lr <= 0:

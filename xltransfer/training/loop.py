@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from xltransfer.backends.base import SEEDS_PER_PROBLEM, trainable
-from xltransfer.data.batching import Batch, Collator, endless_order, epoch_order
+from xltransfer.data.batching import Batch, Collator, endless_order
+from xltransfer.data.mixing import bucketed, source_order, steps_of
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.methods.base import Trainee
 from xltransfer.methods.updater import Updater
@@ -40,7 +40,8 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
     """Train to the end and go back to the epoch that dev chose (the earliest of equals)."""
     config, collate = run.config, Collator(run.encoder.padding, run.config.pad_to)
     vocabulary = compact_vocabulary(run)
-    steps_an_epoch = math.ceil(len(run.source.examples) / config.batch_size)
+    languages = [sentence.language for sentence in run.source.encoded]
+    steps_an_epoch = steps_of(languages, config.batch_size, config.mixing)
     trainee = trainee_of(run, steps_an_epoch * config.epochs)
     targets = endless_order(len(run.target.examples), config.batch_size, config.seed + 1)
     best: tuple[int, Scores, list[Any], State, State] | None = None
@@ -49,8 +50,7 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
     for epoch in range(1, config.epochs + 1):
         run.learner.train()
         run.rtn.train()
-        order = epoch_order(len(run.source.examples), config.batch_size, config.seed * 1_000_003 + epoch)
-        for rows in order:
+        for rows in _source_rows(run, languages, config.seed * 1_000_003 + epoch):
             source, target = (
                 batch_of(part, chosen, collate, run, vocabulary)
                 for part, chosen in ((run.source, rows), (run.target, next(targets)))
@@ -77,6 +77,15 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
     run.learner.load_state_dict(best[3])
     run.rtn.load_state_dict(best[4])
     return Trained(best[0], best[1], best[2], step, time.monotonic() - started)
+
+
+def _source_rows(run: Prepared, languages: list[int], seed: int) -> Iterator[list[int]]:
+    """The source sentences of an epoch's batches."""
+    config = run.config
+    order = source_order(languages, config.batch_size, seed, config.mixing, config.temperature)
+    if not config.bucket:
+        return order
+    return bucketed(order, [len(sentence.features["input_ids"]) for sentence in run.source.encoded], seed)
 
 
 def trainee_of(run: Prepared, steps: int) -> Trainee:

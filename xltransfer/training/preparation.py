@@ -15,6 +15,7 @@ from xltransfer.compatibility import attention_for
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Encoded
 from xltransfer.data.dataset import Dataset
+from xltransfer.data.encoding_cache import cached, key_of
 from xltransfer.data.examples import Example
 from xltransfer.data.folder import Folder
 from xltransfer.data.sampling import sample
@@ -77,13 +78,18 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     target_pool, dev, test = (dataset.load(task, config.target, split) for split in ("train", "dev", "test"))
     labels = _labels(task, pools, target_pool, reporter)
     samples = [
-        sample(pool, config.source_size, config.data_seed, f"source_size ({language})")
+        sample(pool, config.source_size, config.data_seed, f"source_size ({language})", config.stratify)
         for language, pool in zip(config.source, pools, strict=True)
     ]
-    target = sample(target_pool, config.target_size, config.data_seed, f"target_size ({config.target})")
+    target = sample(
+        target_pool, config.target_size, config.data_seed, f"target_size ({config.target})", config.stratify
+    )
 
     def encoded(examples: Sequence[Example]) -> EncodedSet:
-        return EncodedSet(examples, task.encode(examples, labels, encoder.tokenizer, config.max_length))
+        key = key_of(examples, encoder.tokenizer, config.task, config.task_options, labels, config.max_length)
+        return EncodedSet(
+            examples, cached(key, lambda: task.encode(examples, labels, encoder.tokenizer, config.max_length))
+        )
 
     sets = {name: encoded(part) for name, part in {"target": target, "dev": dev, "test": test}.items()}
     sets["source"] = _joined([encoded(part) for part in samples])

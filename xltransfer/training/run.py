@@ -44,6 +44,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
         reporter.note(_description(prepared))
         folder = RunFolder(choose_folder(prepared.config), prepared.config)
         try:
+            folder.save_samples(prepared)
             trained = train(prepared, folder.log, reporter)
             reporter.stage("scoring the test set")
             return _finish(prepared, trained, folder)

@@ -83,6 +83,14 @@ class RunFolder:
                      "dim": run.encoder.config.hidden_size}  # fmt: skip
         write_json(folder / "config.json", described)
 
+    def save_samples(self, run: Prepared) -> None:
+        """`samples.json`: the ids of the training sentences, by language, in the order drawn."""
+        sources: dict[str, list[str]] = {language: [] for language in run.config.source}
+        for example, sentence in zip(run.source.examples, run.source.encoded, strict=True):
+            sources[run.config.source[sentence.language]].append(example.id)
+        target = {str(run.config.target): [example.id for example in run.target.examples]}
+        write_json(self.path / "samples.json", {"source": sources, "target": target})
+
     def save_predictions(self, split: str, examples: Sequence[Example], predicted: Sequence[Any]) -> None:
         """`predictions.SPLIT.tsv`: token, gold, predicted; or text, gold, predicted."""
         lines = []

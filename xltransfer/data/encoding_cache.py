@@ -1,0 +1,86 @@
+"""Encoded sentences kept on disk as Arrow, so that the same data are encoded once.
+
+The key is a digest of everything that matters: the tokenizer itself, the task and its options, labels, length, and the
+words and tags of every sentence. What cannot be read back is encoded anew; a cache that cannot be written is no fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from xltransfer import __version__
+from xltransfer.cache import cache_folder
+from xltransfer.data.batching import Encoded
+from xltransfer.data.examples import Example, TaggedSentence
+
+FOLDER = "encoded"
+
+
+def cached(key: str, encode: Callable[[], list[Encoded]]) -> list[Encoded]:
+    """What `encode` returns, from disk if it was kept under `key`."""
+    file = cache_folder() / FOLDER / f"{key}.arrow"
+    found = _read(file)
+    if found is None:
+        found = encode()
+        _write(file, found)
+    return found
+
+
+def key_of(examples: Sequence[Example], tokenizer: Any, *settings: object) -> str:
+    """A digest of the sentences, the tokenizer and `settings`."""
+    digest = hashlib.sha256(repr((__version__, type(tokenizer).__name__, settings)).encode())
+    digest.update(tokenizer.backend_tokenizer.to_str().encode())
+    for example in examples:
+        digest.update(repr(_content(example)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:32]
+
+
+def _content(example: Example) -> tuple[object, object]:
+    return (example.words, example.tags) if isinstance(example, TaggedSentence) else (example.text, example.label)
+
+
+def _write(file: Path, encoded: Sequence[Encoded]) -> None:
+    import pyarrow
+    from pyarrow import feather
+
+    if not encoded:
+        return
+    columns: dict[str, list[Any]] = {
+        f"feature {name}": [one.features[name] for one in encoded] for name in encoded[0].features
+    }
+    columns["labels"] = [one.labels for one in encoded]
+    columns["words"] = [list(one.words) for one in encoded]
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as partial:
+            feather.write_feather(pyarrow.table(columns), partial, compression="uncompressed")
+        os.replace(partial.name, file)
+    except OSError:
+        return
+
+
+def _read(file: Path) -> list[Encoded] | None:
+    if not file.is_file():
+        return None
+    import pyarrow
+    from pyarrow import feather
+
+    try:
+        columns = {name: column.to_pylist() for name, column in _columns(feather.read_table(file))}
+        names = [name.removeprefix("feature ") for name in columns if name.startswith("feature ")]
+        features = [columns[f"feature {name}"] for name in names]
+        return [
+            Encoded(dict(zip(names, row, strict=True)), labels, tuple(words))
+            for *row, labels, words in zip(*features, columns["labels"], columns["words"], strict=True)
+        ]
+    except (OSError, KeyError, ValueError, pyarrow.ArrowException):
+        return None
+
+
+def _columns(table: Any) -> list[tuple[str, Any]]:
+    return list(zip(table.column_names, table.columns, strict=True))

@@ -1,0 +1,75 @@
+"""Which source sentences make up the batches of an epoch, where there are several source languages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+
+from xltransfer.data.batching import endless_order, epoch_order
+
+Mixing = Literal["concatenated", "proportional", "temperature", "per-language"]
+_BUCKET = 50
+"""Batches that are sorted by length together."""
+
+
+def source_order(
+    languages: Sequence[int], batch_size: int, seed: int, mixing: Mixing = "concatenated", temperature: float = 1.0
+) -> Iterator[list[int]]:
+    """Indices of an epoch's batches; `languages` holds each sentence's source language.
+
+    concatenated: every sentence once, shuffled together. per-language: every sentence once, each batch of one language.
+    proportional, temperature: as many batches, the language of each sentence drawn with probability n_i^(1/T), T = 1
+    for proportional (Conneau et al. 2020, arXiv 1911.02116, section 3.1, with α = 1/T); a language goes through its
+    sentences before one comes again.
+    """
+    if mixing == "concatenated":
+        yield from epoch_order(len(languages), batch_size, seed)
+        return
+    members = [[row for row, own in enumerate(languages) if own == language] for language in sorted(set(languages))]
+    if mixing == "per-language":
+        yield from _one_language_a_batch(members, batch_size, seed)
+        return
+    generator = torch.Generator().manual_seed(seed)
+    exponent = 1 / temperature if mixing == "temperature" else 1.0
+    weights = torch.tensor([len(rows) ** exponent for rows in members], dtype=torch.float64)
+    queues = [endless_order(len(rows), 1, seed + 1 + number) for number, rows in enumerate(members)]
+    left = len(languages)
+    for _ in range(math.ceil(len(languages) / batch_size)):
+        drawn = torch.multinomial(weights, min(batch_size, left), replacement=True, generator=generator).tolist()
+        left -= len(drawn)
+        yield [members[language][next(queues[language])[0]] for language in drawn]
+
+
+def bucketed(order: Iterator[list[int]], lengths: Sequence[int], seed: int) -> Iterator[list[int]]:
+    """The same sentences in batches of like length: sorted within every `_BUCKET` batches, which are then shuffled."""
+    generator = torch.Generator().manual_seed(seed)
+    batches = list(order)
+    for start in range(0, len(batches), _BUCKET):
+        some = batches[start : start + _BUCKET]
+        rows = sorted((row for batch in some for row in batch), key=lambda row: (lengths[row], row))
+        sorted_batches, taken = [], 0
+        for batch in some:
+            sorted_batches.append(rows[taken : taken + len(batch)])
+            taken += len(batch)
+        for place in torch.randperm(len(some), generator=generator).tolist():
+            yield sorted_batches[place]
+
+
+def steps_of(languages: Sequence[int], batch_size: int, mixing: Mixing) -> int:
+    """How many batches an epoch has."""
+    if mixing != "per-language":
+        return math.ceil(len(languages) / batch_size)
+    return sum(math.ceil(list(languages).count(language) / batch_size) for language in set(languages))
+
+
+def _one_language_a_batch(members: list[list[int]], batch_size: int, seed: int) -> Iterator[list[int]]:
+    batches = [
+        [rows[index] for index in batch]
+        for number, rows in enumerate(members)
+        for batch in epoch_order(len(rows), batch_size, seed + 1 + number)
+    ]
+    for place in torch.randperm(len(batches), generator=torch.Generator().manual_seed(seed)).tolist():
+        yield batches[place]
