@@ -64,12 +64,6 @@ def test_bad_tagged_files_name_the_line(tmp_path: Path, text: str, message: str)
         read_tagged(tmp_path / "train", NER().check_label)
 
 
-def test_file_that_is_not_utf8(tmp_path: Path) -> None:
-    (tmp_path / "train").write_bytes(b"A O\n\xff O\n")
-    with pytest.raises(DataError, match="byte 4 is not UTF-8"):
-        read_tagged(tmp_path / "train")
-
-
 STARS = [("good one", "5"), ("so so", "3"), ("bad one", "1")]
 
 
@@ -111,7 +105,7 @@ def test_one_text_a_line_takes_its_class_from_the_name(tmp_path: Path) -> None:
     "name, text, message",
     [
         ("a.tsv", "text\tstars\ngood\t5\nbad\n", r"a\.tsv:3: 1 columns, where the header has 2"),
-        ("a.jsonl", '{"text": "a", "stars": 1}\n{"text"\n', r"a\.jsonl:2: not a JSON object"),
+        ("a.jsonl", '{"text": "a", "stars": 1}\n{"text"\n', r"a\.jsonl:2: not JSON"),
         ("a.jsonl", '{"text": "a"}\n', r"a\.jsonl:1: no label column"),
         ("a.jsonl", "[1]", r"received int; an object"),
         ("a.txt", "some text\n", "not a file of labelled texts"),

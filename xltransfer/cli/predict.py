@@ -46,7 +46,7 @@ def command(
 def _lines(source: str) -> list[str]:
     if source == "-":
         return sys.stdin.read().splitlines()
-    from xltransfer.data.tagged_files import read_lines
+    from xltransfer.data.lines import read_lines
 
     if not Path(source).is_file():
         raise DataError(f"input: {source!r} is not a file; give one, or - for standard input.")

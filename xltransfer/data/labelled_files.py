@@ -7,7 +7,6 @@ name says the class (`product_pos.txt`).
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 import zipfile
@@ -16,39 +15,44 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer.data.examples import LabelledText
-from xltransfer.data.tagged_files import read_lines
+from xltransfer.data.lines import empty_file, fits_in_memory, numbered_lines, read_lines
+from xltransfer.data.spreadsheet import spreadsheet_rows
 from xltransfer.errors import DataError
 
 TEXT_COLUMNS = ("text", "review_body", "review", "sentence", "content", "comment", "tweet")
 LABEL_COLUMNS = ("stars", "rating", "star_rating", "polarity", "label", "sentiment", "class")
+MAX_ARRAY_BYTES = 64 * 2**20
+"""A JSON array is parsed whole and takes some ten times its size; one object a line has no limit."""
 _SCALES = {"stars": "stars", "rating": "stars", "star_rating": "stars", "polarity": "polarity"}
 _CLASS_WORDS = {"pos": "positive", "positive": "positive", "neg": "negative", "negative": "negative",
                 "neu": "neutral", "neutral": "neutral"}  # fmt: skip
 _SEPARATOR_LINE = re.compile(r"^\W*$|^_+$")
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+"""What JSON can spell and no text file holds: NUL, and half of a surrogate pair."""
+_JSON_SUFFIXES = (".json", ".jsonl")
 
 Row = tuple[str, str, str]
 """Where it stands, the text, the raw label."""
+Fields = tuple[str, Sequence[Any]]
+"""Where a row of a table stands, and its fields."""
 
 
 def read_labelled(path: Path) -> list[LabelledText]:
     """All texts of a file, in order. Raises DataError with file and line number."""
-    if zipfile.is_zipfile(path):
-        return _examples(path, *_from_table(path, _spreadsheet_rows(path)))
-    lines = read_lines(path)
-    first = next(line for line in lines if line.strip()).strip()
-    if first[0] in "{[":
-        return _examples(path, *_from_json(path, lines))
-    if delimiter := _header_delimiter(first):
-        reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter, strict=True)
-        if delimiter == "\t":  # quotation marks are part of the text in tab-separated corpora
-            reader = csv.reader(iter(lines), delimiter="\t", quoting=csv.QUOTE_NONE)
-        return _examples(path, *_from_table(path, _csv_rows(path, reader)))
-    if label := class_of_name(path):
-        return [
-            LabelledText(f"{path.name}:{number}", line.strip(), label)
-            for number, line in enumerate(lines, 1)
-            if not _SEPARATOR_LINE.match(line)
-        ]
+    with fits_in_memory(path):
+        if path.suffix.lower() == ".xlsx" or (path.is_file() and zipfile.is_zipfile(path)):
+            return _examples(path, *_from_table(path, spreadsheet_rows(path)))
+        first = next((line.strip() for _, line in numbered_lines(path) if line.strip()), None)
+        if first is None:
+            raise empty_file(path)
+        label = class_of_name(path)
+        if first[0] in "{[" and (label is None or path.suffix.lower() in _JSON_SUFFIXES):
+            objects = _array_items(path) if first[0] == "[" else _objects_by_line(path)
+            return _examples(path, *_from_objects(path, objects))
+        if delimiter := _header_delimiter(first):
+            return _examples(path, *_from_table(path, _csv_rows(path, delimiter)))
+        if label:
+            return _one_a_line(path, label)
     raise DataError(
         f"{path}: not a file of labelled texts. Expected a header with a text column ({', '.join(TEXT_COLUMNS)}) and "
         f"a label column ({', '.join(LABEL_COLUMNS)}), JSON objects with such keys, or a name that holds pos or neg."
@@ -62,6 +66,17 @@ def class_of_name(path: Path) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def _one_a_line(path: Path, label: str) -> list[LabelledText]:
+    texts = [
+        LabelledText(f"{path.name}:{number}", " ".join(line.split()), label)
+        for number, line in numbered_lines(path)
+        if not _SEPARATOR_LINE.match(line)
+    ]
+    if not texts:
+        raise DataError(f"{path}: no text in the file, only separators.")
+    return texts
+
+
 def _examples(path: Path, column: str, rows: Sequence[Row]) -> list[LabelledText]:
     if not rows:
         raise DataError(f"{path}: no text in the file, only a header.")
@@ -72,7 +87,7 @@ def _examples(path: Path, column: str, rows: Sequence[Row]) -> list[LabelledText
 def _scale(column: str, labels: Iterable[str]) -> str:
     if column in _SCALES:
         return _SCALES[column]
-    values = set(labels)
+    values = {label.removeprefix("+") for label in labels}
     if values <= {"0", "1"}:
         return "binary"
     if values <= {"-2", "-1", "0", "1", "2"}:
@@ -88,37 +103,29 @@ def _header_delimiter(first: str) -> str | None:
     return None
 
 
-def _csv_rows(path: Path, reader: Any) -> Iterator[tuple[str, Sequence[Any]]]:
+def _csv_rows(path: Path, delimiter: str) -> Iterator[Fields]:
+    # a carriage return within a line is white space of a text, which the csv module would take for a line end
+    lines = (line.replace("\r", " ") + "\n" for _, line in numbered_lines(path))
+    # quotation marks are part of the text in tab-separated corpora
+    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+    first = 1
     try:
         for fields in reader:
-            if fields:
-                yield str(reader.line_num), fields
+            if any(field.strip() for field in fields):
+                yield str(first), fields
+            first = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: {error}.") from error
-
-
-def _spreadsheet_rows(path: Path) -> Iterator[tuple[str, Sequence[Any]]]:
-    try:
-        import openpyxl
-    except ImportError as error:
         raise DataError(
-            f"{path}: reading a spreadsheet needs openpyxl; run: pip install 'xltransfer[xlsx]'."
+            f"{path}:{first}: {error}, in the row that begins here; close its quotation marks, and double those inside."
         ) from error
-    try:
-        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:  # openpyxl raises KeyError, BadZipFile, ValueError and its own on a damaged file
-        raise DataError(f"{path}: not a readable spreadsheet: {type(error).__name__}: {error}.") from error
-    sheet = workbook.worksheets[0]
-    for number, fields in enumerate(sheet.iter_rows(values_only=True), 1):
-        if any(field is not None for field in fields):
-            yield str(number), ["" if field is None else field for field in fields]
-    workbook.close()
 
 
-def _from_table(path: Path, rows: Iterator[tuple[str, Sequence[Any]]]) -> tuple[str, list[Row]]:
-    _, first = next(rows)
+def _from_table(path: Path, rows: Iterator[Fields]) -> tuple[str, list[Row]]:
+    where, first = next(rows, ("1", []))
     header = [str(name).strip().lower() for name in first]
-    text, label = _column(path, header, TEXT_COLUMNS, "text"), _column(path, header, LABEL_COLUMNS, "label")
+    text = _column(path, header, TEXT_COLUMNS, "text", where)
+    label = _column(path, header, LABEL_COLUMNS, "label", where)
     found = []
     for where, fields in rows:
         if len(fields) != len(header):
@@ -127,8 +134,7 @@ def _from_table(path: Path, rows: Iterator[tuple[str, Sequence[Any]]]) -> tuple[
     return header[label], found
 
 
-def _from_json(path: Path, lines: list[str]) -> tuple[str, list[Row]]:
-    objects: Iterable[tuple[str, Any]] = _json_objects(path, lines)
+def _from_objects(path: Path, objects: Iterator[tuple[str, Any]]) -> tuple[str, list[Row]]:
     found, column = [], ""
     for where, value in objects:
         if not isinstance(value, Mapping):
@@ -142,33 +148,54 @@ def _from_json(path: Path, lines: list[str]) -> tuple[str, list[Row]]:
     return column, found
 
 
-def _json_objects(path: Path, lines: list[str]) -> Iterator[tuple[str, Any]]:
-    if next(line for line in lines if line.strip()).lstrip()[0] == "[":
-        try:
-            values = json.loads("\n".join(lines))
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}.") from error
-        yield from ((f"item {number}", value) for number, value in enumerate(values, 1))
-        return
-    for number, line in enumerate(lines, 1):
+def _array_items(path: Path) -> Iterator[tuple[str, Any]]:
+    if (size := path.stat().st_size) > MAX_ARRAY_BYTES:
+        raise DataError(
+            f"{path}: a JSON array of {size / 2**20:.0f} MiB; at most {MAX_ARRAY_BYTES // 2**20} MiB are read whole. "
+            f"Write one object a line: jq -c '.[]' {path.name} > new.jsonl."
+        )
+    values = _parsed(path, 1, "\n".join(read_lines(path)))
+    yield from ((f"item {number}", value) for number, value in enumerate(values, 1))
+
+
+def _objects_by_line(path: Path) -> Iterator[tuple[str, Any]]:
+    for number, line in numbered_lines(path):
         if line.strip():
-            try:
-                yield str(number), json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(f"{path}:{number}: not a JSON object on one line: {error.msg}.") from error
+            yield str(number), _parsed(path, number, line)
 
 
-def _column(path: Path, header: Sequence[str], names: Sequence[str], what: str, where: str = "1") -> int:
+def _parsed(path: Path, number: int, text: str) -> Any:
+    """JSON that begins at a line. Raises DataError."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}:{number + error.lineno - 1}: not JSON: {error.msg}; give an array, or one object a line."
+        ) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets thousands deep
+        raise DataError(f"{path}:{number}: JSON that cannot be read: {error}.") from error
+
+
+def _column(path: Path, header: Sequence[str], names: Sequence[str], what: str, where: str) -> int:
     for name in names:
         if name in header:
             return header.index(name)
-    raise DataError(f"{path}:{where}: no {what} column in {list(header)}; allowed: {', '.join(names)}.")
+    raise DataError(f"{path}:{where}: no {what} column in {list(header)!r:.200}; allowed: {', '.join(names)}.")
 
 
 def _row(path: Path, where: str, text: Any, label: Any) -> Row:
     if isinstance(label, float) and label.is_integer():
         label = int(label)
-    cleaned = " ".join(str(text).split())
-    if not cleaned:
-        raise DataError(f"{path}:{where}: the text is empty.")
-    return where, cleaned, str(label).strip()
+    cells = []
+    for what, value in (("text", text), ("label", label)):
+        if value is None or isinstance(value, list | Mapping):
+            raise DataError(
+                f"{path}:{where}: the {what} is of type {type(value).__name__}; a string or a number is needed."
+            )
+        cleaned = " ".join(str(value).split())
+        if not cleaned:
+            raise DataError(f"{path}:{where}: the {what} is empty.")
+        if _UNWRITABLE.search(cleaned):
+            raise DataError(f"{path}:{where}: the {what} holds NUL or half of a surrogate pair: {cleaned[:60]!a}.")
+        cells.append(cleaned)
+    return where, cells[0], cells[1]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer.data.examples import Example, LabelledText
-from xltransfer.data.tagged_files import read_lines
+from xltransfer.data.lines import read_lines
 from xltransfer.errors import DataError
 
 NAME = "data_index.txt"

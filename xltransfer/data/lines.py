@@ -1,0 +1,81 @@
+"""The lines of a text file, one at a time, so that a file may be larger than memory."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from xltransfer.errors import DataError
+
+MAX_LINE_BYTES = 16 * 2**20
+"""Longer lines are no sentences: 16 MiB is some three million words."""
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number, from 1, and text of each line of a UTF-8 file, without line end (LF or CRLF) and byte-order mark.
+
+    Raises DataError with file and line for bytes that are not UTF-8, for NUL, and above `MAX_LINE_BYTES`.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), 1):
+                yield number, _decoded(path, number, line)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """All lines of a file, as `numbered_lines` gives them. Raises DataError, for a file without text too."""
+    with fits_in_memory(path):
+        lines = [line for _, line in numbered_lines(path)]
+    if not any(line.strip() for line in lines):
+        raise empty_file(path)
+    return lines
+
+
+def empty_file(path: Path) -> DataError:
+    """The error for a file in which every line is blank."""
+    return DataError(f"{path}: the file is empty.")
+
+
+@contextmanager
+def fits_in_memory(path: Path) -> Iterator[None]:
+    """Turns MemoryError into DataError: a file whose content does not fit is the user's to cut."""
+    try:
+        yield
+    except MemoryError:
+        raise DataError(
+            f"{path}: its content does not fit in this machine's memory ({path.stat().st_size / 1e6:.0f} MB on disk). "
+            "Keep a part of it, for example with head."
+        ) from None
+
+
+def _decoded(path: Path, number: int, line: bytes) -> str:
+    if number == 1:
+        if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError(f"{path}:1: the file is UTF-16; convert it: {_conversion(path, 'UTF-16')}")
+        line = line.removeprefix(codecs.BOM_UTF8)
+    if (position := line.find(b"\0")) >= 0:
+        raise DataError(
+            f"{path}:{number}: byte {position + 1} of the line is NUL, so this is no text or a damaged one; "
+            f"fetch the file again, or drop the NULs: tr -d '\\000' < {path.name} > new."
+        )
+    if len(line) > MAX_LINE_BYTES:
+        raise DataError(
+            f"{path}:{number}: the line is longer than {MAX_LINE_BYTES // 2**20} MiB, the most a line may have; "
+            "put one sentence, text or token on a line."
+        )
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}:{number}: byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8 "
+            f"({error.reason}); convert the file from its own encoding, such as {_conversion(path, 'WINDOWS-1252')}"
+        ) from error
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _conversion(path: Path, encoding: str) -> str:
+    return f"iconv -f {encoding} -t UTF-8 {path.name} > new."

@@ -1,0 +1,58 @@
+"""The rows of a spreadsheet's first sheet, one at a time."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from xltransfer.errors import DataError
+
+MAX_UNPACKED_BYTES = 256 * 2**20
+"""openpyxl holds a workbook's shared strings in memory; SentiPers unpacks to 9 MB."""
+
+
+def spreadsheet_rows(path: Path) -> Iterator[tuple[str, list[Any]]]:
+    """Number, from 1, and fields of each row with a value, all at least as long as the first. Raises DataError."""
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise DataError(
+            f"{path}: reading a spreadsheet needs openpyxl; run: pip install 'xltransfer[xlsx]'."
+        ) from error
+    try:
+        _check_size(path)
+        with warnings.catch_warnings():  # openpyxl warns of styles and extensions, which are not read here
+            warnings.simplefilter("ignore")
+            workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            width = 0
+            for number, fields in enumerate(workbook.worksheets[0].iter_rows(values_only=True), 1):
+                if row := _without_empty_end(fields):
+                    width = width or len(row)
+                    yield str(number), row + [""] * (width - len(row))
+            workbook.close()
+    except (DataError, GeneratorExit, MemoryError):
+        raise
+    except Exception as error:  # openpyxl raises KeyError, BadZipFile, ValueError, ParseError on a damaged file
+        raise DataError(
+            f"{path}: not a readable spreadsheet ({type(error).__name__}: {error}); save it as .xlsx again, or as CSV."
+        ) from error
+
+
+def _check_size(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(part.file_size for part in archive.infolist())
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise DataError(
+            f"{path}: the spreadsheet unpacks to {unpacked / 2**20:.0f} MiB; at most {MAX_UNPACKED_BYTES // 2**20} "
+            "MiB are read. Save its first sheet as CSV, which is read row by row."
+        )
+
+
+def _without_empty_end(fields: tuple[Any, ...]) -> list[Any]:
+    row = ["" if field is None else field for field in fields]
+    while row and row[-1] == "":
+        row.pop()
+    return row
