@@ -25,19 +25,24 @@ class Tagging(Task):
     def encode(
         self, examples: Sequence[Example], labels: Sequence[str], tokenizer: Any, max_length: int
     ) -> list[Encoded]:
-        """See `Task.encode`. Special tokens, truncation and word positions are the tokenizer's own."""
+        """See `Task.encode`. Special tokens, truncation and word positions are the tokenizer's own.
+
+        A word that vanishes in tokenisation, such as a zero-width space, counts as unknown: it keeps its place and tag.
+        """
         if not examples:
             return []
         sentences = [_tagged(example) for example in examples]
-        words = [list(sentence.words) for sentence in sentences]
-        encoding = tokenizer(
-            words, is_split_into_words=True, truncation=True, max_length=max_length, return_attention_mask=True
-        )
+        encoding = _tokenized(tokenizer, [sentence.words for sentence in sentences], max_length)
         ids = {label: index for index, label in enumerate(labels)}
         encoded = []
         for row, sentence in enumerate(sentences):
-            features = {name: column[row] for name, column in encoding.items()}
-            first = _first_subwords(encoding.word_ids(row), len(sentence.words))
+            first, vanished = _first_subwords(encoding, row, len(sentence.words))
+            source, place = encoding, row
+            if vanished and tokenizer.unk_token:
+                words = [tokenizer.unk_token if n in vanished else word for n, word in enumerate(sentence.words)]
+                source, place = _tokenized(tokenizer, [words], max_length), 0
+                first, _ = _first_subwords(source, place, len(words))
+            features = {name: column[place] for name, column in source.items()}
             tags = [IGNORED] * len(features["input_ids"])
             for position, tag in zip(first, sentence.tags, strict=True):
                 if position >= 0:
@@ -77,10 +82,24 @@ def _tagged(example: Example) -> TaggedSentence:
     return example
 
 
-def _first_subwords(word_ids: Sequence[int | None], count: int) -> tuple[int, ...]:
-    """Position of each word's first subword; -1 for a word without one."""
+def _tokenized(tokenizer: Any, words: Sequence[Sequence[str]], max_length: int) -> Any:
+    return tokenizer(
+        [list(sentence) for sentence in words],
+        is_split_into_words=True,
+        truncation=True,
+        max_length=max_length,
+        return_attention_mask=True,
+    )
+
+
+def _first_subwords(encoding: Any, row: int, count: int) -> tuple[tuple[int, ...], set[int]]:
+    """Position of each word's first subword, -1 for a word without one; and which of these truncation did not cut."""
     first = [-1] * count
-    for position, word in enumerate(word_ids):
+    for position, word in enumerate(encoding.word_ids(row)):
         if word is not None and first[word] < 0:
             first[word] = position
-    return tuple(first)
+    if -1 not in first:
+        return tuple(first), set()
+    seen = next((n for n in reversed(range(count)) if first[n] >= 0), -1) + 1
+    within = seen if encoding.encodings[row].overflowing else count
+    return tuple(first), {n for n in range(within) if first[n] < 0}
