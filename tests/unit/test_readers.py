@@ -12,9 +12,7 @@ from xltransfer.data.folder import Folder
 from xltransfer.data.labelled_files import read_labelled
 from xltransfer.data.tagged_files import read_tagged
 from xltransfer.errors import DataError
-from xltransfer.tasks.base import Task
 from xltransfer.tasks.ner import NER
-from xltransfer.tasks.pos import POS
 from xltransfer.tasks.sentiment import Sentiment
 
 CONLLU = """# text = a b
@@ -126,26 +124,20 @@ def test_label_that_is_no_polarity(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "task, root, language, split, count",
+    "root, language, folder",
     [
-        (NER(), "ner", "en", "train", 20000),
-        (NER(), "ner", "es", "train", 20000),
-        (NER(), "ner/wikiann", "ig", "test", 100),
-        (NER(), "ner", "sw", "dev", 1000),
-        (NER(), "ner", "masakhaner2/wol", "train", 4593),
-        (POS(), "pos", "en_ewt", "train", 12544),
-        (POS(), "pos", "maltese", "test", 518),
-        (POS(), "pos", "wo", "dev", 449),
-        (POS(), "pos", "fo", "train", 1020),
-        (Sentiment(), "sentiment", "en", "train", 9977),
-        (Sentiment(), "sentiment", "en", "test", 4000),
+        ("ner", "en", "wikiann/en"),
+        ("ner", "masakhaner2/wol", "masakhaner2/wol"),
+        ("ner/wikiann", "ig", "ig"),
+        ("pos", "en", "en_ewt"),
+        ("pos", "fo", "fo_farpahc"),
+        ("pos", "maltese", "UD_Maltese-MUDT"),
+        ("pos", "wo", "UD_Wolof-WTB"),
     ],
 )
-def test_real_files(task: Task, root: str, language: str, split: str, count: int) -> None:
-    examples = Folder(shared(f"data/{root}"), 42).load(task, language, split)
-    assert len(examples) == count
-    expected = {NER: 7, POS: 17, Sentiment: 2}[type(task)]
-    assert abs(len(task.label_set(examples)) - expected) <= 2
+def test_language_is_found_by_folder_path_code_and_treebank(root: str, language: str, folder: str) -> None:
+    data = shared(f"data/{root}")
+    assert Folder(data, 42).find(language) == data / folder
 
 
 @pytest.mark.parametrize(
