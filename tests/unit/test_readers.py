@@ -140,16 +140,6 @@ def test_language_is_found_by_folder_path_code_and_treebank(root: str, language:
     assert Folder(data, 42).find(language) == data / folder
 
 
-@pytest.mark.parametrize(
-    "language, counts", [("te", [(44, 56), (40, 63), (53, 47)]), ("fa", [(49, 50), (493, 491), (497, 495)])]
-)
-def test_published_sentiment_split_is_rebuilt(language: str, counts: list[tuple[int, int]]) -> None:
-    folder = Folder(shared("data/sentiment"), 42)
-    for split, (negative, positive) in zip(("train", "dev", "test"), counts, strict=True):
-        gold = Sentiment().gold(folder.load(Sentiment(), language, split))
-        assert (gold.count("negative"), gold.count("positive")) == (negative, positive)
-
-
 def test_index_of_another_corpus_is_passed_over_and_bad_entries_are_named(tmp_path: Path) -> None:
     (tmp_path / "te").mkdir()
     for name, text in {"p_pos.txt": "good\nfine\n", "p_neg.txt": "bad\n"}.items():
