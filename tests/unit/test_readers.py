@@ -117,9 +117,18 @@ def test_bad_labelled_files_name_the_line(tmp_path: Path, name: str, text: str, 
         read_labelled(tmp_path / name)
 
 
-def test_label_that_is_no_polarity(tmp_path: Path) -> None:
-    (tmp_path / "a.tsv").write_text("text\tlabel\ngood\tjoy\n")
-    with pytest.raises(DataError, match=r"a\.tsv:2: label 'joy' is neither positive nor negative"):
+@pytest.mark.parametrize(
+    "column, label, message",
+    [
+        ("label", "joy", "is neither positive nor negative"),
+        ("polarity", "joy", r"is not a number \(polarity\)"),
+        ("polarity", "nan", "is outside its scale; allowed: a finite number"),
+        ("rating", "9", "is outside its scale; allowed: 1 to 5 stars"),
+    ],
+)
+def test_label_that_is_no_polarity(tmp_path: Path, column: str, label: str, message: str) -> None:
+    (tmp_path / "a.tsv").write_text(f"text\t{column}\ngood\t{label}\n")
+    with pytest.raises(DataError, match=rf"a\.tsv:2: label '{label}' {message}"):
         Sentiment().prepare(read_labelled(tmp_path / "a.tsv"))
 
 

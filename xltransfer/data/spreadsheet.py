@@ -24,20 +24,21 @@ def spreadsheet_rows(path: Path) -> Iterator[tuple[str, list[Any]]]:
         ) from error
     try:
         _check_size(path)
-        with warnings.catch_warnings():  # openpyxl warns of styles and extensions, which are not read here
-            warnings.simplefilter("ignore")
-            workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        with path.open("rb") as file:  # openpyxl does not close what it opened where it fails
+            with warnings.catch_warnings():  # it warns of styles and extensions, which are not read here
+                warnings.simplefilter("ignore")
+                workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
             width = 0
             for number, fields in enumerate(workbook.worksheets[0].iter_rows(values_only=True), 1):
                 if row := _without_empty_end(fields):
                     width = width or len(row)
                     yield str(number), row + [""] * (width - len(row))
-            workbook.close()
-    except (DataError, GeneratorExit, MemoryError):
+    except (DataError, MemoryError):
         raise
     except Exception as error:  # openpyxl raises KeyError, BadZipFile, ValueError, ParseError on a damaged file
         raise DataError(
-            f"{path}: not a readable spreadsheet ({type(error).__name__}: {error}); save it as .xlsx again, or as CSV."
+            f"{path}: not a readable spreadsheet ({type(error).__name__}: {error!s:.200}); save it as .xlsx again, or "
+            "as CSV."
         ) from error
 
 

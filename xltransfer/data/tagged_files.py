@@ -90,7 +90,7 @@ def _parse_line(path: Path, number: int, line: str, layout: ColumnFormat) -> tup
     if layout.conllu and not _is_number(fields[0]):
         if _NOT_A_WORD.fullmatch(fields[0]):
             return None
-        raise DataError(f"{path}:{number}: id {fields[0]!r} is none of CoNLL-U's; allowed: 7, 7-8, 7.1.")
+        raise DataError(f"{path}:{number}: id {fields[0][:60]!r} is none of CoNLL-U's; allowed: 7, 7-8, 7.1.")
     token = fields[layout.token].strip(_BLANKS).removeprefix(layout.prefix)
     tag = fields[layout.tag].strip()
     if not token or not tag:

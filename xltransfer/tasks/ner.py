@@ -23,7 +23,7 @@ class NER(Tagging):
         """See `Task.check_label`."""
         if _BIO.match(label):
             return None
-        return f"tag {label!r} is outside BIO; allowed: O, B-TYPE, I-TYPE."
+        return f"tag {label[:60]!r} is outside BIO; allowed: O, B-TYPE, I-TYPE."
 
     def label_set(self, examples: Sequence[Example]) -> list[str]:
         """O, then B and I of every entity type found."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -98,13 +99,16 @@ def _binary(text: LabelledText) -> str | None:
     if text.scale == "name":
         if text.label.lower() not in _NAMES:
             raise DataError(
-                f"{text.id}: label {text.label!r} is neither positive nor negative; allowed: {', '.join(_NAMES)}, "
+                f"{text.id}: label {text.label[:60]!r} is neither positive nor negative; allowed: {', '.join(_NAMES)}, "
                 "stars 1-5, a polarity, 0 and 1. For other labels: --task-opt labels=all."
             )
         return _NAMES[text.label.lower()]
     try:
         value = float(text.label)
     except ValueError as error:
-        raise DataError(f"{text.id}: label {text.label!r} is not a number ({text.scale}).") from error
+        raise DataError(f"{text.id}: label {text.label[:60]!r} is not a number ({text.scale}).") from error
+    if not math.isfinite(value) or (text.scale == "stars" and not 1 <= value <= 5):
+        allowed = "1 to 5 stars" if text.scale == "stars" else "a finite number"
+        raise DataError(f"{text.id}: label {text.label[:60]!r} is outside its scale; allowed: {allowed}.")
     middle = _NEUTRAL[text.scale]
     return None if value == middle else "positive" if value > middle else "negative"
