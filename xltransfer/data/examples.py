@@ -27,3 +27,8 @@ class LabelledText:
 
 Example = TaggedSentence | LabelledText
 Examples = Sequence[TaggedSentence] | Sequence[LabelledText]
+
+
+def content(example: Example) -> str:
+    """What makes two examples the same sentence: the words, or the text. Labels do not count."""
+    return " ".join(example.words) if isinstance(example, TaggedSentence) else example.text

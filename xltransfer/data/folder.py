@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xltransfer.data.dataset import SPLITS, Dataset
-from xltransfer.data.examples import Example, TaggedSentence
+from xltransfer.data.examples import Example, content
 from xltransfer.data.labelled_files import class_of_name, read_labelled
 from xltransfer.data.published_split import published_split
 from xltransfer.data.tagged_files import read_tagged
@@ -93,7 +93,7 @@ class Folder(Dataset):
         return examples
 
     def _share(self, examples: list[Example], split: str) -> list[Example]:
-        examples = list({_content(example): example for example in reversed(examples)}.values())[::-1]
+        examples = list({content(example): example for example in reversed(examples)}.values())[::-1]
         order = random.Random(self.data_seed).sample(range(len(examples)), len(examples))
         ends = [round(share * len(order)) for share in (SPLIT_SHARES[0], sum(SPLIT_SHARES))]
         shares = dict(zip(SPLITS, (order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :]), strict=True))
@@ -111,11 +111,6 @@ def _data_files(folder: Path) -> list[Path]:
 def _split_of(file: Path) -> str | None:
     words = re.split(r"[^a-z]+", file.name.lower())
     return next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), None)
-
-
-def _content(example: Example) -> str | tuple[str, ...]:
-    """What must not be in two splits at once."""
-    return example.words if isinstance(example, TaggedSentence) else example.text
 
 
 def _aliases(folder: Path) -> set[str]:

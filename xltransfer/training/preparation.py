@@ -18,10 +18,11 @@ from xltransfer.data.dataset import Dataset
 from xltransfer.data.encoding_cache import cached, key_of
 from xltransfer.data.examples import Example
 from xltransfer.data.folder import Folder
+from xltransfer.data.quality import Finding, quick_findings, summary
 from xltransfer.data.sampling import sample
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
-from xltransfer.errors import ConfigError, UserError
+from xltransfer.errors import ConfigError, DataError, UserError
 from xltransfer.methods.base import Method
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS
 from xltransfer.rtns.base import RTN, RTNInfo
@@ -84,6 +85,8 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     target = sample(
         target_pool, config.target_size, config.data_seed, f"target_size ({config.target})", config.stratify
     )
+    named = dict(zip(config.source, samples, strict=True))
+    _report_findings(quick_findings(task, named, target, dev, test), reporter)
 
     def encoded(examples: Sequence[Example]) -> EncodedSet:
         key = key_of(examples, encoder.tokenizer, config.task, config.task_options, labels, config.max_length)
@@ -141,6 +144,13 @@ def _labels(task: Task, sources: Sequence[list[Example]], target: list[Example],
     if len(labels) < 2:
         raise UserError(f"data: the training data hold one label, {labels}; at least two are needed to learn.")
     return tuple(labels)
+
+
+def _report_findings(findings: Sequence[Finding], reporter: Reporter) -> None:
+    if empty := [finding.where for finding in findings if finding.kind == "empty"]:
+        raise DataError(f"data: no sentence with a label of the task in: {', '.join(empty)}; give at least one.")
+    for line in summary(findings):
+        reporter.warn(line)
 
 
 def _report_cuts(sets: dict[str, EncodedSet], max_length: int, reporter: Reporter) -> None:
