@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from xltransfer.cli import bench, doctor, evaluate, export, ls, predict, run
+from xltransfer.cli import bench, data, doctor, evaluate, export, ls, predict, run
 from xltransfer.errors import UserError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("evaluate", help="Score a finished run again.")(evaluate.command)
 app.command("predict", help="Tag or classify text with a finished run.")(predict.command)
 app.command("export", help="Copy a run's model, in Hugging Face format and without the RTN.")(export.command)
 app.command("ls", help="List registered parts; imports none of them.")(ls.command)
+app.add_typer(data.app, name="data", help="Prepare and check corpora.")
 app.command("doctor", help="What this machine can run, and what is missing for the rest.")(doctor.command)
 
 

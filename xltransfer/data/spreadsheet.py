@@ -35,10 +35,12 @@ def spreadsheet_rows(path: Path) -> Iterator[tuple[str, list[Any]]]:
                     yield str(number), row + [""] * (width - len(row))
     except (DataError, MemoryError):
         raise
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # openpyxl raises KeyError, BadZipFile, ValueError, ParseError on a damaged file
+        reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{path}: not a readable spreadsheet ({type(error).__name__}: {error!s:.200}); save it as .xlsx again, or "
-            "as CSV."
+            f"{path}: not a readable spreadsheet ({type(error).__name__}: {reason}); save it as .xlsx again, or as CSV."
         ) from error
 
 
