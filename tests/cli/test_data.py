@@ -143,9 +143,9 @@ def test_training_warns_once_a_kind(capsys: Capture) -> None:
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "warning: data: sentences in two splits of the target: target train and target test 1; first test.txt:1: "
-        "'igtrain B'. 'xlt data check' lists each.",
+        "'igtrain B'. 'xlt data check' shows one of each.",
         "warning: data: source sentences in the target's dev or test set: source en and target test 1; first "
-        "test.txt:4: 'entrain B'. 'xlt data check' lists each.",
+        "test.txt:4: 'entrain B'. 'xlt data check' shows one of each.",
     ]
 
 

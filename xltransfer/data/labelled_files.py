@@ -107,8 +107,10 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Fields]:
     # a carriage return within a line is white space of a text, which the csv module would take for a line end
     lines = (line.replace("\r", " ") + "\n" for _, line in numbered_lines(path))
     # quotation marks are part of the text in tab-separated corpora
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+    quoted = delimiter != "\t"
+    reader = csv.reader(
+        lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
+    )
     first = 1
     try:
         for fields in reader:

@@ -81,7 +81,7 @@ def summary(findings: Iterable[Finding]) -> Iterator[str]:
         alike = list(group)
         places = ", ".join(f"{finding.where} {finding.count}" for finding in alike)
         first = f"; first {alike[0].id}: {alike[0].example!r}" if alike[0].id else ""
-        yield f"data: {KINDS[kind]}: {places}{first}. 'xlt data check' lists each."
+        yield f"data: {KINDS[kind]}: {places}{first}. 'xlt data check' shows one of each."
 
 
 def _firsts(examples: Sequence[Example]) -> dict[str, Example]:
