@@ -23,6 +23,10 @@ class Dataset(ABC):
     def languages(self) -> list[str]:
         """The languages it holds."""
 
+    def spelling(self, language: str) -> str:
+        """The dataset's own spelling of a language that a user names. Raises DataError where there is no such one."""
+        return language
+
     @abstractmethod
     def load(self, task: Task, language: str, split: str) -> list[Example]:
         """All examples of a split (train, dev or test), in a fixed order. Raises DataError."""

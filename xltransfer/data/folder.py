@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xltransfer.data import languages
 from xltransfer.data.dataset import SPLITS, Dataset
 from xltransfer.data.examples import Example, content
 from xltransfer.data.labelled_files import class_of_name, read_labelled
@@ -31,8 +32,9 @@ class Folder(Dataset):
     """`root` holds a folder for each language, at most three levels down.
 
     A language is a folder's name (`ig`), its path (`wikiann/ig`), the code before an underscore (`en` for `en_ewt`),
-    or a treebank's name or code (`maltese` or `mt` for `UD_Maltese-MUDT`). Files whose names hold no split are split
-    by a `data_index.txt` beside the language folder, or else at random by `data_seed`, each text once.
+    a treebank's name or code (`maltese` or `mt` for `UD_Maltese-MUDT`), or another code or name of that language. Files
+    whose names hold no split are split by a `data_index.txt` beside the language folder, or else at random by
+    `data_seed`, each text once.
     """
 
     def __init__(self, root: str | Path, data_seed: int) -> None:
@@ -64,6 +66,9 @@ class Folder(Dataset):
         """The folder of a language. Raises DataError if there is none, or more than one."""
         exact = [f for f in self._folders if language in (f.name, str(f.relative_to(self.root)))]
         matches = exact or [f for f in self._folders if language.lower() in _aliases(f)]
+        if not matches:
+            spellings = languages.matches(language, [str(folder.relative_to(self.root)) for folder in self._folders])
+            matches = [self.root / spelling for spelling in spellings]
         if not matches:
             raise DataError(unknown(f"language in {self.root}", language, self.languages()))
         if len(matches) > 1:

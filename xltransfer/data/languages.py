@@ -1,0 +1,111 @@
+"""The one place where the spellings of a language meet: ISO 639-1 and 639-3 codes, English names, corpora's own.
+
+A dataset keeps its own spelling (`swa`, `sw`, `swh_Latn`, `mt_mudt`, `zh-yue`); a user may type any. What a code means
+is `langcodes`' knowledge; only the codes that corpora invented are listed here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from functools import cache
+
+from xltransfer.errors import DataError
+
+_OWN_CODES = {
+    "als": "gsw",  # Wikipedia's, so WikiAnn's; in ISO 639-3 als is Tosk Albanian
+    "bat-smg": "sgs",
+    "be-x-old": "be-tarask",
+    "cbk-zam": "cbk",
+    "fiu-vro": "vro",
+    "roa-rup": "rup",
+    "simple": "en-simple",
+    "zh-classical": "lzh",
+    "zh-min-nan": "nan",
+    "zh-yue": "yue",
+}
+_MOST_LISTED = 24
+
+
+def resolve(received: str, names: Iterable[str], what: str) -> str:
+    """The one of a dataset's `names` that means the language a user typed.
+
+    `what` names the dataset in messages. Raises DataError if none does, with the nearest, or if several do.
+    """
+    names = list(names)
+    found = matches(received, names)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise DataError(f"{what}: language {received!r} is in it several times: {', '.join(sorted(found))}. Name one.")
+    raise DataError(f"{what}: no language {received!r}; {_listed(names)}{_suggestion(received, names)}")
+
+
+def matches(received: str, names: Iterable[str]) -> list[str]:
+    """The names that mean the language `received`: by spelling, else by tag, by language, by macrolanguage."""
+    names = list(names)
+    same = [name for name in names if name == received] or [n for n in names if n.lower() == received.lower()]
+    if same:
+        return same
+    for level in range(3):
+        wanted = _keys(received)[level]
+        found = [name for name in names if wanted and _keys(name)[level] == wanted]
+        if found:
+            return found
+    return []
+
+
+def english_name(name: str) -> str:
+    """What a language is called in English; of one that langcodes does not know, its code."""
+    from langcodes import Language
+
+    tag, language, _ = _keys(name)
+    return Language.get(language).display_name() if tag and language else name
+
+
+@cache
+def _keys(name: str) -> tuple[str, str, str]:
+    """Tag with script and region, language alone, and macrolanguage alone; empty where the name is no language's."""
+    from langcodes import Language, standardize_tag
+
+    tag = _tag(name)
+    if not tag:
+        return "", "", ""
+    language = Language.get(tag).language or ""
+    macro = standardize_tag(language, macro=True) if language else ""
+    return tag, language, macro.split("-")[0]
+
+
+def _tag(name: str) -> str:
+    from langcodes import find, standardize_tag, tag_is_valid
+    from langcodes.tag_parser import LanguageTagError
+
+    plain = name.rsplit("/", 1)[-1].strip().lower().replace("_", "-").removeprefix("ud-")
+    if plain in _OWN_CODES:
+        return _OWN_CODES[plain]
+    first, _, rest = plain.partition("-")
+    if len(first) in (2, 3) and tag_is_valid(first):
+        try:
+            return standardize_tag(plain)
+        except LanguageTagError:  # what follows is not a script or a region: a treebank's name
+            return f"{standardize_tag(first)}-{rest}"
+    for words in (plain.replace("-", " "), " ".join(plain.split("-")[:-1])):  # UD_Old_French-ALTM: the last is no name
+        try:
+            return find(words).to_tag() if words else ""
+        except LookupError:
+            continue
+    return ""
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) > _MOST_LISTED:
+        return f"it has {len(names)} (xlt data ls -v lists them)."
+    return f"allowed: {', '.join(sorted(names)) or 'none'}."
+
+
+def _suggestion(received: str, names: list[str]) -> str:
+    """The nearest codes and the nearest English names."""
+    spoken = {english_name(name).lower(): name for name in names}
+    near = difflib.get_close_matches(received.lower(), [*names, *spoken], n=2, cutoff=0.6)
+    codes = list(dict.fromkeys(spoken.get(name, name) for name in near))
+    return f" Did you mean {' or '.join(f'{code!r} ({english_name(code)})' for code in codes)}?" if codes else ""
