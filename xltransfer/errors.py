@@ -22,6 +22,10 @@ class DataError(UserError):
     """A data file, or one line of it, cannot be read; the message names the file and the line."""
 
 
+class MissingSplitError(DataError):
+    """A language's data has no such split, or none with labels."""
+
+
 class EncoderError(UserError):
     """An encoder cannot be found, fetched or read, or its architecture is not in the layout table."""
 

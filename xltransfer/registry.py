@@ -243,7 +243,22 @@ TASKS = Registry(
 )
 DATASETS = Registry(
     "dataset",
-    {"synthetic": ("xltransfer.data.synthetic:Synthetic", "generated languages at a chosen distance; any task")},
+    {
+        "synthetic": ("xltransfer.data.synthetic:Synthetic", "generated languages at a chosen distance; any task"),
+        "afrisenti": ("xltransfer.data.hub:afrisenti", "sentiment of tweets in 14 African languages"),
+        "imdb": ("xltransfer.data.hub:imdb", "sentiment of English film reviews"),
+        "marc": ("xltransfer.data.hub:marc", "stars of Amazon reviews in six languages; a copy of your own"),
+        "masakhaner": ("xltransfer.data.hub:masakhaner", "entities in news of ten African languages"),
+        "masakhaner2": ("xltransfer.data.hub:masakhaner2", "entities in news of 20 African languages"),
+        "nusax": ("xltransfer.data.hub:nusax", "sentiment in English, Indonesian and ten languages of Indonesia"),
+        "sib200": ("xltransfer.data.hub:sib200", "topics of the same sentences in about 200 languages"),
+        "sst2": ("xltransfer.data.hub:sst2", "sentiment of English film reviews, phrase by phrase"),
+        "universal_dependencies": (
+            "xltransfer.data.hub:universal_dependencies",
+            "parts of speech, treebank by treebank",
+        ),
+        "wikiann": ("xltransfer.data.hub:wikiann", "entities in Wikipedia, 176 languages"),
+    },
     "xltransfer.data.dataset:Dataset",
 )
 METHODS = Registry(

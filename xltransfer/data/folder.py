@@ -14,7 +14,7 @@ from xltransfer.data.examples import Example, content
 from xltransfer.data.labelled_files import class_of_name, read_labelled
 from xltransfer.data.published_split import published_split
 from xltransfer.data.tagged_files import read_tagged
-from xltransfer.errors import DataError, unknown
+from xltransfer.errors import DataError, MissingSplitError, unknown
 
 if TYPE_CHECKING:
     from xltransfer.tasks.base import Task
@@ -60,7 +60,7 @@ class Folder(Dataset):
             published = published_split(folder, split, examples, task.prepare)
             return self._share(task.prepare(examples), split) if published is None else published
         found = ", ".join(name for name in SPLITS if name in by_split)
-        raise DataError(f"{folder}: language {language!r} has no {split} split; found: {found}.")
+        raise MissingSplitError(f"{folder}: language {language!r} has no {split} split; found: {found}.")
 
     def find(self, language: str) -> Path:
         """The folder of a language. Raises DataError if there is none, or more than one."""
