@@ -36,6 +36,8 @@ class RunConfig:
     task_options: Options = _field({}, "option of the task", metavar="K=V")
     data: str = _field("synthetic", "a registered dataset, or a folder with one folder a language", metavar="NAME|PATH")
     data_options: Options = _field({}, "option of a registered dataset", metavar="K=V")
+    source_data: str | None = _field(None, "another dataset for the sources [that of --data]", metavar="NAME|PATH")
+    source_data_options: Options = _field({}, "option of that dataset", metavar="K=V")
     source: tuple[str, ...] = _field((), "source language; repeat for several [the dataset's own]", metavar="LANG")
     target: str | None = _field(None, "target language [the dataset's own]", metavar="LANG")
     encoder: str = _field("tiny", "a registered encoder, a Hugging Face hub name, or a folder", metavar="NAME|PATH")
@@ -149,6 +151,10 @@ class RunConfig:
         changes: dict[str, Any] = {}
         for kind, registry in _PARTS.items():
             options = getattr(self, f"{kind}_options")
+            if getattr(self, kind) is None:
+                if options:
+                    faults.append(f"{kind}_options: received {options}; name a {kind} too.")
+                continue
             changes[f"{kind}_options"] = _checked_options(registry, getattr(self, kind), options, faults)
         if self.method == "metaxl" and self.target_size is not None and min(self.target_size, self.batch_size) < 2:
             faults.append("metaxl splits each target batch into support and query: target_size and batch_size "
@@ -159,7 +165,8 @@ class RunConfig:
         return dataclasses.replace(self, **changes)
 
 
-_PARTS: dict[str, Registry] = {"task": TASKS, "data": DATASETS, "method": METHODS, "rtn": RTNS, "backend": BACKENDS}
+_PARTS: dict[str, Registry] = {"task": TASKS, "data": DATASETS, "source_data": DATASETS, "method": METHODS,
+                               "rtn": RTNS, "backend": BACKENDS}  # fmt: skip
 
 
 INNER = "inner."

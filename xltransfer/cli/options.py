@@ -13,7 +13,8 @@ import typer
 from xltransfer.config import RunConfig, read_yaml
 from xltransfer.errors import ConfigError
 
-_OPTION_NAMES = {"task_options": "task-opt", "data_options": "data-opt", "method_options": "method-opt",
+_OPTION_NAMES = {"task_options": "task-opt", "data_options": "data-opt",
+                 "source_data_options": "source-data-opt", "method_options": "method-opt",
                  "rtn_options": "rtn-opt", "backend_options": "backend-opt"}  # fmt: skip
 
 
@@ -36,9 +37,11 @@ def takes_config(command: Callable[..., None]) -> Callable[..., None]:
 
 def merged_config(given: dict[str, Any], config_file: Path | None) -> RunConfig:
     """The configuration file's values, overridden by those given. Raises ConfigError."""
+    options = {name: pairs(_OPTION_NAMES[name], value) for name, value in given.items() if name in _OPTION_NAMES}
+    given = {**given, **options}
     raw = read_yaml(config_file) if config_file else {}
     for name, value in given.items():
-        raw[name] = {**raw.get(name, {}), **_pairs(name, value)} if name in _OPTION_NAMES else value
+        raw[name] = {**raw.get(name, {}), **value} if name in options else value
     return RunConfig.from_mapping(raw)
 
 
@@ -58,10 +61,9 @@ def _shown(default: Any) -> str:
     return f" [{value}]"
 
 
-def _pairs(name: str, values: list[str]) -> dict[str, str]:
-    faults = [
-        f"--{_OPTION_NAMES[name]}: received {value!r}; allowed: NAME=VALUE." for value in values if "=" not in value
-    ]
+def pairs(option: str, values: list[str]) -> dict[str, str]:
+    """`NAME=VALUE` strings of a repeated option as a mapping. Raises ConfigError."""
+    faults = [f"--{option}: received {value!r}; allowed: NAME=VALUE." for value in values if "=" not in value]
     if faults:
         raise ConfigError(faults)
     return dict(value.split("=", 1) for value in values)

@@ -68,14 +68,15 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     set_fp32_products(config.precision)
     task: Task = TASKS.load(config.task)(**config.task_options)
     dataset = open_dataset(config)
-    config = _with_languages(config, dataset)
+    sources = dataset if config.source_data is None else open_dataset(_of_sources(config))
+    config = _with_languages(config, sources, dataset)
     encoder = open_encoder(config.encoder)
     config = dataclasses.replace(config, lr=config.lr or encoder.default_lr)
     encoder.check(config.layer, config.max_length)
 
     reporter.stage(f"reading {config.data}: {', '.join(config.source)} to {config.target}")
     assert config.target is not None
-    pools = [dataset.load(task, language, "train") for language in config.source]
+    pools = [sources.load(task, language, "train") for language in config.source]
     target_pool, dev, test = (dataset.load(task, config.target, split) for split in ("train", "dev", "test"))
     labels = _labels(task, pools, target_pool, reporter)
     samples = [
@@ -121,14 +122,23 @@ def open_dataset(config: RunConfig) -> Dataset:
     return Folder(Path(config.data), config.data_seed)
 
 
-def _with_languages(config: RunConfig, dataset: Dataset) -> RunConfig:
-    source, target = config.source or dataset.default_source, config.target or dataset.default_target
-    missing = [f"{what}: none given; pass --{what} LANG; {config.data} holds: {', '.join(dataset.languages())}."
-               for what, value in (("source", source), ("target", target)) if not value]  # fmt: skip
-    if target in source:
-        missing.append(f"target: {target!r} is also a source; name two different languages.")
-    if missing:
+def _of_sources(config: RunConfig) -> RunConfig:
+    """The configuration with the sources' dataset as its data."""
+    assert config.source_data is not None
+    return dataclasses.replace(config, data=config.source_data, data_options=config.source_data_options)
+
+
+def _with_languages(config: RunConfig, sources: Dataset, dataset: Dataset) -> RunConfig:
+    """Languages as their datasets spell them, so that a run's folder and configuration name them one way."""
+    source, target = config.source or sources.default_source, config.target or dataset.default_target
+    missing = [f"{what}: none given; pass --{what} LANG; {data} holds: {', '.join(held.languages())}."
+               for what, value, data, held in (("source", source, config.source_data or config.data, sources),
+                                               ("target", target, config.data, dataset)) if not value]  # fmt: skip
+    if missing or target is None:
         raise ConfigError(missing)
+    source, target = tuple(sources.spelling(language) for language in source), dataset.spelling(target)
+    if target in source:
+        raise ConfigError([f"target: {target!r} is also a source; name two different languages."])
     return dataclasses.replace(config, source=source, target=target)
 
 
