@@ -1,160 +1,179 @@
-"""`xlt data prepare` and `xlt data check`, and what training says of its data."""
+"""`xlt data ls`, `xlt data show`, named corpora without a network, and a source from another dataset."""
 
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import datasets
 import pytest
+from huggingface_hub import constants
 
-from tests.conftest import shared
+from tests import mirrors
 from xltransfer.cli.main import status_of
+from xltransfer.data.corpora import CONVERTED, CORPORA
+from xltransfer.encoders.loading import open_encoder
 
 Capture = pytest.CaptureFixture[str]
-TEXTS = {"product_pos.txt": "good\nfine\nnice\n", "product_neg.txt": "bad\npoor\nfine\n"}
-INDEX = "\n".join(
-    f"# tir {split} index and file\n{numbers}\n['product_pos.txt', 'product_neg.txt']\n"
-    for split, numbers in {"train": "[0, 0]", "dev": "[1, 1]", "test": "[2, 2]"}.items()
-)
+SHORT = ["--quiet", "--json", "--epochs", "1", "--source-size", "4", "--target-size", "4", "--batch-size", "4"]
 
 
 @pytest.fixture(autouse=True)
-def sentiraama(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A corpus as its authors give it, in the current folder."""
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "arrow"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.chdir(tmp_path)
-    Path("theirs").mkdir()
-    for name, text in TEXTS.items():
-        Path("theirs", name).write_text(text)
-    Path("index.txt").write_text(INDEX)
 
 
-PREPARE = ["data", "prepare", "sentiraama", "--source", "theirs", "--index", "index.txt", "--output", "data/te"]
+def test_ls_says_what_each_corpus_is_and_where_it_comes_from(capsys: Capture) -> None:
+    assert status_of(["data", "ls"]) == 0
+    printed = capsys.readouterr().out
+    for row in CORPORA.values():
+        assert f"{row.name}  ({', '.join(row.tasks)})" in printed
+        assert row.licence in printed
+        assert row.size in printed
+    assert "176: ace af als am an ang ...\n" in printed
+    assert "xmf" not in printed
+    assert status_of(["data", "ls", "-v"]) == 0
+    verbose = capsys.readouterr().out
+    assert " xmf " in verbose
+    assert f"hf download masakhane/masakhaner --repo-type dataset --revision {CONVERTED} --local-dir DIR" in verbose
+    assert status_of(["data", "ls", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["wikiann"]["languages"] == list(CORPORA["wikiann"].languages)
 
 
-def test_prepared_files_are_reported_and_usable(capsys: Capture) -> None:
-    assert status_of(PREPARE) == 0
-    out = capsys.readouterr().out
-    assert "dev: 2 texts of 2 entries (1 negative, 1 positive)\n" in out
-    assert "dev and test share 1 texts, 0 of them as the same row, 1 with different labels: product_neg.txt:3\n" in out
-    assert out.endswith("written to data/te; use it with --data data --target te\n")
-    assert Path("data/te/train.tsv").read_text() == "text\tlabel\ngood\tpositive\nbad\tnegative\n"
-    assert status_of(["data", "check", "--task", "sentiment", "--data", "data", "--target", "te"]) == 0
-    assert "target dev and target test: 1 sentences in two splits" in capsys.readouterr().out
+def test_show_counts_labels_lengths_and_subwords_of_every_split(tmp_path: Path, capsys: Capture) -> None:
+    mirror = mirrors.wikiann(tmp_path / "mirror")
+    command = ["data", "show", "wikiann", "--target", "Quechua", "--data-opt", f"mirror={mirror}"]
+    assert status_of([*command, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert list(shown) == ["train", "dev", "test"]
+    train = shown["train"]
+    assert train["examples"] == 7
+    assert train["labels"] == {"O": 14, "B-PER": 2, **dict.fromkeys(mirrors.NER[2:7], 1)}
+    assert (train["mean_length"], train["median_length"], train["longest"]) == (3, 3, 3)
+    assert status_of(command) == 0
+    table = capsys.readouterr().out
+    assert "wikiann, qu: ner; subwords of tiny" in table
+    assert "subwords a word" in table
 
 
-def test_prepare_prints_json_or_nothing(capsys: Capture) -> None:
-    assert status_of([*PREPARE, "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert (report["corpus"], report["output"]) == ("sentiraama", "data/te")
-    assert report["splits"][0]["labels"] == {"negative": 1, "positive": 1}
-    assert report["overlaps"][2]["ids"] == ["product_neg.txt:3"]
-    assert status_of([*PREPARE[:-1], "quiet/te", "--quiet"]) == 0
-    assert capsys.readouterr().out == ""
+def test_show_reads_folders_and_counts_subwords_the_encoder_does_not_know(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "data" / "ig").mkdir(parents=True)
+    (tmp_path / "data" / "ig" / "train.txt").write_text("fi O\n\u4e00 B-PER\n\n")
+    assert status_of(["data", "show", str(tmp_path / "data"), "--target", "ibo", "--json"]) == 0
+    train = json.loads(capsys.readouterr().out)["train"]
+    assert train["labels"] == {"O": 1, "B-PER": 1}
+    tokenizer = open_encoder("tiny").tokenizer
+    known, unknown = (tokenizer(word, add_special_tokens=False)["input_ids"] for word in ("fi", "\u4e00"))
+    assert tokenizer.unk_token_id not in known
+    assert unknown.count(tokenizer.unk_token_id) == 1
+    assert train["subwords_per_word"] == len(known + unknown) / 2
+    assert train["unknown_subwords"] == 1 / len(known + unknown)
 
 
-def test_prepare_persian_says_what_is_odd(capsys: Capture) -> None:
-    source = shared("data/sentiment")
-    arguments = ["--source", str(source / "fa/sentipers.xlsx"), "--index", str(source / "data_index.txt")]
-    assert status_of(["data", "prepare", "sentipers", *arguments, "--output", "fa"]) == 0
-    out = capsys.readouterr().out
-    for line in ("test: 992 texts of 1000 entries (497 negative, 495 positive)", "  8 entries are None",
-                 "  20 repeat an earlier text, 18 of them the same row: ", "dev and test share 36 texts"):  # fmt: skip
-        assert line in out
+def test_show_takes_a_topic_corpus_as_it_is(tmp_path: Path, capsys: Capture) -> None:
+    mirror = mirrors.sib200(tmp_path / "mirror")
+    assert status_of(["data", "show", "sib200", "--target", "sw", "--data-opt", f"mirror={mirror}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["dev"]["labels"] == {"travel": 1, "health": 1}
 
 
-@pytest.mark.parametrize(
-    "change, expected",
-    [
-        ({"sentiraama": "sentirama"}, ["'sentirama'", "Did you mean 'sentiraama'"]),
-        ({"theirs": "nowhere"}, ["needs product_neg.txt, product_pos.txt", "received nowhere"]),
-        ({"index.txt": "nowhere.txt"}, ["nowhere.txt: cannot be read"]),
-        ({"data/te": "theirs"}, ["'theirs' exists"]),
-        ({"sentiraama": "sentipers"}, ["no section '# fa train index'"]),
-    ],
-)
-def test_faults_of_prepare(capsys: Capture, change: dict[str, str], expected: list[str]) -> None:
-    assert status_of([change.get(argument, argument) for argument in PREPARE]) == 2
-    captured = capsys.readouterr()
-    assert len(captured.err.splitlines()) == 1
-    for text in expected:
-        assert text in captured.err
-    assert sorted(path.name for path in Path().iterdir()) == ["index.txt", "theirs"]
-
-
-def corpus(**changed: str) -> None:
-    """Languages en and ig in the folder `ner`, a file a split; `ig_dev="..."` changes one."""
-    for language in ("en", "ig"):
-        Path("ner", language).mkdir(parents=True)
-        for split in ("train", "dev", "test"):
-            word = f"{language}{split}"
-            text = f"{word} O\nB B-PER\n\n{word} B-PER\nc I-PER\n\n"
-            Path("ner", language, f"{split}.txt").write_text(changed.get(f"{language}_{split}", text))
-
-
-CHECK = ["data", "check", "--data", "ner", "--source", "en", "--target", "ig"]
-
-
-def test_check_of_good_data(capsys: Capture) -> None:
-    corpus()
-    assert status_of(CHECK) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "source en: 2 sentences", "target train: 2 sentences", "target dev: 2 sentences", "target test: 2 sentences",
-        "nothing odd found"]  # fmt: skip
-    assert status_of([*CHECK, "--quiet"]) == 0
-    assert capsys.readouterr().out == ""
-
-
-def test_check_finds_leaks_and_broken_tags(capsys: Capture) -> None:
-    corpus(ig_test="a O\nb I-PER\n\nentrain O\nB O\n", ig_dev="x B-PER\n\nx O\n")
-    assert status_of([*CHECK, "--json"]) == 0
+def test_a_run_on_a_named_corpus_names_languages_as_the_corpus_does(tmp_path: Path, capsys: Capture) -> None:
+    mirror = mirrors.wikiann(tmp_path / "mirror")
+    run = ["run", *SHORT, "--data", "wikiann", "--data-opt", f"mirror={mirror}", "--source", "English"]
+    assert status_of([*run, "--target", "que"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["sizes"] == {"source en": 2, "target train": 2, "target dev": 2, "target test": 2}
-    assert [(f["kind"], f["where"], f["id"]) for f in result["findings"]] == [
-        ("not-bio", "target test", "test.txt:1"),
-        ("duplicates", "target dev", "dev.txt:3"),
-        ("source-in-target", "source en and target test", "test.txt:4"),
-    ]
+    assert (result["meta"]["source"], result["meta"]["target"]) == (["en"], "qu")
+    assert Path(result["run_dir"]) == Path("runs/ner-en-qu-metaxl-seed11")
+    assert status_of([*run, "--target", "eng"]) == 2
+    assert "'en' is also a source" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "arguments, expected",
-    [
-        (["--data", "ner"], "target: none given; pass --target LANG; it holds: en, ig"),
-        (["--data", "nowhere", "--target", "ig"], "'nowhere' is neither a registered dataset nor a folder"),
-        (["--data", "ner", "--target", "yo"], "'yo'"),
-        (["--data", "ner", "--target", "ig", "--task", "nre"], "'nre'"),
-        (["--target", "ig"], "--data"),
-    ],
-)
-def test_faults_of_check(capsys: Capture, arguments: list[str], expected: str) -> None:
-    corpus()
-    assert status_of(["data", "check", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert expected in captured.err
-    assert captured.out == ""
+def test_the_sources_may_come_from_another_dataset(tmp_path: Path, capsys: Capture) -> None:
+    """English MARC or SST-2 beside a target in a folder of the user's."""
+    for split in ("train", "dev", "test"):
+        (tmp_path / "data" / "te").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / "te" / f"{split}.tsv").write_text("text\tlabel\nfi\t1\nga\t0\ngo\t1\nbu\t0\n")
+    marc = mirrors.marc_json(tmp_path / "marc")
+    run = ["run", *SHORT, "--task", "sentiment", "--data", "data", "--source", "en", "--target", "te"]
+    assert status_of([*run, "--source-data", "marc", "--source-data-opt", f"mirror={marc}"]) == 0
+    saved = Path(json.loads(capsys.readouterr().out)["run_dir"])
+    assert status_of(["evaluate", str(saved)]) == 0
+    assert f"source_data: marc\nsource_data_options:\n  mirror: {marc}\n" in (saved / "config.yaml").read_text()
+    capsys.readouterr()
+    assert status_of([*run, "--source-data-opt", "mirror=x"]) == 2
+    assert "name a source_data too" in capsys.readouterr().err
+    assert status_of([*run, "--source-data", "marc", "--source-data-opt", "miror=x"]) == 2
+    assert "Did you mean 'mirror'?" in capsys.readouterr().err
 
 
-RUN = ["run", "--quiet", "--epochs", "1", "--batch-size", "2", "--source-size", "2", "--target-size", "2"]
+@pytest.mark.parametrize("name", sorted(set(CORPORA) - {"marc"}))
+def test_offline_the_error_names_corpus_route_and_cache(name: str, tmp_path: Path, capsys: Capture) -> None:
+    language = CORPORA[name].languages[0] if CORPORA[name].languages else "sw"
+    assert status_of(["data", "show", name, "--target", language]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"data {name}: {CORPORA[name].repository} could not be fetched" in line
+    assert f"hf download {CORPORA[name].repository} --repo-type dataset" in line
+    assert ("--revision refs/convert/parquet" in line) == (CORPORA[name].revision == CONVERTED)
+    assert "--local-dir DIR" in line
+    assert "--data-opt mirror=DIR" in line
+    assert str(tmp_path / "hub") in line
 
 
-def test_training_warns_once_a_kind(capsys: Capture) -> None:
-    corpus(ig_test="igtrain O\nB B-PER\n\nentrain O\nB O\n")
-    assert status_of([*RUN, "--data", "ner", "--source", "en", "--target", "ig"]) == 0
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [
-        "warning: data: sentences in two splits of the target: target train and target test 1; first test.txt:1: "
-        "'igtrain B'. 'xlt data check' shows one of each.",
-        "warning: data: source sentences in the target's dev or test set: source en and target test 1; first "
-        "test.txt:4: 'entrain B'. 'xlt data check' shows one of each.",
-    ]
+LOOK = """
+import time
+from xltransfer.data import hub_files
+from xltransfer.data.corpora import CORPORA
+from xltransfer.errors import DataError
+
+started = time.monotonic()
+try:
+    hub_files.locate(CORPORA["wikiann"], None, "qu")
+except DataError as error:
+    print(time.monotonic() - started, error)
+"""
 
 
-def test_training_needs_a_sentence_in_every_set(capsys: Capture) -> None:
-    for language in ("en", "ig"):
-        Path("texts", language).mkdir(parents=True)
-        for split in ("train", "dev", "test"):
-            Path("texts", language, f"{split}.tsv").write_text(f"text\tstars\ngood {split}\t5\nbad {split}\t1\n")
-    Path("texts/ig/dev.tsv").write_text("text\tstars\nso so\t3\n")
-    assert status_of([*RUN, "--task", "sentiment", "--data", "texts", "--source", "en", "--target", "ig"]) == 2
-    assert "data: no sentence with a label of the task in: target dev; give at least one." in capsys.readouterr().err
-    assert not Path("runs").exists()
+def started(arguments: list[str], hub: str, home: Path) -> subprocess.Popen[str]:
+    """A process that looks for the hub at another address, with nothing cached."""
+    environment = {
+        **os.environ,
+        "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "0",
+        "HF_ENDPOINT": hub,
+        "OMP_NUM_THREADS": "1",
+    }
+    environment.pop("HF_HUB_CACHE", None)
+    return subprocess.Popen(
+        [sys.executable, "-c", *arguments], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_an_unreachable_hub_ends_a_run_within_ten_seconds_in_one_line(tmp_path: Path) -> None:
+    run = ["run", "--data", "wikiann", "--source", "en", "--target", "qu", "--quiet", "--output", str(tmp_path / "run")]
+    begin = time.monotonic()
+    process = started(["from xltransfer.cli.main import main; main()", *run], "http://127.0.0.1:9", tmp_path / "home")
+    _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - begin < 10
+    assert process.returncode == 2
+    (line,) = errors.splitlines()
+    assert line.startswith("xlt: error: data wikiann: unimelb-nlp/wikiann could not be fetched")
+    assert str(tmp_path / "home" / "hub") in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_hub_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        process = started([LOOK], f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path / "home")
+        printed, errors = process.communicate(timeout=60)
+    seconds, _, message = printed.partition(" ")
+    assert float(seconds) < 5, errors
+    assert "could not be fetched" in message
