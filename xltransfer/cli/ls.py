@@ -11,18 +11,24 @@ import typer
 
 from xltransfer.errors import ConfigError, RegistryError, unknown
 from xltransfer.options import describe, options_of
+from xltransfer.recipes.catalogue import recipes
 from xltransfer.registry import BACKENDS, REGISTRIES, RTNS, Entry, Registry, load_plugin
+
+_KINDS = sorted([*REGISTRIES, "recipes"])
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=", ".join(sorted(REGISTRIES)))] = "",
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=", ".join(_KINDS))] = "",
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="options too; imports the parts")] = False,
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Python file that registers parts")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON array")] = False,
 ) -> None:
     """List."""
+    if kind == "recipes":
+        _print_recipes(verbose, as_json)
+        return
     if kind not in REGISTRIES:
-        raise ConfigError([unknown("kind", kind, REGISTRIES)])
+        raise ConfigError([unknown("kind", kind, _KINDS)])
     for path in plugin or []:
         load_plugin(path.resolve())
     registry = REGISTRIES[kind]
@@ -38,6 +44,18 @@ def command(
         print(f"{entry.name:<{width}}  {entry.summary}{origin}".rstrip())
         for line in _details(registry, entry) if verbose else _warnings(registry, entry):
             print(f"{'':<{width}}    {line}")
+
+
+def _print_recipes(verbose: bool, as_json: bool) -> None:
+    found = recipes().values()
+    if as_json:
+        print(json.dumps([{"name": recipe.name, **recipe.values} for recipe in found]))
+        return
+    width = max(len(recipe.name) for recipe in found)
+    for recipe in found:
+        print(f"{recipe.name:<{width}}  {recipe.summary()}")
+        for name, value in {**recipe.needs, **recipe.values}.items() if verbose else ():
+            print(f"{'':<{width}}    {name}: {value}")
 
 
 def _warnings(registry: Registry, entry: Entry) -> list[str]:

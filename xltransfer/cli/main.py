@@ -27,8 +27,7 @@ app.command("evaluate", help="Score a finished run again.")(evaluate.command)
 app.command("predict", help="Tag or classify text with a finished run.")(predict.command)
 app.command("export", help="Copy a run's model, in Hugging Face format and without the RTN.")(export.command)
 app.add_typer(data.app, name="data", help="List named corpora, and look into data before training on them.")
-app.command("ls", help="List registered parts; imports none of them.")(ls.command)
-app.add_typer(data.app, name="data", help="Prepare and check corpora.")
+app.command("ls", help="List registered parts and recipes; imports none of them.")(ls.command)
 app.command("doctor", help="What this machine can run, and what is missing for the rest.")(doctor.command)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from xltransfer.config import RunConfig, read_yaml
 from xltransfer.errors import ConfigError
+from xltransfer.recipes.catalogue import find
 
 _OPTION_NAMES = {"task_options": "task-opt", "data_options": "data-opt",
                  "source_data_options": "source-data-opt", "method_options": "method-opt",
@@ -35,10 +36,14 @@ def takes_config(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def merged_config(given: dict[str, Any], config_file: Path | None) -> RunConfig:
-    """The configuration file's values, overridden by those given. Raises ConfigError."""
+def merged_config(given: dict[str, Any], config_file: Path | None, recipe: str | None = None) -> RunConfig:
+    """The values of a configuration file or a recipe, overridden by those given. Raises ConfigError."""
+    if config_file and recipe:
+        raise ConfigError([f"--config {str(config_file)!r} and --recipe {recipe!r}: give one of them."])
     options = {name: pairs(_OPTION_NAMES[name], value) for name, value in given.items() if name in _OPTION_NAMES}
     given = {**given, **options}
+    if recipe:
+        return RunConfig.from_mapping(find(recipe).with_options(given))
     raw = read_yaml(config_file) if config_file else {}
     for name, value in given.items():
         raw[name] = {**raw.get(name, {}), **value} if name in options else value

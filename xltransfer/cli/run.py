@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 def command(
     given: dict[str, Any],
     config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="YAML of such options")] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", metavar="NAME", help="a published experiment")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
 ) -> None:
     """Train."""
-    merged = merged_config(given, config).validated()
+    merged = merged_config(given, config, recipe).validated()
 
     from xltransfer.training.progress import ConsoleReporter, Reporter, WarningReporter
     from xltransfer.training.run import run
