@@ -9,8 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import datasets
 import pytest
 
+from tests import mirrors
 from tests.conftest import SHARED, shared
 from xltransfer.cli.main import status_of
 
@@ -68,6 +70,18 @@ def test_real_data_commands_run(command: list[str], tmp_path: Path) -> None:
     shared("encoders/xlmr-mini")
     found = [argument.replace("../shared", str(SHARED)) for argument in command[1:]]
     assert status_of([*found, *LESS, "--output", str(tmp_path / "run")]) == 0
+
+
+def test_corpora_and_recipes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As printed, but with a mirror in the hub's place and the embedded encoder in XLM-R's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "arrow"))
+    mirror = ["--data-opt", f"mirror={mirrors.wikiann(tmp_path / 'mirror', ('en', 'es', 'qu'))}"]
+    cut = ["--quiet", "--source-size", "4", "--target-size", "4", "--batch-size", "4", "--epochs", "1"]
+    for command in commands("Named corpora, and the paper's experiments"):
+        more = [*mirror, *cut] if command[1] == "run" else mirror if command[2] == "show" else []
+        more += ["--encoder", "tiny", "--layer", "2", "--max-length", "32"] if "--recipe" in command else []
+        assert status_of([*command[1:], *more]) == 0, command
 
 
 def test_bench_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
