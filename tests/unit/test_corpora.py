@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 
 from tests import mirrors
+from xltransfer.data import hub_files
 from xltransfer.data.corpora import CORPORA
 from xltransfer.data.examples import LabelledText, TaggedSentence
 from xltransfer.data.hub import NamedCorpus
@@ -152,6 +156,68 @@ def test_the_hub_s_own_cache_is_enough(own_cache: Path) -> None:
         corpus("wikiann").load(NER(), "gn", "train")
 
 
+class Hub:
+    """The client's calls, answered from folders: what a repository holds, and what was fetched of it."""
+
+    def __init__(self, repository: Path, snapshot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.repository, self.snapshot = repository, snapshot
+        self.fetched: list[str] = []
+        monkeypatch.setattr(hub_files, "_probe", lambda: None)
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", self.snapshot_download)
+        monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_tree", self.tree)
+
+    def snapshot_download(
+        self, repository: str, *, allow_patterns: list[str] | None, local_files_only: bool, **where: str
+    ) -> str:
+        assert where["repo_type"] == "dataset"
+        if local_files_only:
+            if not self.snapshot.is_dir():
+                raise FileNotFoundError
+            return str(self.snapshot)
+        files = [str(path.relative_to(self.repository)) for path in self.repository.rglob("*") if path.is_file()]
+        for name in (file for file in files if any(fnmatch(file, pattern) for pattern in allow_patterns or [])):
+            self.fetched.append(name)
+            (self.snapshot / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self.repository / name, self.snapshot / name)
+        return str(self.snapshot)
+
+    def tree(self, *arguments: str, **where: str) -> list[huggingface_hub.hf_api.RepoFolder]:
+        folders = [path.name for path in self.repository.iterdir() if path.is_dir()]
+        return [huggingface_hub.hf_api.RepoFolder(path=name, oid="x") for name in folders]  # type: ignore[no-untyped-call]
+
+
+def test_of_a_repository_a_language_s_files_are_fetched_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(mirrors.wikiann(tmp_path / "hub"), tmp_path / "snapshot", monkeypatch)
+    assert len(corpus("wikiann").load(NER(), "quechua", "test")) == 7
+    assert set(hub.fetched) == {"README.md", *(f"qu/{name}-00000-of-00001.parquet" for name in mirrors.HUB_SPLITS)}
+    hub.fetched.clear()
+    corpus("wikiann").load(NER(), "qu", "train")
+    assert hub.fetched == []
+    corpus("wikiann").load(NER(), "en", "train")
+    assert len(hub.fetched) == 4
+
+
+def test_files_that_a_readme_names_elsewhere_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, features = mirrors.tagged("x", 2, mirrors.UPOS, "upos")
+    mirrors.write_parquet(tmp_path / "hub" / "parquet" / "mt-train.parquet", rows, features)
+    entry = "- config_name: mt_mudt\n  data_files:\n  - split: train\n    path: /parquet/mt-train.parquet\n"
+    (tmp_path / "hub" / "README.md").write_text(f"---\nconfigs:\n{entry}---\n")
+    Hub(tmp_path / "hub", tmp_path / "snapshot", monkeypatch)
+    assert len(corpus("universal_dependencies").load(POS(), "Maltese", "train")) == 2
+
+
+def test_a_language_is_looked_for_on_the_hub_though_the_cache_holds_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(mirrors.sib200(tmp_path / "hub"), tmp_path / "snapshot", monkeypatch)
+    for language, spelling in (("sw", "swh_Latn"), ("ar", "arb_Arab")):
+        examples = corpus("sib200").load(Sentiment(labels="all"), language, "test")
+        assert examples[0].id == f"{spelling}.test:0"
+    assert len(hub.fetched) == 6
+
+
 def test_only_parquet_and_json_lines_are_read(tmp_path: Path) -> None:
     """A dataset script in a mirror is not even looked at."""
     (tmp_path / "qu").mkdir()
@@ -177,6 +243,9 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     mirrors.write_parquet(tmp_path / "nameless" / "mt_mudt" / "train.parquet", rows)
     with pytest.raises(DataError, match="label 3 has no name"):
         corpus("universal_dependencies", tmp_path / "nameless").load(POS(), "mt_mudt", "train")
+    mirrors.write_parquet(tmp_path / "stars" / "en" / "train.parquet", [{"text": "a", "label": 5}])
+    with pytest.raises(DataError, match="label is 5; allowed: 0 to 4"):
+        corpus("marc", tmp_path / "stars").load(Sentiment(), "en", "train")
 
 
 def test_a_plugin_s_task_of_the_same_kind_is_served(tmp_path: Path) -> None:

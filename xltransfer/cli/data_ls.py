@@ -35,7 +35,7 @@ def _details(row: Corpus, verbose: bool) -> dict[str, str]:
     if verbose:
         revision = "" if row.revision == "main" else f" --revision {row.revision}"
         fetch = f"hf download {row.repository} --repo-type dataset{revision} --local-dir DIR"
-        details["copy"] = row.withdrawn or f"{fetch}, then --data-opt mirror=DIR"
+        details["copy"] = f"it {row.withdrawn}" if row.withdrawn else f"{fetch}, then --data-opt mirror=DIR"
     return details
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CONVERTED = "refs/convert/parquet"
+MIRROR = "--data-opt mirror=DIR (--source-data-opt for a corpus named by --source-data)"
 _BIO = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 _BIO_DATE = (*_BIO, "B-DATE", "I-DATE")
 
@@ -104,13 +105,13 @@ _ROWS = (
         licence="Amazon's own, for research",
         size="200,000/5,000/5,000 reviews a language",
         citation="Keung et al. 2020",
-        source="a copy of your own",
+        source="Multilingual Amazon Reviews Corpus, one to five stars",
         languages=("de", "en", "es", "fr", "ja", "zh"),
         also=("all_languages", "data"),
         withdrawn="was withdrawn by its owner in 2023 and is no longer on the hub. Pass a copy of your own with "
-                  "--data-opt mirror=DIR: the published JSON lines (DIR/json/train/dataset_en_train.json) or a parquet "
-                  "mirror (DIR/en/train-00000-of-00001.parquet). Open English sentiment to take as the source "
-                  "instead: --source-data sst2, or imdb.",
+                  f"{MIRROR}: the published JSON lines (DIR/json/train/dataset_en_train.json) or a parquet mirror "
+                  "(DIR/en/train-00000-of-00001.parquet). Open English sentiment to take as the source instead: "
+                  "--source-data sst2, or imdb.",
     ),
     Corpus(
         "sst2", ("sentiment",), "stanfordnlp/sst2", (Columns("sentence", "label"),),

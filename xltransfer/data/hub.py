@@ -16,6 +16,8 @@ from xltransfer.registry import TASKS
 if TYPE_CHECKING:
     from xltransfer.tasks.base import Task
 
+_MOST_STARS = 5
+
 
 class NamedCorpus(Dataset):
     """A row of the table of corpora. An example's id is `LANGUAGE.SPLIT:ROW`, rows counted from 0 as the hub does."""
@@ -35,8 +37,8 @@ class NamedCorpus(Dataset):
 
     def spelling(self, language: str) -> str:
         """See `Dataset.spelling`."""
-        if not self.corpus.languages and self._has(language):  # spares a look at the repository's list
-            return language
+        if not self.corpus.languages and hub_files.held(self.corpus, self.mirror, language):
+            return language  # spares a look at the repository's list
         return resolve(language, self.languages(), f"data {self.corpus.name}")
 
     def load(self, task: Task, language: str, split: str) -> list[Example]:
@@ -51,9 +53,6 @@ class NamedCorpus(Dataset):
             )
         table = hub_files.read(self.corpus, files[split])
         return task.prepare(self._examples(task, table, language, split))
-
-    def _has(self, language: str) -> bool:
-        return self.mirror is not None and (self.mirror / language).is_dir()
 
     def _check_task(self, task: Task) -> None:
         """A built-in task that the corpus has no labels for, or a plugin's of the other kind, is refused."""
@@ -96,7 +95,13 @@ class NamedCorpus(Dataset):
 
     def _name(self, id: str, label: Any, columns: Columns, names: tuple[str, ...]) -> str:
         if columns.scale == "stars":
-            return str(int(label) + columns.first)
+            stars = int(label) + columns.first
+            if not 1 <= stars <= _MOST_STARS:
+                raise DataError(
+                    f"data {self.corpus.name}: {id}: {columns.label} is {label}; allowed: {1 - columns.first} to "
+                    f"{_MOST_STARS - columns.first} in a file with that column."
+                )
+            return str(stars)
         if isinstance(label, str):
             return label
         if label is None or label == -1:

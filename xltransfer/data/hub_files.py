@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from xltransfer.data.corpora import Corpus
+from xltransfer.data.corpora import MIRROR, Corpus
 from xltransfer.errors import DataError
 
 _SPLITS = {"train": ("train",), "dev": ("validation", "dev", "valid", "val"), "test": ("test",)}
@@ -44,14 +44,28 @@ def locate(corpus: Corpus, mirror: Path | None, language: str) -> Files:
     return files
 
 
-def names(corpus: Corpus, mirror: Path | None) -> list[str]:
-    """The configurations that a mirror, the cache or the hub has. Raises DataError."""
+def held(corpus: Corpus, mirror: Path | None, language: str) -> bool:
+    """Whether a mirror, or the cache where there is none, has files under a configuration's very name."""
     folder = mirror or _cached(corpus)
-    if folder is not None and folder.is_dir() and (found := _names_in(folder)):
-        return found
+    return folder is not None and folder.is_dir() and bool(_files(corpus, folder, language))
+
+
+def names(corpus: Corpus, mirror: Path | None) -> list[str]:
+    """The configurations that a mirror or the repository has. Raises DataError."""
     if mirror is not None:
-        raise DataError(f"data {corpus.name}: {str(mirror)!r} holds no folder of a language.")
-    return _names_on_hub(corpus)
+        found = _names_in(mirror) if mirror.is_dir() else []
+        if not found:
+            raise DataError(f"data {corpus.name}: {str(mirror)!r} holds no folder of a language.")
+        return found
+    cached = _cached(corpus)
+    if cached and (listed := _listed_names(cached)):
+        return listed
+    try:
+        return _names_on_hub(corpus)
+    except DataError:
+        if cached and (found := _names_in(cached)):  # some of them, which is better than none
+            return found
+        raise
 
 
 def read(corpus: Corpus, files: list[Path]) -> Any:
@@ -128,8 +142,12 @@ def _by_name(folder: Path, place: str) -> Files:
 
 
 def _names_in(folder: Path) -> list[str]:
-    listed = [str(entry["config_name"]) for entry in _configs(folder) if "config_name" in entry]
-    return listed or sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
+    folders = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
+    return _listed_names(folder) or folders
+
+
+def _listed_names(folder: Path) -> list[str]:
+    return [str(entry["config_name"]) for entry in _configs(folder) if "config_name" in entry]
 
 
 def _folder(corpus: Corpus, language: str) -> str:
@@ -160,7 +178,7 @@ def _names_on_hub(corpus: Corpus) -> list[str]:
     try:
         _probe()
         card = _snapshot(corpus, ["README.md"])
-        if found := [str(entry["config_name"]) for entry in _configs(card) if "config_name" in entry]:
+        if found := _listed_names(card):
             return found
         tree = huggingface_hub.HfApi().list_repo_tree(corpus.repository, repo_type="dataset", revision=corpus.revision)
         return sorted(entry.path for entry in tree if isinstance(entry, huggingface_hub.hf_api.RepoFolder))
@@ -196,5 +214,5 @@ def _unreachable(corpus: Corpus, error: Exception, patterns: list[str]) -> DataE
         f"data {corpus.name}: {corpus.repository} could not be fetched from the hub ({type(error).__name__}: {told}), "
         f"and the cache {constants.HF_HUB_CACHE} does not hold it. Offline: run 'hf download {corpus.repository} "
         f"--repo-type dataset{revision}{include} --local-dir DIR' on a connected machine, copy DIR, and pass "
-        "--data-opt mirror=DIR."
+        f"{MIRROR}."
     )
