@@ -30,7 +30,9 @@ def config(name: str) -> RunConfig:
 
 def test_every_cell_of_the_tables_has_a_name() -> None:
     variants = ("", "-released", "-joint")
-    expected = {f"metaxl/ner-en-{t}{size}{v}" for t in TARGETS for size in ("", "-10k", "-20k") for v in variants}
+    expected = {
+        f"metaxl/ner-en-{t}{size}{v}" for t in TARGETS for size in ("", "-1k", "-10k", "-20k") for v in variants
+    }
     expected |= {f"metaxl/ner-{related}-{t}{v}" for t, related in TARGETS.items() for v in variants}
     expected |= {f"metaxl/ner-{t}-target-only" for t in TARGETS}
     expected |= {f"metaxl/sentiment-en-{t}{size}{v}" for t in ("te", "fa") for size in ("", "-5k", "-10k")
@@ -49,7 +51,7 @@ def test_a_recipe_validates_and_does_what_its_name_says(name: str) -> None:
     assert found.method == ("target-only" if "target" in rest else "joint" if "joint" in rest else "metaxl")
     if "target" not in rest:
         assert found.source == (rest[0],)
-    sizes = [int(word[:-1]) * 1000 for word in rest if word in ("5k", "10k", "20k")]
+    sizes = [int(word[:-1]) * 1000 for word in rest if word in ("1k", "5k", "10k", "20k")]
     assert found.source_size == (sizes or [5000 if task == "ner" else 1000])[0]
     order = "released" if "released" in rest else "published"
     assert found.method_options.get("order", order) == order
