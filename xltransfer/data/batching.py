@@ -25,6 +25,8 @@ class Encoded:
     words: tuple[int, ...] = ()
     language: int = 0
     """Index into the run's source languages."""
+    continues: bool = False
+    """Whether this is a further piece of the sentence before it."""
 
     @property
     def cut(self) -> bool:

@@ -55,6 +55,7 @@ def _write(file: Path, encoded: Sequence[Encoded]) -> None:
     }
     columns["labels"] = [one.labels for one in encoded]
     columns["words"] = [list(one.words) for one in encoded]
+    columns["continues"] = [one.continues for one in encoded]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as partial:
@@ -75,8 +76,10 @@ def _read(file: Path) -> list[Encoded] | None:
         names = [name.removeprefix("feature ") for name in columns if name.startswith("feature ")]
         features = [columns[f"feature {name}"] for name in names]
         return [
-            Encoded(dict(zip(names, row, strict=True)), labels, tuple(words))
-            for *row, labels, words in zip(*features, columns["labels"], columns["words"], strict=True)
+            Encoded(dict(zip(names, row, strict=True)), labels, tuple(words), continues=continues)
+            for *row, labels, words, continues in zip(
+                *features, columns["labels"], columns["words"], columns["continues"], strict=True
+            )
         ]
     except (OSError, KeyError, ValueError, pyarrow.ArrowException):
         return None

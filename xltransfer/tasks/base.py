@@ -52,7 +52,10 @@ class Task(ABC):
     def encode(
         self, examples: Sequence[Example], labels: Sequence[str], tokenizer: Any, max_length: int
     ) -> list[Encoded]:
-        """Subwords and label ids; ids are positions in `labels`, and labels not there are ignored in losses."""
+        """Subwords and label ids; ids are positions in `labels`, and labels not there are ignored in losses.
+
+        In the order of `examples`; one that is too long may be in several pieces, marked as such (`Encoded.continues`).
+        """
 
     @abstractmethod
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -61,6 +64,10 @@ class Task(ABC):
     @abstractmethod
     def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[Any]:
         """The prediction for each sentence of a batch: a list of tags, or a label."""
+
+    def join(self, pieces: Sequence[Any]) -> Any:
+        """The prediction for a sentence from those for its pieces."""
+        return pieces[0]
 
     @abstractmethod
     def gold(self, examples: Sequence[Example]) -> list[Any]:

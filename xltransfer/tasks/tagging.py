@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from xltransfer.data.batching import IGNORED, Encoded
 from xltransfer.data.examples import Example, TaggedSentence
+from xltransfer.data.windows import in_windows
 from xltransfer.tasks.base import Task
 
 
@@ -21,6 +22,17 @@ class Tagging(Task):
     auto_class = "AutoModelForTokenClassification"
     cut_tag: ClassVar[str]
     """The tag of words that truncation removed."""
+    long: Literal["cut", "window"] = "cut"
+
+    def __init__(
+        self,
+        *,
+        long: Annotated[
+            Literal["cut", "window"],
+            "sentences longer than max_length; cut: their end is lost; window: tagged in pieces, one after another",
+        ] = "cut",
+    ) -> None:
+        self.long = long
 
     def encode(
         self, examples: Sequence[Example], labels: Sequence[str], tokenizer: Any, max_length: int
@@ -32,6 +44,9 @@ class Tagging(Task):
         if not examples:
             return []
         sentences = [_tagged(example) for example in examples]
+        continues = [False] * len(sentences)
+        if self.long == "window":
+            sentences, continues = in_windows(sentences, tokenizer, max_length)
         encoding = _tokenized(tokenizer, [sentence.words for sentence in sentences], max_length)
         ids = {label: index for index, label in enumerate(labels)}
         encoded = []
@@ -47,7 +62,7 @@ class Tagging(Task):
             for position, tag in zip(first, sentence.tags, strict=True):
                 if position >= 0:
                     tags[position] = ids.get(tag, IGNORED)
-            encoded.append(Encoded(features, tags, first))
+            encoded.append(Encoded(features, tags, first, continues=continues[row]))
         return encoded
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -61,6 +76,10 @@ class Tagging(Task):
             [labels[row[position]] if position >= 0 else self.cut_tag for position in sentence.words]
             for row, sentence in zip(best, sentences, strict=True)
         ]
+
+    def join(self, pieces: Sequence[Any]) -> list[str]:
+        """See `Task.join`."""
+        return [tag for piece in pieces for tag in piece]
 
     def gold(self, examples: Sequence[Example]) -> list[list[str]]:
         """See `Task.gold`."""

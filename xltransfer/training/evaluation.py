@@ -24,7 +24,7 @@ def predict(
     collate: Collator,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> list[Any]:
-    """A prediction for each sentence, in order; batches are of like length, so that little is padding."""
+    """A prediction for each sentence, in order, its pieces joined; batches are of like length, so little is padding."""
     was_training = learner.training
     learner.eval()
     device = next(learner.parameters()).device
@@ -38,4 +38,14 @@ def predict(
         for row, prediction in zip(rows, task.decode(logits, sentences, labels), strict=True):
             predictions[row] = prediction
     learner.train(was_training)
-    return predictions
+    return _joined(task, encoded, predictions)
+
+
+def _joined(task: Task, encoded: Sequence[Encoded], predictions: Sequence[Any]) -> list[Any]:
+    pieces: list[list[Any]] = []
+    for one, prediction in zip(encoded, predictions, strict=True):
+        if one.continues:
+            pieces[-1].append(prediction)
+        else:
+            pieces.append([prediction])
+    return [task.join(some) for some in pieces]

@@ -43,7 +43,7 @@ def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
     languages = [sentence.language for sentence in run.source.encoded]
     steps_an_epoch = steps_of(languages, config.batch_size, config.mixing)
     trainee = trainee_of(run, steps_an_epoch * config.epochs)
-    targets = endless_order(len(run.target.examples), config.batch_size, config.seed + 1)
+    targets = endless_order(len(run.target.encoded), config.batch_size, config.seed + 1)
     best: tuple[int, Scores, list[Any], State, State] | None = None
     started, step = time.monotonic(), 0
     reporter.start(steps_an_epoch * config.epochs, config.epochs)

@@ -167,8 +167,8 @@ def _report_cuts(sets: dict[str, EncodedSet], max_length: int, reporter: Reporte
     for name, part in sets.items():
         if cut := sum(encoded.cut for encoded in part.encoded):
             reporter.warn(
-                f"{name}: {cut} of {len(part.examples)} texts are cut at --max-length {max_length}; "
-                "a tagged word that is cut off counts as O, or as wrong."
+                f"{name}: {cut} of {len(part.examples)} texts are cut at --max-length {max_length}; a tagged word that "
+                "is cut off counts as O, or as wrong; --task-opt long=window tags long sentences in pieces."
             )
 
 

@@ -86,7 +86,8 @@ class RunFolder:
     def save_samples(self, run: Prepared) -> None:
         """`samples.json`: the ids of the training sentences, by language, in the order drawn."""
         sources: dict[str, list[str]] = {language: [] for language in run.config.source}
-        for example, sentence in zip(run.source.examples, run.source.encoded, strict=True):
+        whole = (sentence for sentence in run.source.encoded if not sentence.continues)
+        for example, sentence in zip(run.source.examples, whole, strict=True):
             sources[run.config.source[sentence.language]].append(example.id)
         target = {str(run.config.target): [example.id for example in run.target.examples]}
         write_json(self.path / "samples.json", {"source": sources, "target": target})
