@@ -84,6 +84,15 @@ def test_corpora_and_recipes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert status_of([*command[1:], *more]) == 0, command
 
 
+def test_data_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shared("data")
+    shared("encoders/xlmr-mini")
+    monkeypatch.chdir(tmp_path)
+    for command in commands("Looking at data before training"):
+        assert status_of([argument.replace("../shared", str(SHARED)) for argument in command[1:]]) == 0, command
+    assert "target train and target test: 18 sentences in two splits" in capsys.readouterr().out
+
+
 def test_bench_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second as printed, but on the embedded encoder, which has fewer layers."""
     monkeypatch.chdir(tmp_path)
