@@ -30,7 +30,7 @@ def stable(result: RunResult) -> str:
 def test_every_method_leaves_the_files_of_the_design(method: str, tmp_path: Path) -> None:
     result = short_run(tmp_path / "run", method=method)
     names = {path.name for path in result.run_dir.iterdir()}
-    expected = {"config.yaml", "metrics.json", "log.jsonl", "environment.json", "model",
+    expected = {"config.yaml", "metrics.json", "log.jsonl", "environment.json", "samples.json", "model",
                 "predictions.dev.tsv", "predictions.test.tsv"}  # fmt: skip
     assert names == expected | ({"rtn"} if METHODS.load(method).uses_rtn else set())
     metrics = json.loads((result.run_dir / "metrics.json").read_text())
