@@ -12,7 +12,7 @@ import warnings
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, MetaStep
 from xltransfer.backends.func import gradients_at, through_changes
@@ -66,10 +66,9 @@ class FiniteDifferences(Unrolled):
         if norm == 0 or not step.by():
             return (None,) * len(step.by())
         shift = (self.epsilon or self._shift(step)) / norm
-        moved = {name: torch.empty_like(value) for name, value in step.theta.items()}
-        ahead = self._changes_gradient(step, vector, shift, moved)
+        ahead = self._changes_gradient(step, vector, shift)
         behind, width = (
-            (self._changes_gradient(step, vector, -shift, moved), 2 * shift)
+            (self._changes_gradient(step, vector, -shift), 2 * shift)
             if self.scheme == "central"
             else (step.by_changes, shift)
         )
@@ -85,8 +84,7 @@ class FiniteDifferences(Unrolled):
         rounding = max(torch.finfo(kind).eps for kind in {tensor.dtype for tensor in tensors})
         return float((0.05 if self.scheme == "central" else 0.02) * rounding ** (1 / 3))
 
-    def _changes_gradient(self, step: InnerStep, vector: Gradients, shift: float, moved: dict[str, Tensor]) -> Tensors:
-        """∇ L_s by the changes at θ + shift · v, which is written to `moved`."""
-        for name, value in step.theta.items():
-            torch.add(value.detach(), vector[name], alpha=shift, out=moved[name])
-        return gradients_at(step.problem, moved, step.changes.held(), with_theta=False)
+    def _changes_gradient(self, step: InnerStep, vector: Gradients, shift: float) -> Tensors:
+        """∇ L_s by the changes at θ + shift · v."""
+        shifted = self.moved(step.theta, vector, shift)
+        return gradients_at(step.problem, shifted, step.changes.held(), with_theta=False)

@@ -59,6 +59,7 @@ class Unrolled(Backend):
     differentiable_gradient: bool
     """Whether `product` needs the graph of the inner gradient."""
     inner_steps: int = 1
+    _buffer: dict[str, Tensor] | None = None
 
     @abstractmethod
     def product(self, step: InnerStep, vector: Gradients) -> Tensors:
@@ -70,7 +71,8 @@ class Unrolled(Backend):
         steps: list[InnerStep] = []
         for index in range(self.inner_steps):
             steps.append(self._inner_step(problem, theta, first=index == 0))
-            theta = descend(theta, steps[-1].gradients, inner_lr)
+            move = self.moved if self.inner_steps == 1 else moved
+            theta = {k: v.requires_grad_() for k, v in move(theta, steps[-1].gradients, -inner_lr).items()}
 
         meta_loss, query_grads = query_gradient(problem, theta)
         vector = dict(query_grads)
@@ -85,6 +87,16 @@ class Unrolled(Backend):
                 if product is not None:
                     vector[name] = vector[name] - inner_lr * product
         return MetaStep(steps[0].loss, meta_loss, steps[0].gradients, meta_grads, query_grads)
+
+    def moved(self, theta: dict[str, Tensor], direction: Gradients, length: float) -> dict[str, Tensor]:
+        """θ + length · direction, in memory of this backend's that the next call overwrites."""
+        buffer = self._buffer or {}
+        fits = buffer.keys() == theta.keys() and all(
+            (kept.shape, kept.dtype, kept.device) == (value.shape, value.dtype, value.device)
+            for kept, value in zip(buffer.values(), theta.values(), strict=True)
+        )
+        self._buffer = moved(theta, direction, length, out=buffer if fits else None)
+        return {name: value.detach() for name, value in self._buffer.items()}
 
     def _inner_step(self, problem: BilevelProblem, theta: dict[str, Tensor], first: bool) -> InnerStep:
         changes = Changes(problem.rtn, unrolled=self.inner_steps > 1)
@@ -110,11 +122,24 @@ def at(learner: nn.Module, theta: dict[str, Tensor]) -> Callable[..., Tensor]:
     return lambda *args: functional_call(learner, theta, args)
 
 
+@torch.no_grad()
+def moved(
+    theta: dict[str, Tensor], direction: Gradients, length: float, out: dict[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """θ + length · direction, in `out` if that is given."""
+    out = {name: torch.empty_like(value) for name, value in theta.items()} if out is None else out
+    if theta and next(iter(theta.values())).is_cuda:  # some kernels for all parameters, not some for each
+        torch._foreach_copy_(list(out.values()), list(theta.values()))
+        torch._foreach_add_(list(out.values()), [direction[name] for name in out], alpha=length)
+        return out
+    for name, value in theta.items():
+        torch.add(value, direction[name], alpha=length, out=out[name])
+    return out
+
+
 def descend(theta: dict[str, Tensor], gradients: Gradients, lr: float) -> dict[str, Tensor]:
     """θ − lr · gradients, as leaves."""
-    return {
-        name: torch.sub(value.detach(), gradients[name], alpha=lr).requires_grad_() for name, value in theta.items()
-    }
+    return {name: value.requires_grad_() for name, value in moved(theta, gradients, -lr).items()}
 
 
 def query_gradient(problem: BilevelProblem, theta: dict[str, Tensor]) -> tuple[Tensor, Gradients]:

@@ -15,7 +15,7 @@ from xltransfer.bench.setting import Bench, BenchSetting, build
 from xltransfer.compatibility import memory_faults
 from xltransfer.config import RunConfig, allowed_values
 from xltransfer.data.batching import Batch, split_batch
-from xltransfer.encoders.learner import plain_passes, source_loss
+from xltransfer.encoders.learner import casts_kept, plain_passes, source_loss
 from xltransfer.errors import ConfigError, RegistryError, unknown
 from xltransfer.options import check_options
 from xltransfer.registry import BACKENDS
@@ -30,7 +30,7 @@ BASELINES = {
     "released": "the released procedure: double backward over everything, then a second pass; whole vocabulary",
     "higher-plain": "the higher library on the whole vocabulary, as without this package",
     "learn2learn-plain": "the learn2learn library on the whole vocabulary, as without this package",
-    "torchopt-plain": "the TorchOpt library on the whole vocabulary",
+    "torchopt-plain": "the TorchOpt library on the whole vocabulary; θ's gradient, which it keeps, by a second pass",
 }
 
 
@@ -79,7 +79,12 @@ def _step_of(name: str, setting: BenchSetting) -> Step:
         raise ConfigError(faults)
     bench = build(setting, "eager" if name in BASELINES else None, compact=name not in BASELINES)
     problem = problem_of(bench, plain_source=backend.capabilities.second_order)
-    return lambda: backend.step(problem, INNER_LR).meta_grads
+
+    def step() -> Gradients:
+        with casts_kept(bench.learner):
+            return backend.step(problem, INNER_LR).meta_grads
+
+    return step
 
 
 _WHOLE_STEPS = {"released": released_step, "torchopt-plain": torchopt.torchopt_step}

@@ -16,9 +16,14 @@ from xltransfer.backends.unrolled import at
 def released_step(problem: BilevelProblem, inner_lr: float) -> Gradients:
     """The meta-gradient; the gradient for θ is computed, and not returned."""
     meta = _through_the_virtual_step(problem, inner_lr)
-    theta = trainable(problem.learner)
-    named_gradients(theta, torch.autograd.grad(_inner_loss(problem), list(theta.values()), allow_unused=True))
+    inner_gradient(problem)
     return meta
+
+
+def inner_gradient(problem: BilevelProblem) -> Gradients:
+    """∇_θ [L_s + L_support], computed anew."""
+    theta = trainable(problem.learner)
+    return named_gradients(theta, torch.autograd.grad(_inner_loss(problem), list(theta.values()), allow_unused=True))
 
 
 def _inner_loss(problem: BilevelProblem) -> Tensor:

@@ -7,6 +7,7 @@ import importlib.util
 import torch
 
 from xltransfer.backends.base import BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.bench.released import inner_gradient
 from xltransfer.rtns.changes import Changes
 
 
@@ -16,7 +17,10 @@ def installed() -> bool:
 
 
 def torchopt_step(problem: BilevelProblem, inner_lr: float) -> Gradients:
-    """The meta-gradient, by differentiable SGD on the module itself; its parameters are put back afterwards."""
+    """The meta-gradient, by differentiable SGD on the module itself; its parameters are put back afterwards.
+
+    The library does not hand out the inner gradient, which θ's own update needs: a second pass computes it.
+    """
     import torchopt
 
     theta, phi = trainable(problem.learner), trainable(problem.rtn)
@@ -26,8 +30,10 @@ def torchopt_step(problem: BilevelProblem, inner_lr: float) -> Gradients:
         sgd.step(problem.inner_loss(problem.learner, changes) + problem.support_loss(problem.learner))
         meta_loss = problem.meta_loss(problem.learner)
         with changes.followed():
-            return named_gradients(phi, torch.autograd.grad(meta_loss, list(phi.values()), allow_unused=True))
+            meta = named_gradients(phi, torch.autograd.grad(meta_loss, list(phi.values()), allow_unused=True))
     finally:
         for name in theta:
             owner, _, own = name.rpartition(".")
             problem.learner.get_submodule(owner)._parameters[own] = before[name]
+    inner_gradient(problem)
+    return meta

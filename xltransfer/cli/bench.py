@@ -121,7 +121,8 @@ def _print_table(title: str, found: list[Measured]) -> None:
         table.add_column(_COLUMNS[index], justify="right" if index else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(row[index] for index in used))
-    Console(soft_wrap=True).print(table)
+    console = Console()
+    console.print(table, width=max(console.width, 100))
 
 
 def _row(one: Measured) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -61,6 +61,16 @@ def plain_passes(learner: Any) -> Iterator[None]:
         torch.compiler.set_stance("force_eager") if getattr(learner, "compiled", False) else nullcontext(),
     ):
         yield
+
+
+def casts_kept(learner: nn.Module) -> AbstractContextManager[object]:
+    """Within: autocast casts each weight once for all passes, and not once for each.
+
+    Its cache lives until the outermost autocast ends. That is this one, which casts nothing itself. No parameter may
+    be changed within.
+    """
+    device = next(learner.parameters()).device.type
+    return torch.autocast(device, enabled=False)
 
 
 def source_loss(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep, add_gradients, checked
 from xltransfer.data.batching import Batch, split_batch
+from xltransfer.encoders.learner import casts_kept
 from xltransfer.methods.base import QUERY, SOURCE, SUPPORT, Method, Trainee, gradients
 
 
@@ -42,7 +43,8 @@ class MetaXL(Method):
         rtn = trainee.rtn_for(source)
         problem = self.problem(trainee, source, target, seed)
         inner_lr = trainee.theta.lr
-        meta = checked(trainee.backend.step(problem, inner_lr), problem, trainee.backend)
+        with casts_kept(trainee.learner):
+            meta = checked(trainee.backend.step(problem, inner_lr), problem, trainee.backend)
         theta = meta.inner_grads
         if self.order == "published":
             theta = self._with_query(trainee, theta, meta, query, 1 - share, seed)
