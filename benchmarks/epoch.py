@@ -27,7 +27,6 @@ JOB = {"data": str(SHARED / "data/ner"), "source": ["en"], "target": "sw", "laye
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "joint": {"method": "joint"},
     "metaxl": {},
-    "metaxl, one-sided differences": {"backend": "fd", "backend_options": {"scheme": "one-sided"}},
     "metaxl, whole vocabulary, plain attention": {"vocabulary": "full", "attention": "eager"},
 }
 SEEDS = (0, 1, 2)

@@ -19,9 +19,9 @@ peers=(--backend higher-plain --backend learn2learn-plain --backend torchopt-pla
 
 if [[ $parts == *steps* && $device == cpu ]]; then
     half=(--backend joint@bf16 --backend func@bf16 --backend fd@bf16)
+    bench cpu-layer2 --layer 2 --backend released "${ours[@]}" --backend func@bf16 --memory --error
+    bench cpu-layer6 --layer 6 --backend released "${ours[@]}" --backend func@bf16 --memory --error
     bench cpu-layer12 --layer 12 --backend released "${ours[@]}" "${peers[@]}" "${half[@]}" --memory --error
-    bench cpu-layer6 --layer 6 --backend released "${ours[@]}" "${half[@]}" --memory --error
-    bench cpu-layer2 --layer 2 --backend released "${ours[@]}" "${half[@]}" --memory --error
 fi
 if [[ $parts == *steps* && $device == gpu ]]; then
     half=()
@@ -41,12 +41,12 @@ if [[ $parts == *steps* && $device == gpu ]]; then
 fi
 if [[ $parts == *sweeps* ]]; then
     sweep() {  # name, values, options
-        bench "$device-over-$1" --over "$1=$2" --plot "$results/$device-over-$1.svg" --backend func --repeats 5 "${@:3}"
+        bench "$device-over-$1" --over "$1=$2" --plot "$results/$device-over-$1.svg" --backend func --repeats 4 "${@:3}"
     }
-    sweep batch-size 4,8,16,32 --layer 6
+    sweep batch-size 4,8,16 --layer 6
     sweep layer 2,4,6,8,10,12
-    sweep vocabulary 10000,50000,100000,250002 --layer 6 --backend released
-    sweep length 16,32,64,128 --layer 6
+    sweep vocabulary 50000,150000,250002 --layer 6
+    sweep length 16,32,64 --layer 6
     sweep encoder random:multilingual-minilm,random:xlm-roberta-base --layer 6
 fi
 if [[ $parts == *epoch* ]]; then
