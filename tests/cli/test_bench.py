@@ -16,6 +16,7 @@ from xltransfer.bench.roofline import operations
 from xltransfer.bench.setting import BenchSetting
 from xltransfer.bench.torchopt import torchopt_step
 from xltransfer.cli.main import status_of
+from xltransfer.cli.status import status
 from xltransfer.registry import BACKENDS
 from xltransfer.testing.problems import small_problem
 
@@ -90,6 +91,17 @@ def test_a_sweep_has_a_table_a_picture_and_figures_for_each_value(tmp_path: Path
     assert points[0]["steps"][1]["operations"] > points[1]["steps"][1]["operations"]  # more layers above it
     assert "layer 3" in capsys.readouterr().out
     assert picture.read_text().lstrip().startswith("<?xml")
+
+
+def test_a_line_now_and_then_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for every, quiet, expected in ((0.0, False, "one\ntwo\n"), (1e9, False, ""), (0.0, True, "")):
+        monkeypatch.setattr("xltransfer.cli.status.EVERY", every)
+        with status(quiet) as tell:
+            tell("one")
+            tell("two")
+        assert capsys.readouterr().err == expected
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xltransfer.cli.status import status
 from xltransfer.errors import ConfigError
 from xltransfer.registry import load_plugin
 
@@ -54,8 +55,6 @@ def command(
     for path in plugin or []:
         load_plugin(path.resolve())
 
-    from rich.console import Console
-
     from xltransfer.bench.candidates import candidates, checked_precision
     from xltransfer.bench.measure import Wanted, measure
     from xltransfer.bench.setting import BenchSetting
@@ -70,13 +69,13 @@ def command(
     names = list(dict.fromkeys(["joint", *(backend or candidates())]))
     wanted = Wanted(repeats, memory, error)
     varied, values = parse(over) if over else ("", [])
-    with Console(stderr=True, quiet=quiet).status("preparing") as status:
+    with status(quiet) as tell:
         if varied:
-            points = sweep(setting, varied, values, names, wanted, status.update)
+            points = sweep(setting, varied, values, names, wanted, tell)
             figures: dict[str, Any] = {"over": varied, "points": [point.to_dict() for point in points]}
             tables = [(f"{varied} {point.value}", point.steps) for point in points]
         else:
-            found = measure(setting, names, wanted, status.update)
+            found = measure(setting, names, wanted, tell)
             figures, tables = {"steps": [one.to_dict() for one in found]}, [("", found)]
     for title, steps in tables:
         _print_table(title, steps)
