@@ -41,7 +41,7 @@ if [[ $parts == *steps* && $device == gpu ]]; then
 fi
 if [[ $parts == *sweeps* ]]; then
     sweep() {  # name, values, options
-        bench "$device-over-$1" --over "$1=$2" --plot "$results/$device-over-$1.svg" --backend func --repeats 4 "${@:3}"
+        bench "$device-over-$1" --over "$1=$2" --plot "$results/$device-over-$1.svg" --backend func --repeats 3 "${@:3}"
     }
     sweep batch-size 4,8,16 --layer 6
     sweep layer 2,4,6,8,10,12

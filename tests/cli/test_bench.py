@@ -71,7 +71,7 @@ def test_a_baseline_leaves_the_parameters_as_they_were() -> None:
 
 def test_operations_of_known_products() -> None:
     left, right = torch.zeros(3, 5), torch.zeros(5, 7)
-    assert operations(lambda: left @ right) == 2 * 3 * 5 * 7
+    assert operations(lambda: left @ right)[1] == 2 * 3 * 5 * 7
 
 
 def test_a_candidate_may_have_a_precision_of_its_own() -> None:

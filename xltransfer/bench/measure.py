@@ -63,8 +63,7 @@ def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: P
     for name in names:
         progress(f"preparing {name}")
         steps[name] = step_of(name, setting)
-        gradients[name] = steps[name]()
-        counted[name] = operations(steps[name])
+        gradients[name], counted[name] = operations(steps[name])
     times = _timed(steps, wanted.repeats, progress)
     steps.clear()
     medians = {name: statistics.median(values) for name, values in times.items()}

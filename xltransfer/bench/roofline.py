@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from xltransfer.timing import seconds_of
 
+T = TypeVar("T")
 _SIDE = {"cpu": 2048, "cuda": 8192}
 _REPEATS = 7
 
 
-def operations(step: Callable[[], object]) -> int:
-    """Floating-point operations of the matrix products of one step (a product and a sum are two)."""
+def operations(step: Callable[[], T]) -> tuple[T, int]:
+    """What a step returns, and the floating-point operations of its matrix products (a product and a sum are two)."""
     with FlopCounterMode(display=False) as counter:
-        step()
-    return int(counter.get_total_flops())
+        result = step()
+    return result, int(counter.get_total_flops())
 
 
 def peak_speed(device: torch.device, precision: str) -> float:

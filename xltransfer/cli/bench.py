@@ -121,7 +121,7 @@ def _print_table(title: str, found: list[Measured]) -> None:
     for row in rows:
         table.add_row(*(row[index] for index in used))
     console = Console()
-    console.print(table, width=max(console.width, 100))
+    console.print(table, width=max(console.width, 100), crop=False, soft_wrap=True)
 
 
 def _row(one: Measured) -> tuple[str, ...]:
