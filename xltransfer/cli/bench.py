@@ -106,6 +106,8 @@ def _write(file: Path, setting: BenchSetting, wanted: Any, figures: dict[str, An
     write_json(file, {"setting": described, "machine": environment(), **figures})
 
 
+_WIDTH = 110
+"""What the widest table needs; a narrower terminal wraps its lines."""
 _COLUMNS = ("step", "seconds", "/joint", "released/", "tokens/s", "GFLOP", "of peak", "GB", "error")
 
 
@@ -120,8 +122,7 @@ def _print_table(title: str, found: list[Measured]) -> None:
         table.add_column(_COLUMNS[index], justify="right" if index else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(row[index] for index in used))
-    console = Console()
-    console.print(table, width=max(console.width, 100), crop=False, soft_wrap=True)
+    Console(width=max(Console().width, _WIDTH)).print(table)
 
 
 def _row(one: Measured) -> tuple[str, ...]:
