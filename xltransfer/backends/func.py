@@ -43,7 +43,7 @@ class Func(Unrolled):
 def _reverse(step: InnerStep, vector: Gradients) -> Tensors:
     """Backward through the inner gradient, with v for its cotangent."""
     repeated = [*vector.values()] * (1 if step.first else 2)  # source and support gradients
-    pairs = [(g, v) for g, v in zip(step.graph, repeated, strict=True) if g is not None and g.requires_grad]
+    pairs = [(end, v) for end, v in zip(step.graph, repeated, strict=True) if end is not None]
     by = step.by()
     if not pairs or not by:
         return (None,) * len(by)

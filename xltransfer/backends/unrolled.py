@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.func import functional_call
 
 from xltransfer.backends.base import (
@@ -36,14 +37,17 @@ Tensors = tuple[Tensor | None, ...]
 
 @dataclass(frozen=True)
 class InnerStep:
-    """One inner step at `theta` (θ_k). `graph` holds gradients that can be differentiated, if they were asked for."""
+    """One inner step at `theta` (θ_k).
+
+    `graph` holds where the gradients' graphs end, if they can be differentiated: their values are not needed for that.
+    """
 
     problem: BilevelProblem
     theta: dict[str, Tensor]
     changes: Changes
     loss: Tensor
     gradients: Gradients
-    graph: Tensors
+    graph: tuple[GradientEdge | None, ...]
     by_changes: Tensors
     """∇ L_s by `changes.made`, which costs nothing beside ∇_θ."""
     first: bool
@@ -114,7 +118,8 @@ class Unrolled(Backend):
         one, other = named_gradients(theta, support_grads), named_gradients(theta, source_grads)
         gradients = add_gradients(one, other) if graph and not first else add_into(one, other)
         kept = (source_grads if first else (*source_grads, *support_grads)) if graph else ()
-        return InnerStep(problem, theta, changes, (source + support).detach(), gradients, kept, by_changes, first)
+        ends = tuple(get_gradient_edge(g) if g is not None and g.requires_grad else None for g in kept)
+        return InnerStep(problem, theta, changes, (source + support).detach(), gradients, ends, by_changes, first)
 
 
 def at(learner: nn.Module, theta: dict[str, Tensor]) -> Callable[..., Tensor]:
