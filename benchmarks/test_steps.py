@@ -13,9 +13,9 @@ import pytest
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.registry import BACKENDS
-from xltransfer.training.loop import trainee_of
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter
+from xltransfer.training.state import trainee_of
 
 CASES = [("joint", "func"), ("joint-rtn", "func"), *(("metaxl", name) for name in BACKENDS.names())]
 

@@ -48,6 +48,11 @@ class CompactVocabulary:
         """Give the learner its whole matrix back for good; its values are the caller's to set."""
         self._model.set_input_embeddings(self._full)
 
+    def settle(self, decay: float = 1.0) -> None:
+        """Give the learner its whole matrix back for good, trained rows included; `decay` as in `whole`."""
+        self._fill(decay)
+        self.restore()
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -62,11 +67,8 @@ class CompactVocabulary:
         `decay` is what weight decay has made of an unused row since training began.
         """
         original = self._full.weight.detach()
-        with torch.no_grad():
-            kept = original.clone() if decay != 1.0 else None
-            if decay != 1.0:
-                original.mul_(decay)
-            original[self._rows] = self._small.weight
+        kept = original.clone() if decay != 1.0 else None
+        self._fill(decay)
         self._model.set_input_embeddings(self._full)
         try:
             yield
@@ -74,6 +76,13 @@ class CompactVocabulary:
             self._model.set_input_embeddings(self._small)
             if kept is not None:
                 original.copy_(kept)
+
+    @torch.no_grad()
+    def _fill(self, decay: float) -> None:
+        original = self._full.weight.detach()
+        if decay != 1.0:
+            original.mul_(decay)
+        original[self._rows] = self._small.weight
 
     def _made(self) -> nn.Embedding:
         rows, trained = self._full.weight.detach()[self._rows].clone(), self._full.weight.requires_grad

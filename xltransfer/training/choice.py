@@ -15,9 +15,10 @@ from xltransfer.cache import remember, remembered
 from xltransfer.data.batching import Collator
 from xltransfer.methods.metaxl import MetaXL
 from xltransfer.training.device import processor
-from xltransfer.training.loop import batch_of, compact_vocabulary, trainee_of
+from xltransfer.training.loop import batch_of
 from xltransfer.training.preparation import Prepared
 from xltransfer.training.progress import Reporter
+from xltransfer.training.state import compact_vocabulary, trainee_of
 
 FILE = "backend-auto.json"
 _DECIDES = ("encoder", "layer", "rtn", "rtn_options", "batch_size", "max_length", "precision", "attention",

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
-
-from torch import Tensor
 
 from xltransfer.backends.base import SEEDS_PER_PROBLEM, trainable
 from xltransfer.data.batching import Batch, Collator, endless_order
-from xltransfer.data.mixing import bucketed, source_order, steps_of
+from xltransfer.data.mixing import bucketed, source_order
 from xltransfer.encoders.vocabulary import CompactVocabulary
-from xltransfer.methods.base import Trainee
-from xltransfer.methods.updater import Updater
 from xltransfer.tasks.base import Scores
 from xltransfer.training.evaluation import predict
 from xltransfer.training.preparation import EncodedSet, Prepared
 from xltransfer.training.progress import Reporter
+from xltransfer.training.state import TrainingState
 
 Log = Callable[[dict[str, Any]], None]
-State = dict[str, Tensor]
+_SEED_STRIDE = 1_000_003
+"""Between the seeds of two runs whose `--seed` differ by one; more than a run has steps."""
 
 
 @dataclass(frozen=True)
@@ -36,83 +34,61 @@ class Trained:
     seconds: float
 
 
-def train(run: Prepared, log: Log, reporter: Reporter) -> Trained:
-    """Train to the end and go back to the epoch that dev chose (the earliest of equals)."""
+def train(run: Prepared, state: TrainingState, log: Log, reporter: Reporter) -> Trained:
+    """Train on from `state` to the end and go back to the epoch that dev chose (the earliest of equals)."""
     config, collate = run.config, Collator(run.encoder.padding, run.config.pad_to)
-    vocabulary = compact_vocabulary(run)
-    languages = [sentence.language for sentence in run.source.encoded]
-    steps_an_epoch = steps_of(languages, config.batch_size, config.mixing)
-    trainee = trainee_of(run, steps_an_epoch * config.epochs)
-    targets = endless_order(len(run.target.encoded), config.batch_size, config.seed + 1)
-    best: tuple[int, Scores, list[Any], State, State] | None = None
-    started, step = time.monotonic(), 0
-    reporter.start(steps_an_epoch * config.epochs, config.epochs)
-    for epoch in range(1, config.epochs + 1):
-        run.learner.train()
-        run.rtn.train()
-        for rows in _source_rows(run, languages, config.seed * 1_000_003 + epoch):
-            source, target = (
-                batch_of(part, chosen, collate, run, vocabulary)
-                for part, chosen in ((run.source, rows), (run.target, next(targets)))
-            )
-            rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
-            seed = (config.seed * 1_000_003 + step) * SEEDS_PER_PROBLEM
-            losses = run.method.step(trainee, source, target, seed)
-            step += 1
-            if step == 1 and losses.get("meta_grad_norm") == 0 and trainable(run.rtn):
-                reporter.warn(f"rtn {config.rtn}: its gradient is zero; nothing it returns reaches its parameters.")
-            log({"step": step, "epoch": epoch, **losses, **rates})
-            reporter.step(step, losses)
-        with vocabulary.whole(trainee.theta.decay) if vocabulary else nullcontext():
-            predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast)
-            dev = run.task.score(run.task.gold(run.dev.examples), predictions)
-            better = best is None or getattr(dev, run.task.metric) > getattr(best[1], run.task.metric)
-            if better:
-                best = (epoch, dev, predictions, _copy(run.learner), _copy(run.rtn))
-        log({"step": step, "epoch": epoch, "dev": dev.to_dict()})
-        reporter.epoch(epoch, run.task.metric, getattr(dev, run.task.metric), better)
-    assert best is not None
-    if vocabulary:
-        vocabulary.restore()
-    run.learner.load_state_dict(best[3])
-    run.rtn.load_state_dict(best[4])
-    return Trained(best[0], best[1], best[2], step, time.monotonic() - started)
+    targets = islice(endless_order(len(run.target.encoded), config.batch_size, config.seed + 1), state.step, None)
+    reporter.start(state.total_steps, config.epochs)
+    while state.scored < config.epochs:
+        _train_epoch(run, state, targets, collate, log, reporter)
+        _score_epoch(run, state, collate, log, reporter)
+    best = state.go_back_to_best()
+    return Trained(best.epoch, best.dev, best.predictions, state.step, state.seconds)
 
 
-def _source_rows(run: Prepared, languages: list[int], seed: int) -> Iterator[list[int]]:
+def _train_epoch(
+    run: Prepared, state: TrainingState, targets: Iterator[list[int]], collate: Collator, log: Log, reporter: Reporter
+) -> None:
+    """The steps of the epoch that are still to do."""
+    config, trainee, epoch = run.config, state.trainee, state.scored + 1
+    run.learner.train()
+    run.rtn.train()
+    done = state.step - state.scored * state.steps_an_epoch
+    for rows in islice(_source_rows(run, config.seed * _SEED_STRIDE + epoch), done, None):
+        source, target = (
+            batch_of(part, chosen, collate, run, state.vocabulary)
+            for part, chosen in ((run.source, rows), (run.target, next(targets)))
+        )
+        rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
+        seed = (config.seed * _SEED_STRIDE + state.step) * SEEDS_PER_PROBLEM
+        losses = run.method.step(trainee, source, target, seed)
+        state.step += 1
+        if state.step == 1 and losses.get("meta_grad_norm") == 0 and trainable(run.rtn):
+            reporter.warn(f"rtn {config.rtn}: its gradient is zero; nothing it returns reaches its parameters.")
+        log({"step": state.step, "epoch": epoch, **losses, **rates})
+        reporter.step(state.step, losses)
+
+
+def _score_epoch(run: Prepared, state: TrainingState, collate: Collator, log: Log, reporter: Reporter) -> None:
+    metric = run.task.metric
+    with state.vocabulary.whole(state.trainee.theta.decay) if state.vocabulary else nullcontext():
+        predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast)
+    dev = run.task.score(run.task.gold(run.dev.examples), predictions)
+    state.scored += 1
+    better = state.best is None or getattr(dev, metric) > getattr(state.best.dev, metric)
+    if better:
+        state.keep_as_best(dev, predictions)
+    log({"step": state.step, "epoch": state.scored, "dev": dev.to_dict()})
+    reporter.epoch(state.scored, metric, getattr(dev, metric), better)
+
+
+def _source_rows(run: Prepared, seed: int) -> Iterator[list[int]]:
     """The source sentences of an epoch's batches."""
-    config = run.config
+    config, languages = run.config, [sentence.language for sentence in run.source.encoded]
     order = source_order(languages, config.batch_size, seed, config.mixing, config.temperature)
     if not config.bucket:
         return order
     return bucketed(order, [len(sentence.features["input_ids"]) for sentence in run.source.encoded], seed)
-
-
-def trainee_of(run: Prepared, steps: int) -> Trainee:
-    """What a method's step works on; the learning-rate schedules are over `steps`."""
-    config = run.config
-    assert config.lr is not None
-    shared: dict[str, Any] = {
-        "optimizer": config.optimizer,
-        "weight_decay": config.weight_decay,
-        "warmup": config.warmup,
-        "clip": config.clip,
-        "total_steps": steps,
-    }
-    theta = Updater(run.learner, lr=config.lr, **shared)
-    phi = Updater(run.rtn, lr=config.meta_lr, **shared)
-    return Trainee(run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast)
-
-
-def compact_vocabulary(run: Prepared) -> CompactVocabulary | None:
-    """The learner's embedding cut down to the subwords of the training data, where that is exact and pays."""
-    config = run.config
-    if config.vocabulary == "full" or (config.optimizer == "adam" and config.weight_decay):  # L2 moves unused rows
-        return None
-    used = {run.encoder.tokenizer.pad_token_id}
-    for part in (run.source, run.target):
-        used.update(token for sentence in part.encoded for token in sentence.features["input_ids"])
-    return CompactVocabulary.where_it_pays(run.learner, used)
 
 
 def batch_of(
@@ -123,7 +99,3 @@ def batch_of(
     if vocabulary is not None:
         batch.inputs["input_ids"] = vocabulary.renumbered(batch.inputs["input_ids"])
     return batch
-
-
-def _copy(module: Any) -> State:
-    return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}

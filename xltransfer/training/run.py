@@ -18,6 +18,7 @@ from xltransfer.training.loop import Trained, train
 from xltransfer.training.preparation import Prepared, prepare
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import RunFolder, choose_folder, write_json
+from xltransfer.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
         folder = RunFolder(choose_folder(prepared.config), prepared.config)
         try:
             folder.save_samples(prepared)
-            trained = train(prepared, folder.log, reporter)
+            trained = train(prepared, TrainingState(prepared), folder.log, reporter)
             reporter.stage("scoring the test set")
             return _finish(prepared, trained, folder)
         except UserError:
