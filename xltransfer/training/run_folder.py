@@ -70,9 +70,12 @@ class RunFolder:
         model = run.learner.model
         model.config.xltransfer = {"task": run.config.task, "task_options": run.config.task_options,
                                    "max_length": run.config.max_length}  # fmt: skip
+        tokenizer = run.encoder.tokenizer  # as it was left by what it encoded last, or by its file if all was cached
+        tokenizer.backend_tokenizer.enable_truncation(run.config.max_length)
+        tokenizer.backend_tokenizer.no_padding()
         with quiet_transformers():
             model.save_pretrained(self.path / "model")
-            run.encoder.tokenizer.save_pretrained(self.path / "model")
+            tokenizer.save_pretrained(self.path / "model")
         if not run.method.uses_rtn:
             return
         folder = self.path / "rtn"
