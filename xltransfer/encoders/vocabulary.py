@@ -6,6 +6,7 @@ it by its weight decay. XLM-R's 250,002 rows become some thousands; gradients, m
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from xltransfer.encoders.learner import Learner
 
 PAYS_BELOW = 0.5
 """Share of the rows in use up to which the smaller matrix is worth its copying."""
+_ROWS_AT_ONCE = 4096
 
 
 class CompactVocabulary:
@@ -59,6 +61,13 @@ class CompactVocabulary:
     def renumbered(self, ids: Tensor) -> Tensor:
         """Token ids as numbers of the rows in use, (batch, time). The padding id stays as it is."""
         return self._places[ids]
+
+    def digest_of_unused(self) -> str:
+        """SHA-256 of the rows that are not trained, which nothing but the encoder's files holds."""
+        unused, digest = (self._places < 0).nonzero().squeeze(1), hashlib.sha256()
+        for rows in torch.split(unused, _ROWS_AT_ONCE):
+            digest.update(self._full.weight.detach()[rows].cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     @contextmanager
     def whole(self, decay: float = 1.0) -> Iterator[None]:

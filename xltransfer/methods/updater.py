@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from xltransfer.backends.base import Gradients, trainable
 
@@ -54,3 +57,26 @@ class Updater:
         self.decay *= 1 - self.lr * self._weight_decay
         self._done += 1
         return norm
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that changes here: the optimiser's tensors by parameter, and the place in the schedule."""
+        moments: Mapping[Any, Mapping[str, Tensor]] = {} if self._optimizer is None else self._optimizer.state
+        tensors = {
+            f"{kind}.{name}": tensor
+            for name, parameter in self.parameters.items()
+            for kind, tensor in moments.get(parameter, {}).items()
+        }
+        return tensors, {"done": self._done, "decay": self.decay}
+
+    def load(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self._done, self.decay = values["done"], values["decay"]
+        if self._optimizer is None:
+            return
+        places = {name: place for place, name in enumerate(self.parameters)}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            kind, _, name = key.partition(".")
+            moments.setdefault(places[name], {})[kind] = tensor
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": moments, "param_groups": groups})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
@@ -14,6 +15,7 @@ from xltransfer.methods.base import Trainee
 from xltransfer.methods.updater import Updater
 from xltransfer.tasks.base import Scores
 from xltransfer.training.preparation import Prepared
+from xltransfer.training.random_state import random_state, set_random_state
 
 State = dict[str, Tensor]
 
@@ -30,6 +32,14 @@ class Best:
     rtn: State
     decay: float
     """What weight decay had made of the other rows (see `CompactVocabulary.whole`)."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A state as tensors, in named groups, and plain values; `values` survives JSON."""
+
+    tensors: dict[str, dict[str, Tensor]]
+    values: dict[str, Any]
 
 
 class TrainingState:
@@ -67,6 +77,52 @@ class TrainingState:
         if self.vocabulary:
             self.vocabulary.settle(self.best.decay)
         return self.best
+
+    def saved(self) -> Saved:
+        """All of it, random states included, as it is now: the tensors may be those in use."""
+        trainee = self.trainee
+        theta, phi, drawn = trainee.theta.state(), trainee.phi.state(), random_state()
+        tensors = {
+            **_named("learner", trainee.learner.state_dict()),
+            **_named("rtn", trainee.rtn.state_dict()),
+            **_named("theta", theta[0]),
+            **_named("phi", phi[0]),
+            **_named("random", drawn[0]),
+        }
+        values = {
+            "step": self.step, "scored": self.scored, "seconds": self.seconds, "theta": theta[1], "phi": phi[1],
+            "random": drawn[1], "best": None,
+        }  # fmt: skip
+        if (best := self.best) is None:
+            return Saved({"state": tensors}, values)
+        values["best"] = {"epoch": best.epoch, "dev": asdict(best.dev), "predictions": best.predictions,
+                          "decay": best.decay}  # fmt: skip
+        best_tensors = {**_named("learner", best.learner), **_named("rtn", best.rtn)}
+        return Saved({"state": tensors, "best": best_tensors}, values)
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `saved` returned, in a state made of the same configuration and data."""
+        trainee, values, tensors = self.trainee, saved.values, saved.tensors["state"]
+        trainee.learner.load_state_dict(_group(tensors, "learner"))
+        trainee.rtn.load_state_dict(_group(tensors, "rtn"))
+        trainee.theta.load(_group(tensors, "theta"), values["theta"])
+        trainee.phi.load(_group(tensors, "phi"), values["phi"])
+        self.step, self.scored = values["step"], values["scored"]
+        if (best := values["best"]) is not None:
+            of_best = saved.tensors["best"]
+            self.best = Best(best["epoch"], Scores(**best["dev"]), best["predictions"], _group(of_best, "learner"),
+                             _group(of_best, "rtn"), best["decay"])  # fmt: skip
+        self._seconds_before, self._started = values["seconds"], time.monotonic()
+        set_random_state(_group(tensors, "random"), values["random"])
+
+
+def _named(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{group}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
+    start = f"{group}."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
 def trainee_of(run: Prepared, steps: int) -> Trainee:
