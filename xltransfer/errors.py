@@ -38,6 +38,18 @@ class BackendError(UserError):
     """A backend (of a plugin, most likely) returned something other than the gradients of a step."""
 
 
+class CheckpointError(UserError):
+    """A run cannot be continued: its checkpoint is damaged, or of another configuration, version or data."""
+
+
+class LockedError(UserError):
+    """Another process is writing to the run folder."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was stopped by a signal; the message says how to continue it."""
+
+
 def did_you_mean(received: str, allowed: Iterable[str]) -> str:
     """A hint naming the nearest allowed values, or an empty string."""
     near = difflib.get_close_matches(received, list(allowed), n=2, cutoff=0.6)
