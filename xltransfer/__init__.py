@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from xltransfer.rtns.base import RTN, RTNInfo
     from xltransfer.rtns.changes import Changes
     from xltransfer.tasks.base import Task
-    from xltransfer.training.run import RunResult, run
+    from xltransfer.training.run import RunResult, resume, run
 
 __version__ = "0.1.0"
 
@@ -44,6 +44,7 @@ _LAZY = {
     "Method": "xltransfer.methods.base",
     "Task": "xltransfer.tasks.base",
     "RunResult": "xltransfer.training.run",
+    "resume": "xltransfer.training.run",
     "run": "xltransfer.training.run",
 }
 
@@ -69,6 +70,7 @@ __all__ = [
     "register_method",
     "register_rtn",
     "register_task",
+    "resume",
     "run",
 ]
 

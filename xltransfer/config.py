@@ -97,6 +97,10 @@ class RunConfig:
         1, "pad batches to a multiple of so many subwords, so that compiled shapes repeat", metavar="N", lowest=1
     )
     device: Literal["auto", "cpu", "cuda"] = _field("auto", "where to train", metavar="NAME")
+    checkpoint_steps: int | None = _field(None, "save every so many steps, to go on from", metavar="N", lowest=0)
+    checkpoint_minutes: float | None = _field(
+        10.0, "save every so many minutes; none or 0 here and above is never", metavar="X", lowest=0
+    )
     output: str | None = _field(None, "folder of the run, not yet there [runs/NAME]", metavar="DIR")
     plugin: tuple[str, ...] = _field((), "Python file that registers parts; repeat for several", metavar="FILE")
 

@@ -138,7 +138,9 @@ def test_interrupt_exits_with_130(monkeypatch: pytest.MonkeyPatch, capsys: Captu
 
     monkeypatch.setattr(run, "train", interrupted)
     assert status_of(["run", *SHORT, "--quiet", "--output", str(tmp_path / "run")]) == 130
-    assert capsys.readouterr().err.strip() == "xlt: interrupted"
+    told, last = capsys.readouterr().err.strip().splitlines()
+    assert told.endswith(f"xlt run --resume {tmp_path / 'run'}")
+    assert last == "xlt: interrupted"
 
 
 def test_installed_command_reports_its_status() -> None:

@@ -26,7 +26,7 @@ def command(
     if output is not None and output.exists():
         raise ConfigError([f"output: {str(output)!r} exists; name another file."])
     lines = _lines(input)
-    from xltransfer.training.run_folder import write_text
+    from xltransfer.training.durable import write_text
     from xltransfer.training.trained import TrainedModel, as_record, as_tsv
 
     model = TrainedModel.load(run_dir, device)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xltransfer.cli.options import merged_config, takes_config
+from xltransfer.config import RunConfig
+from xltransfer.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
+    from xltransfer.training.progress import Reporter
     from xltransfer.training.run import RunResult
 
 
@@ -19,21 +23,40 @@ def command(
     given: dict[str, Any],
     config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="YAML of such options")] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", metavar="NAME", help="a published experiment")] = None,
+    resume_dir: Annotated[
+        Path | None, typer.Option("--resume", metavar="DIR", help="continue the interrupted run in this folder")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
 ) -> None:
     """Train."""
-    merged = merged_config(given, config, recipe).validated()
+    if resume_dir and (config or recipe):
+        raise ConfigError([f"--resume {str(resume_dir)!r} takes its configuration from that folder; leave --config and "
+                           "--recipe out."])  # fmt: skip
+    source = resume_dir / "config.yaml" if resume_dir and given else config
+    merged = None if resume_dir and not given else merged_config(given, source, recipe).validated()
 
-    from xltransfer.training.progress import ConsoleReporter, Reporter, WarningReporter
-    from xltransfer.training.run import run
+    from xltransfer.training.progress import ConsoleReporter, WarningReporter
 
     reporter: Reporter = WarningReporter() if quiet else ConsoleReporter()
-    result = run(merged, reporter)
+    try:
+        result = _train(merged, resume_dir, reporter)
+    except Interrupted as interrupted:  # Typer drops its message
+        print(f"xlt: {interrupted}", file=sys.stderr)
+        raise
     if as_json:
         print(json.dumps({**result.metrics, "run_dir": str(result.run_dir)}))
     else:
         _print_table(result)
+
+
+def _train(config: RunConfig | None, resume_dir: Path | None, reporter: Reporter) -> RunResult:
+    from xltransfer.training.run import resume, run
+
+    if resume_dir is not None:
+        return resume(resume_dir, config, reporter)
+    assert config is not None
+    return run(config, reporter)
 
 
 def _print_table(result: RunResult) -> None:

@@ -23,14 +23,19 @@ def predict(
     labels: Sequence[str],
     collate: Collator,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+    between: Callable[[], object] = lambda: None,
 ) -> list[Any]:
-    """A prediction for each sentence, in order, its pieces joined; batches are of like length, so little is padding."""
+    """A prediction for each sentence, in order, its pieces joined; batches are of like length, so little is padding.
+
+    `between` is called before each batch, and may raise to give up.
+    """
     was_training = learner.training
     learner.eval()
     device = next(learner.parameters()).device
     order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].features["input_ids"]))
     predictions: list[Any] = [None] * len(encoded)
     for start in range(0, len(order), EVALUATION_BATCH):
+        between()
         rows = order[start : start + EVALUATION_BATCH]
         sentences = [encoded[row] for row in rows]
         with autocast():

@@ -14,6 +14,8 @@ from xltransfer.data.mixing import bucketed, source_order
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.tasks.base import Scores
 from xltransfer.training.evaluation import predict
+from xltransfer.training.interruption import StopRequested, StopSignal
+from xltransfer.training.keeper import Keeper
 from xltransfer.training.preparation import EncodedSet, Prepared
 from xltransfer.training.progress import Reporter
 from xltransfer.training.state import TrainingState
@@ -34,22 +36,35 @@ class Trained:
     seconds: float
 
 
-def train(run: Prepared, state: TrainingState, log: Log, reporter: Reporter) -> Trained:
-    """Train on from `state` to the end and go back to the epoch that dev chose (the earliest of equals)."""
+def train(
+    run: Prepared, state: TrainingState, log: Log, reporter: Reporter, keeper: Keeper, stop: StopSignal
+) -> Trained:
+    """Train on from `state` to the end and go back to the epoch that dev chose (the earliest of equals).
+
+    Raises StopRequested, the state saved, soon after `stop` was given a signal.
+    """
     config, collate = run.config, Collator(run.encoder.padding, run.config.pad_to)
     targets = islice(endless_order(len(run.target.encoded), config.batch_size, config.seed + 1), state.step, None)
     reporter.start(state.total_steps, config.epochs)
-    while state.scored < config.epochs:
-        _train_epoch(run, state, targets, collate, log, reporter)
-        _score_epoch(run, state, collate, log, reporter)
+    try:
+        while state.scored < config.epochs:
+            for _ in _steps_of_epoch(run, state, targets, collate, log, reporter):
+                keeper.after_step()
+                stop.check()
+            _score_epoch(run, state, collate, log, reporter, stop)
+            keeper.after_epoch()
+            stop.check()
+    except StopRequested:
+        keeper.save()
+        raise
     best = state.go_back_to_best()
     return Trained(best.epoch, best.dev, best.predictions, state.step, state.seconds)
 
 
-def _train_epoch(
+def _steps_of_epoch(
     run: Prepared, state: TrainingState, targets: Iterator[list[int]], collate: Collator, log: Log, reporter: Reporter
-) -> None:
-    """The steps of the epoch that are still to do."""
+) -> Iterator[int]:
+    """Take the steps of the epoch that are still to do; yields after each."""
     config, trainee, epoch = run.config, state.trainee, state.scored + 1
     run.learner.train()
     run.rtn.train()
@@ -67,12 +82,15 @@ def _train_epoch(
             reporter.warn(f"rtn {config.rtn}: its gradient is zero; nothing it returns reaches its parameters.")
         log({"step": state.step, "epoch": epoch, **losses, **rates})
         reporter.step(state.step, losses)
+        yield state.step
 
 
-def _score_epoch(run: Prepared, state: TrainingState, collate: Collator, log: Log, reporter: Reporter) -> None:
+def _score_epoch(
+    run: Prepared, state: TrainingState, collate: Collator, log: Log, reporter: Reporter, stop: StopSignal
+) -> None:
     metric = run.task.metric
     with state.vocabulary.whole(state.trainee.theta.decay) if state.vocabulary else nullcontext():
-        predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast)
+        predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast, stop.check)
     dev = run.task.score(run.task.gold(run.dev.examples), predictions)
     state.scored += 1
     better = state.best is None or getattr(dev, metric) > getattr(state.best.dev, metric)

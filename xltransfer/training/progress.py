@@ -58,6 +58,7 @@ class ConsoleReporter(Reporter):
         self._status = self.console.status("")
         self._losses = self._dev = ""
         self._epochs = 0
+        self._before: int | None = None
 
     def stage(self, message: str) -> None:
         """See `Reporter.stage`; shown while it lasts."""
@@ -87,8 +88,11 @@ class ConsoleReporter(Reporter):
     def step(self, step: int, losses: Mapping[str, float]) -> None:
         """See `Reporter.step`."""
         self._losses = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in losses.items())
+        if self._before is None:  # a run that is continued does not start at 0
+            self._before = step - 1
+            self._bar.reset(self._task, completed=self._before)
         task = self._bar.tasks[0]
-        rate = f"{step / task.elapsed:.1f} steps/s" if task.elapsed else ""
+        rate = f"{(step - self._before) / task.elapsed:.1f} steps/s" if task.elapsed else ""
         self._bar.update(self._task, completed=step, rate=rate)
         if self._live:
             self._live.update(self._panel())

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
-from xltransfer.errors import UserError
+from xltransfer.errors import ConfigError, Interrupted, UserError
 from xltransfer.rtns.size import described, parameter_counts
 from xltransfer.tasks.base import Scores
+from xltransfer.training.checkpoint import Checkpoint
 from xltransfer.training.choice import with_definite_backend
 from xltransfer.training.device import peak_memory
 from xltransfer.training.evaluation import predict
+from xltransfer.training.interruption import StopRequested, StopSignal
+from xltransfer.training.keeper import Keeper
 from xltransfer.training.loop import Trained, train
 from xltransfer.training.preparation import Prepared, prepare
 from xltransfer.training.progress import Reporter
-from xltransfer.training.run_folder import RunFolder, choose_folder, write_json
+from xltransfer.training.resumption import command_for, configuration_of, start_point
+from xltransfer.training.run_folder import RunFolder, choose_folder
 from xltransfer.training.state import TrainingState
+from xltransfer.training.trained import read_metrics
+
+VARYING = ("seconds", "peak_memory_bytes")
+"""The fields of metrics.json that two runs of one configuration, or an interrupted and a whole one, differ in."""
 
 
 @dataclass(frozen=True)
@@ -35,32 +45,84 @@ class RunResult:
 def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
     """Train, choose the epoch by dev, score test once, and write the run folder.
 
-    Raises UserError if the input is at fault; then no folder is made.
+    Raises UserError if the input is at fault; then no folder is made. Raises Interrupted, a KeyboardInterrupt, when
+    SIGTERM or Ctrl-C stops it; `resume` goes on then.
     """
-    reporter = reporter or Reporter()
+    reporter, stop = reporter or Reporter(), StopSignal()
     if config.output is not None:
         choose_folder(config)  # refuse before reading anything
     try:
-        prepared = with_definite_backend(prepare(config, reporter), reporter)
-        reporter.note(_description(prepared))
-        folder = RunFolder(choose_folder(prepared.config), prepared.config)
-        try:
-            folder.save_samples(prepared)
-            trained = train(prepared, TrainingState(prepared), folder.log, reporter)
-            reporter.stage("scoring the test set")
-            return _finish(prepared, trained, folder)
-        except UserError:
-            folder.discard()
-            raise
-        finally:
-            folder.close()
+        with stop.caught():
+            prepared = with_definite_backend(prepare(config, reporter), reporter)
+            reporter.note(_description(prepared))
+            folder = RunFolder.made(choose_folder(prepared.config), prepared.config)
+            with _writing_to(folder):
+                return _train_and_finish(prepared, folder, None, reporter, stop)
     finally:
         reporter.stop()
 
 
-def _finish(run: Prepared, trained: Trained, folder: RunFolder) -> RunResult:
+def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Reporter | None = None) -> RunResult:
+    """Continue an interrupted run in its folder; it ends as if it had not been interrupted. A finished one stays so.
+
+    `config` may say what the run is thought to be, and how often it is saved from now on. Raises UserError if the run
+    is another one, or its checkpoints are damaged, or of another version or other data; and Interrupted as `run` does.
+    """
+    reporter, stop, path = reporter or Reporter(), StopSignal(), Path(run_dir)
+    config = configuration_of(path, config)
+    try:
+        with stop.caught():
+            folder = RunFolder(path, new=False)
+            with _writing_to(folder):
+                if folder.finished:
+                    folder.tidy()
+                    reporter.note(f"{path} is finished")
+                    return result_of(path)
+                start = start_point(path, config, reporter)
+                prepared = prepare(start.config, reporter)
+                reporter.note(_description(prepared))
+                return _train_and_finish(prepared, folder, start.checkpoint, reporter, stop)
+    finally:
+        reporter.stop()
+
+
+@contextmanager
+def _writing_to(folder: RunFolder) -> Iterator[None]:
+    """Close the folder in the end; say how to continue; remove it if it was made for a run that cannot begin."""
+    try:
+        yield
+    except UserError:
+        if folder.new and not folder.has_checkpoints():
+            folder.discard()
+        raise
+    except (StopRequested, KeyboardInterrupt) as error:
+        lost = "" if folder.has_checkpoints() else " (from the first step: nothing is saved yet)"
+        raise Interrupted(f"stopped; this continues it{lost}: {command_for(folder.path)}") from error
+    finally:
+        folder.close()
+
+
+def _train_and_finish(
+    run: Prepared, folder: RunFolder, found: Checkpoint | None, reporter: Reporter, stop: StopSignal
+) -> RunResult:
+    state = TrainingState(run)
+    keeper = Keeper(run, state, folder)
+    if found is not None:
+        keeper.load(found, reporter)
+        reporter.note(f"continuing after step {state.step} of {state.total_steps}")
+    if not folder.open_log(found.facts["log_bytes"] if found else 0):
+        reporter.warn("log.jsonl is shorter than it was at the checkpoint: some of its lines are lost.")
+    folder.save_samples(run)
+    with stop.deferred():
+        trained = train(run, state, folder.log, reporter, keeper, stop)
+        reporter.stage("scoring the test set")
+        return _finish(run, trained, folder, stop)
+
+
+def _finish(run: Prepared, trained: Trained, folder: RunFolder, stop: StopSignal) -> RunResult:
+    """Score test and write what a finished run has. May be cut off anywhere, and be done again."""
     task, collate = run.task, Collator(run.encoder.padding, run.config.pad_to)
-    predictions = predict(run.learner, task, run.test.encoded, run.labels, collate, run.autocast)
+    predictions = predict(run.learner, task, run.test.encoded, run.labels, collate, run.autocast, stop.check)
     gold = task.gold(run.test.examples)
     test, majority = (
         task.score(gold, predictions),
@@ -89,8 +151,21 @@ def _finish(run: Prepared, trained: Trained, folder: RunFolder) -> RunResult:
     folder.save_predictions("dev", run.dev.examples, trained.dev_predictions)
     folder.save_predictions("test", run.test.examples, predictions)
     folder.save_models(run)
-    write_json(folder.path / "metrics.json", metrics)
+    folder.finish(metrics)
     return RunResult(trained.dev, test, majority, folder.path, metrics)
+
+
+def result_of(run_dir: Path) -> RunResult:
+    """The result of a finished run, from its metrics.json. Raises ConfigError."""
+    metrics = read_metrics(run_dir)
+    try:
+        found = (metrics["dev"], metrics["test"], metrics["meta"]["majority"])
+        dev, test, majority = (Scores(**scores) for scores in found)
+    except (KeyError, TypeError) as error:
+        raise ConfigError(
+            [f"run: metrics.json of {str(run_dir)!r} is not as it was written; it lacks {error}."]
+        ) from error
+    return RunResult(dev, test, majority, run_dir, metrics)
 
 
 def _description(run: Prepared) -> str:

@@ -1,4 +1,4 @@
-"""The files of a run: written so that a reader never finds half of one."""
+"""The files of a run: written so that a reader never finds half of one, by one process at a time."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ import os
 import platform
 import re
 import shutil
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import safetensors.torch
 import torch
+from filelock import FileLock, Timeout
 
 from xltransfer.config import RunConfig
 from xltransfer.data.examples import Example, TaggedSentence
 from xltransfer.encoders.loading import quiet_transformers
-from xltransfer.errors import ConfigError
+from xltransfer.errors import ConfigError, LockedError
+from xltransfer.training.checkpoint import FOLDER as CHECKPOINTS
+from xltransfer.training.checkpoint import found_in
 from xltransfer.training.device import processor
+from xltransfer.training.durable import sync, whole_folder, write_json, write_text
 from xltransfer.training.preparation import Prepared
 
 _PACKAGES = ("xltransfer", "torch", "transformers", "tokenizers", "safetensors", "higher", "seqeval", "numpy")
+FINISHED = "metrics.json"
+"""Comes last: a run folder that has it is finished."""
+LOCK = ".lock"
 
 
 def choose_folder(config: RunConfig) -> Path:
@@ -30,7 +38,7 @@ def choose_folder(config: RunConfig) -> Path:
     if config.output is not None:
         folder = Path(config.output)
         if folder.exists():
-            raise ConfigError([f"output: {config.output!r} exists; name another folder, or move that one away."])
+            raise ConfigError([_taken(folder)])
         return folder
     name = f"{config.task}-{'+'.join(config.source)}-{config.target}-{config.method}-seed{config.seed}"
     base = Path("runs") / re.sub(r"[^\w+.-]+", "_", name)
@@ -38,32 +46,95 @@ def choose_folder(config: RunConfig) -> Path:
     return next(folder for folder in candidates if not folder.exists())
 
 
-class RunFolder:
-    """A folder made for one run. Opens `log.jsonl` at once; everything else comes at the end."""
+def _taken(folder: Path) -> str:
+    unfinished = (folder / "config.yaml").is_file() and not (folder / FINISHED).is_file()
+    remedy = f" It is an unfinished run: xlt run --resume {folder} continues it." if unfinished else ""
+    return f"output: {str(folder)!r} exists; name another folder, or move that one away.{remedy}"
 
-    def __init__(self, path: Path, config: RunConfig) -> None:
+
+class RunFolder:
+    """The folder of one run, locked: no other process writes to it. `log.jsonl` grows; the rest comes at the end."""
+
+    def __init__(self, path: Path, new: bool) -> None:
         self.path = path
+        self.new = new
+        """Whether it was made for this run of the program."""
+        self._lock = FileLock(path / LOCK)
+        self._log: TextIO | None = None
         try:
-            path.mkdir(parents=True, exist_ok=False)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise LockedError(
+                f"output: another process is running in {str(path)!r}; let it finish, or stop it first."
+            ) from None
         except OSError as error:
-            raise ConfigError([f"output: folder {str(path)!r} cannot be made: {error.strerror}."]) from error
-        write_text(path / "config.yaml", config.to_yaml())
-        write_json(path / "environment.json", environment())
-        self._log: TextIO = (path / "log.jsonl").open("w", encoding="utf-8")
+            raise ConfigError([f"output: folder {str(path)!r} cannot be written to: {error.strerror}."]) from error
+
+    @classmethod
+    def made(cls, path: Path, config: RunConfig) -> RunFolder:
+        """A new one. It gets its name with its configuration in it, so that a run killed at once can be continued."""
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+        try:
+            partial.mkdir(parents=True)
+            write_text(partial / "config.yaml", config.to_yaml())
+            write_json(partial / "environment.json", environment())
+            os.rename(partial, path)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            told = _taken(path) if path.exists() else f"output: folder {str(path)!r} cannot be made: {error.strerror}."
+            raise ConfigError([told]) from error
+        return cls(path, new=True)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a run has come to its end here."""
+        return (self.path / FINISHED).is_file()
+
+    def open_log(self, size: int) -> bool:
+        """Go on with `log.jsonl` after its first `size` bytes. False: it has fewer, some lines are lost."""
+        self._log = (self.path / "log.jsonl").open("a", encoding="utf-8")
+        found = os.path.getsize(self._log.name)
+        self._log.truncate(min(size, found))
+        return found >= size
 
     def log(self, values: dict[str, Any]) -> None:
         """One line of `log.jsonl`."""
+        assert self._log is not None
         self._log.write(json.dumps(values) + "\n")
         self._log.flush()
 
+    def log_position(self) -> int:
+        """The size of `log.jsonl` in bytes, all of which are on the disk then."""
+        assert self._log is not None
+        os.fsync(self._log.fileno())
+        return os.path.getsize(self._log.name)
+
+    def has_checkpoints(self) -> bool:
+        """Whether something would be lost with this folder."""
+        return bool(found_in(self.path / CHECKPOINTS))
+
     def discard(self) -> None:
         """Remove the folder, which this run made: its input turned out to be at fault."""
-        self._log.close()
         shutil.rmtree(self.path)
+        self.close()
+
+    def finish(self, metrics: dict[str, Any]) -> None:
+        """Write `metrics.json`, which makes the run a finished one, and remove what only an unfinished one needs."""
+        sync(self.path)
+        write_json(self.path / FINISHED, metrics)
+        sync(self.path)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove what only an unfinished run needs."""
+        shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
+        (self.path / LOCK).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """End the log."""
-        self._log.close()
+        """End the log, and let others at the folder."""
+        if self._log is not None:
+            self._log.close()
+        self._lock.release()
 
     def save_models(self, run: Prepared) -> None:
         """`model/` in Hugging Face layout, without the RTN; `rtn/` with it, if the method trains one."""
@@ -73,18 +144,17 @@ class RunFolder:
         tokenizer = run.encoder.tokenizer  # as it was left by what it encoded last, or by its file if all was cached
         tokenizer.backend_tokenizer.enable_truncation(run.config.max_length)
         tokenizer.backend_tokenizer.no_padding()
-        with quiet_transformers():
-            model.save_pretrained(self.path / "model")
-            tokenizer.save_pretrained(self.path / "model")
+        with whole_folder(self.path / "model") as folder, quiet_transformers():
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
         if not run.method.uses_rtn:
             return
-        folder = self.path / "rtn"
-        folder.mkdir()
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in run.rtn.state_dict().items()}
-        safetensors.torch.save_file(state, folder / "rtn.safetensors")
         described = {"rtn": run.config.rtn, "options": run.config.rtn_options, "layers": list(run.config.layer),
                      "dim": run.encoder.config.hidden_size}  # fmt: skip
-        write_json(folder / "config.json", described)
+        with whole_folder(self.path / "rtn") as folder:
+            safetensors.torch.save_file(state, folder / "rtn.safetensors")
+            write_json(folder / "config.json", described)
 
     def save_samples(self, run: Prepared) -> None:
         """`samples.json`: the ids of the training sentences, by language, in the order drawn."""
@@ -105,18 +175,6 @@ class RunFolder:
             else:
                 lines.append("\t".join((" ".join(example.text.split()), example.label, prediction)))
         write_text(self.path / f"predictions.{split}.tsv", "\n".join(lines) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write under another name, then rename."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Indented JSON, keys in the order given."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def environment() -> dict[str, Any]:
