@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,11 @@ def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResu
     """One finished run of every task."""
     folder = tmp_path_factory.mktemp("finished")
     return {task: short_run(folder / task, task=task) for task in ("ner", "sentiment", "pos")}
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, also where the suite runs in a shell's background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

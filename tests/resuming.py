@@ -1,8 +1,7 @@
-"""Runs that are interrupted, and what must be the same of an interrupted and of a whole one."""
+"""Small runs, and ways to interrupt them."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -12,7 +11,6 @@ from typing import Any
 
 from xltransfer.config import RunConfig
 from xltransfer.training.progress import Reporter
-from xltransfer.training.run import VARYING
 
 TINY: dict[str, Any] = {
     "method": "joint-rtn",
@@ -29,14 +27,6 @@ TINY: dict[str, Any] = {
 def tiny(output: Path, **changes: Any) -> RunConfig:
     """The configuration of a run of six steps that is saved after each."""
     return RunConfig.from_mapping({**TINY, "checkpoint_steps": 1, "output": str(output), **changes})
-
-
-def outcome(run_dir: Path) -> dict[str, bytes]:
-    """The content of every file that a finished run leaves, but for the fields that tell time and memory."""
-    files = {str(path.relative_to(run_dir)): path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
-    metrics = json.loads(files["metrics.json"])
-    files["metrics.json"] = json.dumps({name: metrics[name] for name in metrics if name not in VARYING}).encode()
-    return {name: content for name, content in files.items() if name not in ("config.yaml", "environment.json")}
 
 
 class Signalled(Reporter):

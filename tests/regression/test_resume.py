@@ -14,9 +14,10 @@ import torch
 import yaml
 
 import xltransfer
-from tests.resuming import FileEvents, Signalled, in_child, outcome, tiny
+from tests.resuming import FileEvents, Signalled, in_child, tiny
 from xltransfer.cli.main import status_of
 from xltransfer.errors import CheckpointError, ConfigError, Interrupted
+from xltransfer.testing.runs import outcome
 from xltransfer.training import checkpoint
 from xltransfer.training.run import resume, run
 
@@ -124,6 +125,7 @@ def test_random_states_of_the_process_go_on(tmp_path: Path) -> None:
     assert drawn[0] == drawn[1]
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number, times, told", [
     (signal.SIGTERM, 1, "stopped; this continues it: xlt run --resume"),
     (signal.SIGINT, 1, "stopped; this continues it: xlt run --resume"),

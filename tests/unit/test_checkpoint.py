@@ -261,6 +261,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
         RunFolder(tmp_path / "file", new=False)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_the_first_signal_waits_for_a_good_moment_and_a_second_interrupt_does_not() -> None:
     stop = StopSignal()
     with stop.caught():

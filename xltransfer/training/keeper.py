@@ -126,6 +126,8 @@ def machine(device: torch.device) -> dict[str, Any]:
 def _digest_of_data(run: Prepared) -> str:
     digest = hashlib.sha256(json.dumps(run.labels).encode())
     for part in (run.source, run.target, run.dev, run.test):
+        for example in part.examples:
+            digest.update(repr(example).encode(errors="surrogatepass"))
         for one in part.encoded:
             facts = [dict(one.features), one.labels, one.words, one.language, one.continues]
             digest.update(json.dumps(facts, sort_keys=True).encode())

@@ -1,0 +1,19 @@
+"""What two runs of one configuration must have in common, whatever happened to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from xltransfer.training.run import VARYING
+
+_OF_ONE_RUN = ("config.yaml", "environment.json")
+"""They name the folder and the machine."""
+
+
+def outcome(run_dir: Path) -> dict[str, bytes]:
+    """The content of every file that a finished run leaves, by path; of metrics.json without time and memory."""
+    files = {str(path.relative_to(run_dir)): path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
+    metrics = json.loads(files["metrics.json"])
+    files["metrics.json"] = json.dumps({name: metrics[name] for name in metrics if name not in VARYING}).encode()
+    return {name: content for name, content in files.items() if name not in _OF_ONE_RUN}
