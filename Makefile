@@ -3,7 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench learn2learn plugins clean
+.PHONY: demo test lint bench soak learn2learn plugins clean
 
 demo: $(STAMP)
 	$(BIN)/xlt run
@@ -24,6 +24,10 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/pytest benchmarks --benchmark-only
+
+# Random kills and corruptions; every resumed run is compared with an uninterrupted one. Half an hour on two cores.
+soak: $(STAMP)
+	$(BIN)/python benchmarks/soak.py --kills 200 --seed 0 --json benchmarks/results/soak.json $(SOAK_ARGS)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
