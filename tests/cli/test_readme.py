@@ -64,6 +64,16 @@ def test_use_section_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest
         assert status_of([*command[1:], *more]) == 0, command
 
 
+def test_interrupted_runs_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = commands("Interrupted runs")
+    assert status_of([*first[1:], *LESS, *LESS_SYNTHETIC]) == 0
+    assert status_of(second[1:]) == 0
+    assert "runs/long is finished" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", commands("Real data"), ids=lambda command: "-".join(command[2:8:2]))
 def test_real_data_commands_run(command: list[str], tmp_path: Path) -> None:
     shared("data")
