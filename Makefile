@@ -25,7 +25,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/pytest benchmarks --benchmark-only
 
-# Random kills and corruptions; every resumed run is compared with an uninterrupted one. Half an hour on two cores.
+# Random kills and corruptions; every resumed run is compared with an uninterrupted one. About ten minutes.
 soak: $(STAMP)
 	$(BIN)/python benchmarks/soak.py --kills 200 --seed 0 --json benchmarks/results/soak.json $(SOAK_ARGS)
 

@@ -15,10 +15,8 @@ from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.data.synthetic import Synthetic
 from xltransfer.registry import METHODS, TASKS
-from xltransfer.training.run import RunResult, run
+from xltransfer.training.run import VARYING, RunResult, run
 from xltransfer.training.trained import TrainedModel, evaluate
-
-VARYING = ("seconds", "peak_memory_bytes")
 
 
 def stable(result: RunResult) -> str:
