@@ -9,9 +9,12 @@ from itertools import pairwise
 
 import pytest
 
-from xltransfer.data.examples import Example, LabelledText, TaggedSentence
+from xltransfer.data.dataset import SPLITS
+from xltransfer.data.examples import Example, LabelledText, TaggedSentence, content
 from xltransfer.data.sampling import sample
+from xltransfer.data.synthetic import Synthetic
 from xltransfer.errors import DataError
+from xltransfer.registry import TASKS
 
 TEXTS: list[Example] = [LabelledText(f"t:{n}", f"text {n}", "rare" if n % 10 == 0 else "common") for n in range(200)]
 
@@ -48,3 +51,10 @@ def test_tagged_sentences_are_stratified_by_the_kinds_of_entity_they_hold() -> N
 def test_more_than_there_are() -> None:
     with pytest.raises(DataError, match=r"source_size \(en\): received 201; the set has 200 sentences"):
         sample(TEXTS, 201, 1, "source_size (en)")
+
+
+@pytest.mark.parametrize("task", ["ner", "sentiment"])
+def test_sentences_of_a_synthetic_language_are_all_distinct(task: str) -> None:
+    made = [content(one) for split in SPLITS for one in Synthetic(train=2000).load(TASKS.load(task)(), "far", split)]
+    assert len(made) == 2900
+    assert len(set(made)) == len(made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, repeat
 from typing import Annotated
@@ -45,13 +46,13 @@ class Synthetic(Dataset):
         return [*DISTANCES, "dNN"]
 
     def load(self, task: Task, language: str, split: str) -> list[Example]:
-        """See `Dataset.load`. Sentences are drawn for each language and split on its own; no two splits share one."""
+        """See `Dataset.load`. Sentences are drawn for each language and split on its own, and are all distinct."""
         if not isinstance(task, NER | POS | Sentiment):
             raise DataError(f"data: synthetic has no labels for {type(task).__name__}; allowed: ner, pos, sentiment.")
         spoken = Language(self.distance(language))
         rng = random.Random(f"{self.seed}/{task.kind}/{language}/{split}")
         prefix = f"{language}.{split}"
-        drawn = (_example(task, prefix, spoken, rng) for _ in repeat(None))
+        drawn = _distinct(_example(task, prefix, spoken, rng) for _ in repeat(None))
         own = islice((example for example in drawn if _split_of(example) == split), self.sizes[split])
         return task.prepare([replace(example, id=f"{prefix}:{number}") for number, example in enumerate(own, 1)])
 
@@ -62,6 +63,15 @@ class Synthetic(Dataset):
         if language not in DISTANCES:
             raise DataError(unknown("synthetic language", language, self.languages()))
         return DISTANCES[language]
+
+
+def _distinct(examples: Iterator[Example]) -> Iterator[Example]:
+    """Without sentences that came before; the languages have far more than anyone asks for."""
+    seen: set[str] = set()
+    for example in examples:
+        if (text := content(example)) not in seen:
+            seen.add(text)
+            yield example
 
 
 def _split_of(example: Example) -> str:
