@@ -13,8 +13,12 @@ from xltransfer.errors import ConfigError
 from xltransfer.registry import load_plugin
 
 if TYPE_CHECKING:
-    from xltransfer.bench.measure import Measured
+    from collections.abc import Callable
+
+    from xltransfer.bench.measure import Measured, Wanted
     from xltransfer.bench.setting import BenchSetting
+
+    Tell = Callable[[str], None]
 
 _PICTURES = (".png", ".svg", ".pdf")
 
@@ -56,9 +60,9 @@ def command(
         load_plugin(path.resolve())
 
     from xltransfer.bench.candidates import candidates, checked_precision
-    from xltransfer.bench.measure import Wanted, measure
+    from xltransfer.bench.measure import Wanted
     from xltransfer.bench.setting import BenchSetting
-    from xltransfer.bench.sweep import parse, sweep
+    from xltransfer.bench.sweep import parse
 
     setting = BenchSetting(
         encoder, rtn, tuple(layer or [2]), batch, length, checked_precision(precision), device,
@@ -70,21 +74,36 @@ def command(
     wanted = Wanted(repeats, memory, error)
     varied, values = parse(over) if over else ("", [])
     with status(quiet) as tell:
-        if varied:
-            points = sweep(setting, varied, values, names, wanted, tell)
-            figures: dict[str, Any] = {"over": varied, "points": [point.to_dict() for point in points]}
-            tables = [(f"{varied} {point.value}", point.steps) for point in points]
-        else:
-            found = measure(setting, names, wanted, tell)
-            figures, tables = {"steps": [one.to_dict() for one in found]}, [("", found)]
-    for title, steps in tables:
-        _print_table(title, steps)
-    if picture is not None:
-        from xltransfer.bench.plot import plot
-
-        plot(points, varied, picture)
+        figures = (
+            _varied(setting, varied, values, names, wanted, picture, tell)
+            if varied
+            else _one(setting, names, wanted, tell)
+        )
     if as_json is not None:
         _write(as_json, setting, wanted, figures)
+
+
+def _one(setting: BenchSetting, names: list[str], wanted: Wanted, tell: Tell) -> dict[str, Any]:
+    from xltransfer.bench.measure import measure
+
+    found = measure(setting, names, wanted, tell)
+    _print_table("", found)
+    return {"steps": [one.to_dict() for one in found]}
+
+
+def _varied(
+    setting: BenchSetting, over: str, values: list[int | str], names: list[str], wanted: Wanted,
+    picture: Path | None, tell: Tell,
+) -> dict[str, Any]:  # fmt: skip
+    from xltransfer.bench.plot import plot
+    from xltransfer.bench.sweep import sweep
+
+    points = sweep(setting, over, values, names, wanted, tell)
+    for point in points:
+        _print_table(f"{over} {point.value}", point.steps)
+    if picture is not None:
+        plot(points, over, picture)
+    return {"over": over, "points": [point.to_dict() for point in points]}
 
 
 def _file_faults(over: str | None, picture: Path | None, as_json: Path | None) -> list[str]:
