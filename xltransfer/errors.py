@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class UserError(Exception):
@@ -48,6 +49,34 @@ class LockedError(UserError):
 
 class Interrupted(KeyboardInterrupt):
     """A run was stopped by a signal; the message says how to continue it."""
+
+
+class NonFiniteError(UserError):
+    """A loss or a gradient norm is NaN or infinite; nothing was updated. `figures` are those known by then."""
+
+    def __init__(self, figures: Mapping[str, float]) -> None:
+        self.figures = dict(figures)
+        self.wrong = tuple(name for name, value in figures.items() if not math.isfinite(value))
+        shown = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in figures.items())
+        super().__init__(f"not finite: {', '.join(name.replace('_', ' ') for name in self.wrong)} ({shown})")
+
+
+class FailedStepError(UserError):
+    """Training cannot go on from a step; the run folder holds what reproduces it, and is kept."""
+
+
+class NoMemoryError(UserError):
+    """Memory is exhausted; the message names the options that lower what is needed."""
+
+
+class MachineError(Exception):
+    """The machine is at fault, not the input: a full disk, say. One line too, and exit status 1."""
+
+
+def require_finite(figures: Mapping[str, float]) -> None:
+    """Raises NonFiniteError if one of them is NaN or infinite."""
+    if not all(map(math.isfinite, figures.values())):
+        raise NonFiniteError(figures)
 
 
 def did_you_mean(received: str, allowed: Iterable[str]) -> str:

@@ -8,7 +8,8 @@ import traceback
 import typer
 
 from xltransfer.cli import bench, data, doctor, evaluate, export, ls, predict, run
-from xltransfer.errors import UserError
+from xltransfer.errors import MachineError, UserError
+from xltransfer.faults import explained
 
 app = typer.Typer(
     help="Cross-lingual transfer for languages with a hundred labelled sentences.",
@@ -50,6 +51,8 @@ def status_of(arguments: list[str] | None = None) -> int:
         return status if isinstance(status, int) else 0
     except UserError as error:
         return _complain(str(error), 2)
+    except MachineError as error:
+        return _complain(str(error), 1)
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
     except BrokenPipeError:
@@ -62,10 +65,12 @@ def status_of(arguments: list[str] | None = None) -> int:
             return _complain(f"{error.format_message()} 'xlt --help' and 'xlt COMMAND --help' list what is allowed.", 2)
         if type(error).__name__ == "Abort":
             return _complain("interrupted", 130)
+        if (told := explained(error)) is not None:
+            return _complain(str(told), 2 if isinstance(told, UserError) else 1)
         traceback.print_exc()
         return 1
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"xlt: error: {' '.join(message.split())}" if status == 2 else f"xlt: {message}", file=sys.stderr)
+    print(f"xlt: {message}" if status == 130 else f"xlt: error: {' '.join(message.split())}", file=sys.stderr)
     return status

@@ -19,7 +19,7 @@ import safetensors.torch
 from torch import Tensor
 
 from xltransfer.errors import CheckpointError
-from xltransfer.training.durable import whole_folder
+from xltransfer.training.durable import refuse_link, whole_folder
 
 FOLDER = "checkpoint"
 VALUES = "state.json"
@@ -55,6 +55,7 @@ def write(
     path: Path, tensors: Mapping[str, Mapping[str, Tensor]], values: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> None:
     """Write a checkpoint: a safetensors file for each group of `tensors`, `values`, and a manifest with `facts`."""
+    refuse_link(path.parent)
     path.parent.mkdir(exist_ok=True)
     with whole_folder(path) as partial:
         for name, group in tensors.items():

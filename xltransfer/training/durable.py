@@ -1,4 +1,7 @@
-"""Files and folders that are there whole or not at all, even after a kill or a power cut."""
+"""Files and folders that are there whole or not at all, even after a kill or a power cut, and never elsewhere.
+
+No link is followed out of the folder that something belongs to, and what is written has the permissions of the umask.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from xltransfer.errors import ConfigError
+
 
 def write_text(path: Path, text: str) -> None:
-    """Write under another name, then rename."""
+    """Write under another name, then rename. A link in the place of either file is replaced, not followed."""
     partial = _partial(path)
-    partial.write_text(text, encoding="utf-8")
-    sync(partial)
-    os.replace(partial, path)
+    try:
+        partial.unlink(missing_ok=True)
+        with partial.open("x", encoding="utf-8") as file:
+            file.write(text)
+        sync(partial)
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -26,20 +37,27 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """An empty folder to fill, which gets the name `path` once it is filled; one that has the name is removed then."""
+    """An empty folder to fill, which gets the name `path` once it is filled; one that has the name is removed then.
+
+    Raises ConfigError if `path` is a link: what it leads to is not this program's to replace.
+    """
     partial = _partial(path)
+    refuse_link(path)
+    refuse_link(partial)
     _remove(partial)
     partial.mkdir()
     try:
         yield partial
+        _respect_umask(partial)
         for file in sorted(partial.rglob("*")):
             sync(file)
         sync(partial)
+        refuse_link(path)
         _remove(path)
         os.rename(partial, path)
         sync(path.parent)
     except BaseException:
-        _remove(partial)
+        shutil.rmtree(partial, ignore_errors=True)
         raise
 
 
@@ -52,6 +70,32 @@ def sync(path: Path) -> None:
         os.close(opened)
 
 
+def refuse_link(path: Path) -> None:
+    """Raises ConfigError if this is a link, wherever it leads."""
+    if path.is_symlink():
+        raise ConfigError([
+            f"run: {str(path)!r} is a link to {os.readlink(path)!r}; links out of a run are not followed. Put the "
+            "files themselves there, for example with cp -rL."
+        ])  # fmt: skip
+
+
+def refuse_link_out(folder: Path, name: str) -> None:
+    """Raises ConfigError if `folder/name` is a link that leads out of the folder."""
+    if _leads_out(folder / name, folder):
+        refuse_link(folder / name)
+
+
+def refuse_links_out(folder: Path) -> None:
+    """Raises ConfigError if anything below a folder is a link that leads out of it."""
+    for path in sorted(folder.rglob("*")):
+        if _leads_out(path, folder):
+            refuse_link(path)
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
@@ -59,3 +103,11 @@ def _partial(path: Path) -> Path:
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def _respect_umask(folder: Path) -> None:
+    """Give the files of a new folder the permissions the user wishes: safetensors makes its own for the owner alone."""
+    wished = folder.stat().st_mode & 0o666
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.chmod(wished)

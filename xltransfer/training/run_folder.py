@@ -10,6 +10,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,7 +25,15 @@ from xltransfer.errors import ConfigError, LockedError
 from xltransfer.training.checkpoint import FOLDER as CHECKPOINTS
 from xltransfer.training.checkpoint import found_in
 from xltransfer.training.device import processor
-from xltransfer.training.durable import sync, whole_folder, write_json, write_text
+from xltransfer.training.durable import (
+    refuse_link,
+    refuse_link_out,
+    refuse_links_out,
+    sync,
+    whole_folder,
+    write_json,
+    write_text,
+)
 from xltransfer.training.preparation import Prepared
 
 _PACKAGES = ("xltransfer", "torch", "transformers", "tokenizers", "safetensors", "higher", "seqeval", "numpy")
@@ -61,6 +70,7 @@ class RunFolder:
         """Whether it was made for this run of the program."""
         self._lock = FileLock(path / LOCK)
         self._log: TextIO | None = None
+        refuse_link(path / LOCK)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -69,6 +79,11 @@ class RunFolder:
             ) from None
         except OSError as error:
             raise ConfigError([f"output: folder {str(path)!r} cannot be written to: {error.strerror}."]) from error
+        try:
+            refuse_links_out(path)
+        except ConfigError:
+            self.close()
+            raise
 
     @classmethod
     def made(cls, path: Path, config: RunConfig) -> RunFolder:
@@ -76,13 +91,17 @@ class RunFolder:
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
         try:
             partial.mkdir(parents=True)
+        except OSError as error:
+            raise ConfigError([f"output: folder {str(path)!r} cannot be made: {error.strerror}."]) from error
+        try:
             write_text(partial / "config.yaml", config.to_yaml())
             write_json(partial / "environment.json", environment())
             os.rename(partial, path)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
-            told = _taken(path) if path.exists() else f"output: folder {str(path)!r} cannot be made: {error.strerror}."
-            raise ConfigError([told]) from error
+            if path.exists():
+                raise ConfigError([_taken(path)]) from error
+            raise
         return cls(path, new=True)
 
     @property
@@ -114,8 +133,8 @@ class RunFolder:
         return bool(found_in(self.path / CHECKPOINTS))
 
     def discard(self) -> None:
-        """Remove the folder, which this run made: its input turned out to be at fault."""
-        shutil.rmtree(self.path)
+        """Remove the folder, which this run made: its input turned out to be at fault, or the machine fails."""
+        shutil.rmtree(self.path, ignore_errors=True)
         self.close()
 
     def finish(self, metrics: dict[str, Any]) -> None:
@@ -131,9 +150,10 @@ class RunFolder:
         (self.path / LOCK).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """End the log, and let others at the folder."""
+        """End the log, and let others at the folder. What a full disk kept out of the log was said when logged."""
         if self._log is not None:
-            self._log.close()
+            with suppress(OSError):
+                self._log.close()
         self._lock.release()
 
     def save_models(self, run: Prepared) -> None:
@@ -202,6 +222,7 @@ def export_model(run_dir: Path, destination: Path) -> None:
     model = model_folder(run_dir)
     if destination.exists():
         raise ConfigError([f"export: {str(destination)!r} exists; name another folder."])
+    refuse_links_out(model)
     partial = destination.with_name(f".{destination.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(model, partial)
@@ -210,6 +231,7 @@ def export_model(run_dir: Path, destination: Path) -> None:
 
 def model_folder(path: Path) -> Path:
     """`model/` of a run, or the folder itself if it is a model. Raises ConfigError."""
+    refuse_link_out(path, "model")
     for folder in (path / "model", path):
         if (folder / "config.json").is_file():
             return folder
