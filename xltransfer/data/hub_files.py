@@ -6,6 +6,7 @@ folder and name: `qu/train-00000-of-00001.parquet`, `qu/train/0000.parquet`, `js
 
 from __future__ import annotations
 
+import logging
 import re
 import shlex
 from contextlib import suppress
@@ -73,16 +74,31 @@ def read(corpus: Corpus, files: list[Path]) -> Any:
     import datasets
 
     kind = "parquet" if files[0].suffix == ".parquet" else "json"
-    bars = datasets.is_progress_bar_enabled()
+    for file in files:
+        _require_kind(corpus, file, kind)
+    bars, level = datasets.is_progress_bar_enabled(), datasets.logging.get_verbosity()
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(logging.CRITICAL)  # what it logs is in the error it raises
     try:
         return datasets.load_dataset(kind, data_files={"train": [str(file) for file in files]}, split="train")
     except Exception as error:  # pyarrow and datasets raise many kinds on damaged files
         cause = " ".join(str(error.__cause__ or error).split())[:200]
         raise DataError(f"data {corpus.name}: {files[0]} cannot be read: {cause}.") from error
     finally:
+        datasets.logging.set_verbosity(level)
         if bars:
             datasets.enable_progress_bars()
+
+
+def _require_kind(corpus: Corpus, file: Path, kind: str) -> None:
+    """Raises DataError unless a file begins as its kind does: `datasets` unpacks archives, whatever they are called."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(64).lstrip()
+    except OSError as error:
+        raise DataError(f"data {corpus.name}: {file} cannot be read: {error.strerror}.") from error
+    if not start.startswith((b"PAR1",) if kind == "parquet" else (b"{", b"[", b"\xef\xbb\xbf")):
+        raise DataError(f"data {corpus.name}: {file} cannot be read: it is no {kind} file; fetch it again.")
 
 
 def _files(corpus: Corpus, folder: Path, language: str) -> Files:

@@ -16,10 +16,14 @@ import transformers
 from xltransfer.encoders.layouts import layer_count, layout_for, longest_input
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.source import EncoderSource
+from xltransfer.encoders.untrusted import refuse_code
 from xltransfer.errors import EncoderError, did_you_mean
+from xltransfer.faults import explained
 from xltransfer.registry import ENCODERS
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "vocab.txt", "merges.txt"]
+
+_LOCAL = {"local_files_only": True, "trust_remote_code": False}  # unsaid, transformers asks on the terminal
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,14 @@ def open_encoder(name: str) -> EncoderFiles:
     location = source.location() if source else name
     folder = Path(location) if Path(location).is_dir() else _download(location)
     _check_weights(folder)
+    refuse_code(folder)
     with quiet_transformers():
         try:
-            config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+            config = transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
             tokenizer = _load_tokenizer(folder)
         except Exception as error:  # transformers raises many kinds on a damaged or incomplete folder
-            raise EncoderError(f"encoder {name!r}: {folder} cannot be read: {_one_line(error)}") from error
+            told = f"encoder {name!r}: {folder} cannot be read: {_one_line(error)}"
+            raise explained(error) or EncoderError(told) from error
     layout_for(config.model_type)
     return EncoderFiles(name, folder, config, tokenizer, (source or EncoderSource).default_lr)
 
@@ -88,6 +94,7 @@ def load_learner(
 def load_trained(folder: Path, auto_class: str) -> Learner:
     """A saved model with its head, in evaluation mode. Raises EncoderError."""
     _check_weights(folder)
+    refuse_code(folder)
     return Learner(_load_model(folder, auto_class, str(folder)), ()).eval()
 
 
@@ -95,18 +102,19 @@ def _load_model(folder: Path, auto_class: str, name: str, **options: Any) -> Any
     with quiet_transformers():
         try:
             return getattr(transformers, auto_class).from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, **options
+                folder, use_safetensors=True, dtype=torch.float32, **_LOCAL, **options
             )
         except Exception as error:  # transformers raises many kinds on weights that do not fit
-            raise EncoderError(f"encoder {name!r}: weights in {folder} cannot be loaded: {_one_line(error)}") from error
+            told = f"encoder {name!r}: weights in {folder} cannot be loaded: {_one_line(error)}"
+            raise explained(error) or EncoderError(told) from error
 
 
 def _load_tokenizer(folder: Path) -> Any:
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
     if not tokenizer.is_fast:
         raise EncoderError("its tokenizer has no fast version, which word alignment needs (tokenizer.json)")
     if type(tokenizer.backend_tokenizer.pre_tokenizer).__name__ == "ByteLevel":  # words, not text, come in for tagging
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **_LOCAL)
     if tokenizer.pad_token_id is None:
         raise EncoderError("its tokenizer has no padding token")
     return tokenizer
