@@ -30,6 +30,8 @@ class Choice(Memory, Protocol):
     def precision(self) -> str: ...
     @property
     def attention(self) -> str: ...
+    @property
+    def deterministic(self) -> bool: ...
 
 
 def faults_of(choice: Choice) -> list[str]:
@@ -37,7 +39,13 @@ def faults_of(choice: Choice) -> list[str]:
     faults = []
     if choice.activations == "recompute" and choice.compile:
         faults.append("activations: 'recompute' and compile: yes exclude each other; drop one.")
+    if choice.deterministic and choice.compile:
+        faults.append("deterministic: with compile: yes nothing is promised: its kernels are made to suit a machine; "
+                      "drop one.")  # fmt: skip
     method = _loaded(METHODS, choice.method)
+    if choice.deterministic and choice.backend == "auto" and method is not None and method.uses_backend:
+        faults.append("deterministic: backend auto chooses by time, which differs from run to run; name the mode: "
+                      "--backend func --backend-opt mode=reverse, or mode=forward.")  # fmt: skip
     if method is not None and method.uses_backend:
         backend = _loaded(BACKENDS, choice.backend)
         if backend is not None:

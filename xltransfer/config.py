@@ -17,6 +17,7 @@ from xltransfer import compatibility
 from xltransfer.errors import ConfigError, RegistryError, did_you_mean, unknown
 from xltransfer.options import check_options, convert, describe, options_of
 from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry, load_plugin
+from xltransfer.trust import checked
 
 Options = dict[str, Any]
 
@@ -73,6 +74,10 @@ class RunConfig:
     )
     warmup: float = _field(0.1, "share of the steps in which the learning rates rise", metavar="X", lowest=0)
     clip: float = _field(10.0, "largest gradient norm, of the learner and of the RTN each", metavar="X", lowest=0)
+    skip_nonfinite: int = _field(
+        0, "steps with a loss or gradient that is NaN or infinite to pass over before the run stops", metavar="N",
+        lowest=0,
+    )  # fmt: skip
     vocabulary: Literal["auto", "full"] = _field(
         "auto",
         "auto trains a matrix of the subwords in the training data alone, where that pays; same result",
@@ -95,6 +100,9 @@ class RunConfig:
     )
     pad_to: int = _field(
         1, "pad batches to a multiple of so many subwords, so that compiled shapes repeat", metavar="N", lowest=1
+    )
+    deterministic: bool = _field(
+        False, "yes: refuse whatever cannot be repeated bit for bit, on a GPU above all", metavar="yes|no"
     )
     device: Literal["auto", "cpu", "cuda"] = _field("auto", "where to train", metavar="NAME")
     checkpoint_steps: int | None = _field(None, "save every so many steps, to go on from", metavar="N", lowest=0)
@@ -130,9 +138,12 @@ class RunConfig:
         return cls(**values)
 
     @classmethod
-    def from_yaml(cls, path: str | Path) -> RunConfig:
-        """Read `config.yaml`. Raises ConfigError."""
-        return cls.from_mapping(read_yaml(path))
+    def from_yaml(cls, path: str | Path, given: Mapping[str, Any] | None = None) -> RunConfig:
+        """Read `config.yaml`; values that are `given` override its own.
+
+        Raises ConfigError, also if the file names code (a plugin, a class) that is not given.
+        """
+        return cls.from_mapping(checked(read_yaml(path), given or {}, f"configuration file {str(path)!r}"))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: lists for tuples."""
@@ -173,6 +184,8 @@ _PARTS: dict[str, Registry] = {"task": TASKS, "data": DATASETS, "source_data": D
                                "rtn": RTNS, "backend": BACKENDS}  # fmt: skip
 
 
+_SMALLEST_RATE = 1.2e-38
+"""A smaller inner learning rate makes no meta-gradient."""
 INNER = "inner."
 """What starts the names of options meant for the parts inside a part that has an option `inner`."""
 
@@ -238,8 +251,8 @@ def _range_faults(config: RunConfig) -> list[str]:
         faults.append(f"temperature: received {config.temperature}; allowed: a number above 0.")
     if config.warmup > 1:
         faults.append(f"warmup: received {config.warmup}; allowed: a share between 0 and 1.")
-    if config.lr is not None and config.lr <= 0:
-        faults.append(f"lr: received {config.lr}; allowed: a number above 0.")
+    if config.lr is not None and config.lr < _SMALLEST_RATE:
+        faults.append(f"lr: received {config.lr}; allowed: a number above 1.2e-38, below which fp32 holds 0.")
     return faults
 
 

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from xltransfer.cli.options import PLUGIN_HELP, TASK_HELP
 from xltransfer.data.dataset import SPLITS
 from xltransfer.errors import ConfigError, unknown
+from xltransfer.registry import load_plugin
 
 
 def command(
@@ -17,14 +19,19 @@ def command(
     split: Annotated[str, typer.Option(metavar="NAME", help="dev or test")] = "test",
     target: Annotated[str | None, typer.Option(metavar="LANG", help="another language of the same data")] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda")] = "auto",
+    plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=PLUGIN_HELP)] = None,
+    task: Annotated[str | None, typer.Option(metavar="NAME", help=TASK_HELP)] = None,
+    data: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="where the data are now [the run's]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the scores as one JSON object")] = False,
 ) -> None:
     """Score."""
     if split not in SPLITS:
         raise ConfigError([unknown("split", split, SPLITS)])
+    for path in plugin or []:
+        load_plugin(path.resolve())
     from xltransfer.training.trained import evaluate
 
-    scores, count = evaluate(run_dir, split, target, device)
+    scores, count = evaluate(run_dir, split, target, device, task, data)
     if as_json:
         print(json.dumps({"split": split, "sentences": count, **scores.to_dict()}))
         return

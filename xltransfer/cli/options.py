@@ -10,13 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from xltransfer.config import RunConfig, read_yaml
+from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError
 from xltransfer.recipes.catalogue import find
 
 _OPTION_NAMES = {"task_options": "task-opt", "data_options": "data-opt",
                  "source_data_options": "source-data-opt", "method_options": "method-opt",
                  "rtn_options": "rtn-opt", "backend_options": "backend-opt"}  # fmt: skip
+
+PLUGIN_HELP = "Python file that registers the run's task or dataset; those its config.yaml names are not run"
+TASK_HELP = "the run's task, if it is package.module:Class: nothing is imported that you do not name"
 
 
 def takes_config(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,10 +47,7 @@ def merged_config(given: dict[str, Any], config_file: Path | None, recipe: str |
     given = {**given, **options}
     if recipe:
         return RunConfig.from_mapping(find(recipe).with_options(given))
-    raw = read_yaml(config_file) if config_file else {}
-    for name, value in given.items():
-        raw[name] = {**raw.get(name, {}), **value} if name in options else value
-    return RunConfig.from_mapping(raw)
+    return RunConfig.from_yaml(config_file, given) if config_file else RunConfig.from_mapping(given)
 
 
 def _parameter(spec: Any) -> inspect.Parameter:

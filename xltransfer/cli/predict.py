@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from xltransfer.cli.options import PLUGIN_HELP, TASK_HELP
 from xltransfer.errors import ConfigError, DataError, unknown
+from xltransfer.registry import load_plugin
 
 
 def command(
@@ -19,6 +21,8 @@ def command(
     format: Annotated[str, typer.Option("--format", metavar="NAME", help="tsv or jsonl")] = "tsv",
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="write here, not to standard output")] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda")] = "auto",
+    plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=PLUGIN_HELP)] = None,
+    task: Annotated[str | None, typer.Option(metavar="NAME", help=TASK_HELP)] = None,
 ) -> None:
     """Predict."""
     if format not in ("tsv", "jsonl"):
@@ -26,10 +30,12 @@ def command(
     if output is not None and output.exists():
         raise ConfigError([f"output: {str(output)!r} exists; name another file."])
     lines = _lines(input)
+    for path in plugin or []:
+        load_plugin(path.resolve())
     from xltransfer.training.durable import write_text
     from xltransfer.training.trained import TrainedModel, as_record, as_tsv
 
-    model = TrainedModel.load(run_dir, device)
+    model = TrainedModel.load(run_dir, device, task)
     examples = model.read(lines, words)
     predicted = zip(examples, model.predict(examples), strict=True)
     if format == "jsonl":

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
 from xltransfer.errors import ConfigError, unknown
 
+_CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -47,6 +49,33 @@ def autocast(precision: str, device: torch.device) -> Callable[[], AbstractConte
 def set_fp32_products(precision: str) -> None:
     """Whether this process's fp32 matrix products on a GPU may be rounded to TF32; backward passes heed it too."""
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Within: torch refuses what it cannot repeat bit for bit, if that is `wanted`. Raises ConfigError for such steps.
+
+    cuBLAS reads its workspace from the environment when CUDA starts, so where CUDA runs already it is too late.
+    """
+    if not wanted:
+        yield
+        return
+    if _CUBLAS not in os.environ and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        raise ConfigError([f"deterministic: CUDA has started in this process without {_CUBLAS}; set it to :4096:8 in "
+                           "the environment before Python starts."])  # fmt: skip
+    os.environ.setdefault(_CUBLAS, ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        told = " ".join(str(error).split())[:200]
+        raise ConfigError([f"deterministic: this device cannot repeat a step of this run bit for bit ({told}). Drop "
+                           "--deterministic, or train on the cpu."]) from error  # fmt: skip
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def processor() -> str:

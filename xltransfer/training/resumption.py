@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xltransfer.config import RunConfig
+from xltransfer.config import RunConfig, read_yaml
 from xltransfer.errors import CheckpointError, ConfigError
 from xltransfer.training import checkpoint
 from xltransfer.training.checkpoint import Checkpoint
 from xltransfer.training.keeper import facts_of
 from xltransfer.training.progress import Reporter
+from xltransfer.trust import flags_of
 
 FREE = ("output", "checkpoint_steps", "checkpoint_minutes")
 """Fields that change no result: they may differ when a run is continued."""
@@ -27,19 +28,22 @@ class StartPoint:
     checkpoint: Checkpoint | None
 
 
-def command_for(run_dir: Path) -> str:
-    """What continues a run."""
-    return f"xlt run --resume {shlex.quote(str(run_dir))}"
+def command_for(run_dir: Path, config: RunConfig) -> str:
+    """What continues a run; the code of others that it runs is named anew."""
+    return f"xlt run --resume {shlex.quote(str(run_dir))} {flags_of(config.to_dict())}".rstrip()
 
 
 def configuration_of(run_dir: Path, wanted: RunConfig | None) -> RunConfig:
-    """What config.yaml holds. Raises ConfigError, also where `wanted` asks for another run."""
-    if not (run_dir / "config.yaml").is_file():
+    """What config.yaml holds. Raises ConfigError, also where `wanted` asks for another run.
+
+    Code that the file names is loaded only if `wanted` names it too.
+    """
+    file = run_dir / "config.yaml"
+    if not file.is_file():
         raise ConfigError([f"resume: {str(run_dir)!r} holds no config.yaml; give the folder of an interrupted run."])
-    saved = RunConfig.from_yaml(run_dir / "config.yaml").validated()
     if wanted is None:
-        return saved
-    wanted = wanted.validated()
+        return RunConfig.from_yaml(file).validated()
+    wanted, saved = wanted.validated(), RunConfig.from_mapping(read_yaml(file))  # compared, and not loaded
     differing = _differences(facts_of(wanted)["config"], facts_of(saved)["config"], "given", "in its config.yaml")
     if wanted.output not in (None, saved.output) and Path(wanted.output or "").resolve() != run_dir.resolve():
         differing.append(f"output: {wanted.output!r} given, but a run is continued in its own folder")

@@ -56,7 +56,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
             prepared = with_definite_backend(prepare(config, reporter), reporter)
             reporter.note(_description(prepared))
             folder = RunFolder.made(choose_folder(prepared.config), prepared.config)
-            with _writing_to(folder):
+            with _writing_to(folder, prepared.config):
                 return _train_and_finish(prepared, folder, None, reporter, stop)
     finally:
         reporter.stop()
@@ -73,7 +73,7 @@ def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Repor
     try:
         with stop.caught():
             folder = RunFolder(path, new=False)
-            with _writing_to(folder):
+            with _writing_to(folder, config):
                 if folder.finished:
                     folder.tidy()
                     reporter.note(f"{path} is finished")
@@ -87,7 +87,7 @@ def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Repor
 
 
 @contextmanager
-def _writing_to(folder: RunFolder) -> Iterator[None]:
+def _writing_to(folder: RunFolder, config: RunConfig) -> Iterator[None]:
     """Close the folder in the end; say how to continue; remove it if it was made for a run that cannot begin."""
     try:
         yield
@@ -97,7 +97,7 @@ def _writing_to(folder: RunFolder) -> Iterator[None]:
         raise
     except (StopRequested, KeyboardInterrupt) as error:
         lost = "" if folder.has_checkpoints() else " (from the first step: nothing is saved yet)"
-        raise Interrupted(f"stopped; this continues it{lost}: {command_for(folder.path)}") from error
+        raise Interrupted(f"stopped; this continues it{lost}: {command_for(folder.path, config)}") from error
     finally:
         folder.close()
 

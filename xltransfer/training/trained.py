@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from xltransfer.training.device import choose_device
 from xltransfer.training.evaluation import predict
 from xltransfer.training.preparation import open_dataset
 from xltransfer.training.run_folder import model_folder
+from xltransfer.trust import checked
 
 
 @dataclass(frozen=True)
@@ -36,17 +38,23 @@ class TrainedModel:
     padding: dict[str, int]
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "auto") -> TrainedModel:
-        """From a run folder, its `model/`, or an export. Raises ConfigError or EncoderError."""
+    def load(cls, path: str | Path, device: str = "auto", task: str | None = None) -> TrainedModel:
+        """From a run folder, its `model/`, or an export. Raises ConfigError or EncoderError.
+
+        `task` is its task's name, for one that is `package.module:Class`: that is imported only if named here.
+        """
         folder = model_folder(Path(path))
         encoder = open_encoder(str(folder))
         saved = getattr(encoder.config, "xltransfer", None)
         if not isinstance(saved, dict) or "task" not in saved:
             raise ConfigError([f"run: {str(folder)!r} was not saved by xltransfer: its config.json names no task."])
-        task: Task = TASKS.load(saved["task"])(**saved["task_options"])
-        learner = load_trained(folder, task.auto_class).to(choose_device(device))
+        given = {"method": "target-only", **({"task": task} if task else {})}
+        described = checked(_described(saved), given, repr(str(folder / "config.json")))
+        config = RunConfig.from_mapping(described).validated()
+        built: Task = TASKS.load(config.task)(**config.task_options)
+        learner = load_trained(folder, built.auto_class).to(choose_device(device))
         labels = tuple(encoder.config.id2label[index] for index in sorted(encoder.config.id2label))
-        return cls(learner, encoder.tokenizer, task, labels, saved["max_length"], encoder.padding)
+        return cls(learner, encoder.tokenizer, built, labels, config.max_length, encoder.padding)
 
     def predict(self, examples: Sequence[Example]) -> list[Any]:
         """A list of tags, or a label, for each example; labels of the examples are not looked at."""
@@ -75,18 +83,34 @@ def split_words(text: str) -> list[str]:
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(text)]
 
 
-def evaluate(run_dir: str | Path, split: str, target: str | None, device: str) -> tuple[Scores, int]:
+def evaluate(
+    run_dir: str | Path,
+    split: str,
+    target: str | None,
+    device: str,
+    task: str | None = None,
+    data: str | None = None,
+) -> tuple[Scores, int]:
     """Scores of a run on a split of its target or of another language, and the number of sentences.
 
-    Raises UserError.
+    `task` as in `TrainedModel.load`; `data` is the run's dataset where it is not where it was. RTN, backend and method
+    play no part, nor do the plugins that the run's configuration names. Raises UserError.
     """
     path = Path(run_dir)
     if not (path / "config.yaml").is_file():
         raise ConfigError([f"run: {str(run_dir)!r} holds no config.yaml; give the folder of a finished run."])
-    config = RunConfig.from_yaml(path / "config.yaml").validated()
-    model = TrainedModel.load(path, device)
+    named = {name: value for name, value in {"task": task, "data": data}.items() if value}
+    given = {"method": "target-only", "rtn": "identity", "backend": "func", "plugin": (), **named}
+    config = RunConfig.from_yaml(path / "config.yaml", given)
+    config = dataclasses.replace(config, method_options={}, rtn_options={}, backend_options={}).validated()
+    model = TrainedModel.load(path, device, task)
     examples = open_dataset(config).load(model.task, target or config.target or "", split)
     return model.task.score(model.task.gold(examples), model.predict(examples)), len(examples)
+
+
+def _described(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """What a saved model says of its task, as values of a configuration."""
+    return {name: saved[name] for name in ("task", "task_options", "max_length") if name in saved}
 
 
 def as_record(example: Example, prediction: Any) -> dict[str, Any]:
