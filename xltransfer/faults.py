@@ -64,8 +64,7 @@ def _storage(error: BaseException, number: int, batch_size: int | None) -> UserE
         return _no_memory(reason, batch_size)
     if number in _NO_SPACE:
         return MachineError(
-            f"{what} cannot be written: {reason}. Free some space, or name an --output where there is some, and run "
-            "the same command again."
+            f"{what} cannot be written: {reason}. Free some space, or name an --output where there is some."
         )
     if number in _FORBIDDEN:
         return UserError(f"{what} cannot be opened: {reason}. Name an --output that you may write to.")

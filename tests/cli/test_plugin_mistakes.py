@@ -75,17 +75,10 @@ def test_forward(body: str, arguments: str, expected: str, capsys: Capture) -> N
     assert expected in message
 
 
-@pytest.mark.parametrize(
-    "body, expected",
-    [
-        ("return hidden + 0.01 * self.project(hidden)", "nearly the hidden states themselves"),
-        ("return self.project(hidden).detach()", "its gradient is zero"),
-    ],
-)
-def test_doubtful_changes_are_warned_of(body: str, expected: str, capsys: Capture) -> None:
-    rtn(body)
+def test_doubtful_changes_are_warned_of(capsys: Capture) -> None:
+    rtn("return hidden + 0.01 * self.project(hidden)")
     assert status_of(["run", *SHORT, "--plugin", "mine.py", "--rtn", "mine", "--output", "run"]) == 0
-    assert expected in capsys.readouterr().err
+    assert "nearly the hidden states themselves" in capsys.readouterr().err
 
 
 def test_options_that_are_not_keyword_only(capsys: Capture) -> None:

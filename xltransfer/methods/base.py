@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from xltransfer.backends.base import Backend, Gradients, named_gradients, trainable
 from xltransfer.data.batching import Batch
 from xltransfer.encoders.learner import plain_passes, source_loss
+from xltransfer.errors import require_finite
 from xltransfer.methods.updater import Updater
 from xltransfer.rtns.base import RTN
 from xltransfer.seeding import seeded
@@ -54,6 +55,20 @@ class Trainee:
         with seeded(seed):
             return self.loss(self.learner, batch, rtn)
 
+    def update(self, losses: Mapping[str, float], theta: Gradients, phi: Gradients | None = None) -> dict[str, float]:
+        """Update θ, and φ where a gradient is given. Returns what to log: the losses, and norms before clipping.
+
+        Raises NonFiniteError, before anything is updated, if one of these is NaN or infinite.
+        """
+        theta_norm, phi_norm = self.theta.norm(theta), None if phi is None else self.phi.norm(phi)
+        norms = {"grad_norm": theta_norm.item()}
+        figures = {**losses, **({} if phi_norm is None else {"meta_grad_norm": phi_norm.item()}), **norms}
+        require_finite(figures)
+        if phi is not None:
+            self.phi.apply(phi, phi_norm)
+        self.theta.apply(theta, theta_norm)
+        return figures
+
     def rtn_for(self, source: Batch) -> RTN:
         """The RTN, told which row of the batch is of which source language."""
         return self.rtn.for_batch(source.languages)
@@ -68,7 +83,10 @@ class Method(ABC):
 
     @abstractmethod
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
-        """One update of θ, and of φ where the method has one. Returns what to log: losses, gradient norms."""
+        """One update of θ, and of φ where the method has one. Returns what to log: losses, gradient norms.
+
+        Raises NonFiniteError, with θ and φ as before, where a loss or gradient is NaN or infinite (`Trainee.update`).
+        """
 
 
 def gradients(losses: Sequence[Tensor], module: nn.Module, keep: bool = False) -> Gradients:

@@ -13,5 +13,5 @@ class Joint(Method):
         """See `Method.step`."""
         source_loss = trainee.seeded_loss(seed + SOURCE, source)
         target_loss = trainee.seeded_loss(seed + TARGET, target)
-        norm = trainee.theta.apply(gradients([source_loss, target_loss], trainee.learner))
-        return {"source_loss": source_loss.item(), "target_loss": target_loss.item(), "grad_norm": norm}
+        losses = {"source_loss": source_loss.item(), "target_loss": target_loss.item()}
+        return trainee.update(losses, gradients([source_loss, target_loss], trainee.learner))

@@ -20,9 +20,4 @@ class JointRTN(Method):
         with changes.followed():
             phi = gradients([source_loss], trainee.rtn, keep=True)
         theta = gradients([source_loss, target_loss], trainee.learner)
-        return {
-            "source_loss": source_loss.item(),
-            "target_loss": target_loss.item(),
-            "meta_grad_norm": trainee.phi.apply(phi),
-            "grad_norm": trainee.theta.apply(theta),
-        }
+        return trainee.update({"source_loss": source_loss.item(), "target_loss": target_loss.item()}, theta, phi)

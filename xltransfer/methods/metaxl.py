@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep, add_gradients, checked
 from xltransfer.data.batching import Batch, split_batch
 from xltransfer.encoders.learner import casts_kept
+from xltransfer.errors import require_finite
 from xltransfer.methods.base import QUERY, SOURCE, SUPPORT, Method, Trainee, gradients
 
 
@@ -45,23 +46,21 @@ class MetaXL(Method):
         inner_lr = trainee.theta.lr
         with casts_kept(trainee.learner):
             meta = checked(trainee.backend.step(problem, inner_lr), problem, trainee.backend)
-        theta = meta.inner_grads
+        phi = self._meta_gradients(meta, inner_lr)
+        figures = {"inner_loss": meta.inner_loss.item(), "meta_loss": meta.meta_loss.item()}
         if self.order == "published":
-            theta = self._with_query(trainee, theta, meta, query, 1 - share, seed)
-        meta_norm = trainee.phi.apply(self._meta_gradients(meta, inner_lr))
-        if self.order == "released":
+            theta = self._with_query(trainee, meta.inner_grads, meta, query, 1 - share, seed)
+            return trainee.update(figures, theta, phi)
+        figures["meta_grad_norm"] = trainee.phi.norm(phi).item()
+        require_finite(figures)
+        with trainee.phi.taken_back():
+            trainee.phi.apply(phi)
             losses = [
                 trainee.seeded_loss(seed + SOURCE, source, rtn),
                 share * trainee.seeded_loss(seed + SUPPORT, support),
             ]
             theta = self._with_query(trainee, gradients(losses, trainee.learner), meta, query, 1 - share, seed)
-        norm = trainee.theta.apply(theta)
-        return {
-            "inner_loss": meta.inner_loss.item(),
-            "meta_loss": meta.meta_loss.item(),
-            "meta_grad_norm": meta_norm,
-            "grad_norm": norm,
-        }
+            return trainee.update(figures, theta)
 
     def problem(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> BilevelProblem:
         """What the backend is asked about these batches."""

@@ -14,5 +14,4 @@ class TargetOnly(Method):
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
         loss = trainee.seeded_loss(seed + TARGET, target)
-        norm = trainee.theta.apply(gradients([loss], trainee.learner))
-        return {"target_loss": loss.item(), "grad_norm": norm}
+        return trainee.update({"target_loss": loss.item()}, gradients([loss], trainee.learner))

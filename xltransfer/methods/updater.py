@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from xltransfer.backends.base import Gradients, trainable
+from xltransfer.errors import NonFiniteError, require_finite
 
 
 class Updater:
@@ -42,21 +45,49 @@ class Updater:
         falling = (self._total - self._done) / max(1, self._total - self._warmup)
         return self._peak * max(0.0, min(1.0, rising, falling))
 
-    def apply(self, gradients: Gradients) -> float:
-        """Clip, update, and move on the schedule. Returns the gradient norm before clipping."""
-        norm = 0.0
+    def apply(self, gradients: Gradients, norm: Tensor | None = None) -> float:
+        """Clip, update, and move on the schedule. Returns the gradient norm before clipping.
+
+        `norm` is that norm, where it is known. Raises NonFiniteError if it is NaN or infinite, and changes nothing.
+        """
+        norm = self.norm(gradients) if norm is None else norm
+        require_finite({"gradient_norm": norm.item()})
         if self._optimizer is not None:
             for name, parameter in self.parameters.items():
                 parameter.grad = gradients[name]
-            norm = nn.utils.get_total_norm([p.grad for p in self.parameters.values() if p.grad is not None]).item()
             if self.clip:
-                nn.utils.clip_grad_norm_(self.parameters.values(), self.clip)
+                nn.utils.clip_grads_with_norm_(self.parameters.values(), self.clip, norm)
             self._optimizer.param_groups[0]["lr"] = self.lr
             self._optimizer.step()
             self._optimizer.zero_grad(set_to_none=True)
         self.decay *= 1 - self.lr * self._weight_decay
         self._done += 1
-        return norm
+        return norm.item()
+
+    def norm(self, gradients: Gradients) -> Tensor:
+        """The norm of all gradients together, a scalar; 0 where nothing is trained."""
+        return nn.utils.get_total_norm([gradients[name] for name in self.parameters])
+
+    def skip(self, steps: int = 1) -> None:
+        """Move on the schedule without an update."""
+        self._done += steps
+
+    @contextmanager
+    def taken_back(self) -> Iterator[None]:
+        """Within: an update is undone if NonFiniteError is raised after it; costs a copy of what is updated."""
+        values = [parameter.detach().clone() for parameter in self.parameters.values()]
+        moments = None if self._optimizer is None else copy.deepcopy(self._optimizer.state_dict())
+        done, decay = self._done, self.decay
+        try:
+            yield
+        except NonFiniteError:
+            self._done, self.decay = done, decay
+            with torch.no_grad():
+                for parameter, value in zip(self.parameters.values(), values, strict=True):
+                    parameter.copy_(value)
+            if self._optimizer is not None and moments is not None:
+                self._optimizer.load_state_dict(moments)
+            raise
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that changes here: the optimiser's tensors by parameter, and the place in the schedule."""

@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from xltransfer.data.batching import Collator, Encoded
 from xltransfer.encoders.learner import Learner
+from xltransfer.errors import UserError
 from xltransfer.tasks.base import Task
 
 EVALUATION_BATCH = 64
@@ -38,12 +40,23 @@ def predict(
         between()
         rows = order[start : start + EVALUATION_BATCH]
         sentences = [encoded[row] for row in rows]
+        inputs = collate(sentences).to(device).inputs
         with autocast():
-            logits = learner(collate(sentences).to(device).inputs)
+            logits = learner(inputs)
+        _require_finite(logits, inputs["attention_mask"])
         for row, prediction in zip(rows, task.decode(logits, sentences, labels), strict=True):
             predictions[row] = prediction
     learner.train(was_training)
     return _joined(task, encoded, predictions)
+
+
+def _require_finite(logits: Tensor, mask: Tensor) -> None:
+    """An argmax over NaN is a label like any other; padding may hold anything."""
+    if not torch.isfinite(logits[mask.bool()] if logits.dim() == 3 else logits).all():
+        raise UserError(
+            "model: its outputs are NaN or infinite, so there is nothing to predict from. Its parameters are damaged, "
+            "or the last steps of training destroyed them: train again with a lower --lr, or in --precision fp32."
+        )
 
 
 def _joined(task: Task, encoded: Sequence[Encoded], predictions: Sequence[Any]) -> list[Any]:

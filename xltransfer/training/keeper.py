@@ -15,6 +15,7 @@ import torch
 import xltransfer
 from xltransfer.config import RunConfig
 from xltransfer.errors import CheckpointError
+from xltransfer.faults import explained
 from xltransfer.training import checkpoint
 from xltransfer.training.checkpoint import Checkpoint
 from xltransfer.training.device import processor
@@ -90,9 +91,8 @@ class Keeper:
         try:
             self._state.load(Saved(tensors, found.values()))
         except (RuntimeError, KeyError) as error:
-            raise CheckpointError(
-                f"resume: {found.path} does not fit this run: {' '.join(str(error).split())}"
-            ) from error
+            unfit = f"resume: {found.path} does not fit this run: {' '.join(str(error).split())}"
+            raise explained(error, self._run.config.batch_size) or CheckpointError(unfit) from error
         self._kept = found.path
 
     @property

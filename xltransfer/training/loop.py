@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from xltransfer.backends.base import SEEDS_PER_PROBLEM, trainable
+from xltransfer.backends.base import SEEDS_PER_PROBLEM
 from xltransfer.data.batching import Batch, Collator, endless_order
 from xltransfer.data.mixing import bucketed, source_order
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.tasks.base import Scores
 from xltransfer.training.evaluation import predict
+from xltransfer.training.failure import Draw
+from xltransfer.training.guards import Guards
 from xltransfer.training.interruption import StopRequested, StopSignal
 from xltransfer.training.keeper import Keeper
 from xltransfer.training.preparation import EncodedSet, Prepared
@@ -34,21 +36,22 @@ class Trained:
     dev_predictions: list[Any]
     steps: int
     seconds: float
+    skipped: int
 
 
 def train(
-    run: Prepared, state: TrainingState, log: Log, reporter: Reporter, keeper: Keeper, stop: StopSignal
+    run: Prepared, state: TrainingState, log: Log, reporter: Reporter, guards: Guards, keeper: Keeper, stop: StopSignal
 ) -> Trained:
     """Train on from `state` to the end and go back to the epoch that dev chose (the earliest of equals).
 
-    Raises StopRequested, the state saved, soon after `stop` was given a signal.
+    Raises StopRequested, the state saved, soon after `stop` was given a signal; FailedStepError as `Guards.step` does.
     """
     config, collate = run.config, Collator(run.encoder.padding, run.config.pad_to)
     targets = islice(endless_order(len(run.target.encoded), config.batch_size, config.seed + 1), state.step, None)
     reporter.start(state.total_steps, config.epochs)
     try:
         while state.scored < config.epochs:
-            for _ in _steps_of_epoch(run, state, targets, collate, log, reporter):
+            for _ in _steps_of_epoch(run, state, targets, collate, log, reporter, guards):
                 keeper.after_step()
                 stop.check()
             _score_epoch(run, state, collate, log, reporter, stop)
@@ -58,28 +61,24 @@ def train(
         keeper.save()
         raise
     best = state.go_back_to_best()
-    return Trained(best.epoch, best.dev, best.predictions, state.step, state.seconds)
+    return Trained(best.epoch, best.dev, best.predictions, state.step, state.seconds, state.watched.skipped)
 
 
 def _steps_of_epoch(
-    run: Prepared, state: TrainingState, targets: Iterator[list[int]], collate: Collator, log: Log, reporter: Reporter
-) -> Iterator[int]:
+    run: Prepared, state: TrainingState, targets: Iterator[list[int]], collate: Collator, log: Log, reporter: Reporter,
+    guards: Guards,
+) -> Iterator[int]:  # fmt: skip
     """Take the steps of the epoch that are still to do; yields after each."""
     config, trainee, epoch = run.config, state.trainee, state.scored + 1
     run.learner.train()
     run.rtn.train()
     done = state.step - state.scored * state.steps_an_epoch
     for rows in islice(_source_rows(run, config.seed * _SEED_STRIDE + epoch), done, None):
-        source, target = (
-            batch_of(part, chosen, collate, run, state.vocabulary)
-            for part, chosen in ((run.source, rows), (run.target, next(targets)))
-        )
         rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
         seed = (config.seed * _SEED_STRIDE + state.step) * SEEDS_PER_PROBLEM
-        losses = run.method.step(trainee, source, target, seed)
+        draw = Draw(state.step + 1, state.total_steps, epoch, tuple(rows), tuple(next(targets)), seed, **rates)
+        losses = guards.step(trainee, draw, *batches_of(draw, run, collate, state.vocabulary))
         state.step += 1
-        if state.step == 1 and losses.get("meta_grad_norm") == 0 and trainable(run.rtn):
-            reporter.warn(f"rtn {config.rtn}: its gradient is zero; nothing it returns reaches its parameters.")
         log({"step": state.step, "epoch": epoch, **losses, **rates})
         reporter.step(state.step, losses)
         yield state.step
@@ -107,6 +106,16 @@ def _source_rows(run: Prepared, seed: int) -> Iterator[list[int]]:
     if not config.bucket:
         return order
     return bucketed(order, [len(sentence.features["input_ids"]) for sentence in run.source.encoded], seed)
+
+
+def batches_of(
+    draw: Draw, run: Prepared, collate: Collator, vocabulary: CompactVocabulary | None
+) -> tuple[Batch, Batch]:
+    """The source and the target batch of a step."""
+    return (
+        batch_of(run.source, list(draw.source), collate, run, vocabulary),
+        batch_of(run.target, list(draw.target), collate, run, vocabulary),
+    )
 
 
 def batch_of(

@@ -10,13 +10,15 @@ from typing import Any
 
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
-from xltransfer.errors import ConfigError, Interrupted, UserError
+from xltransfer.errors import CheckpointError, ConfigError, FailedStepError, Interrupted, MachineError, UserError
+from xltransfer.faults import told_in_one_line
 from xltransfer.rtns.size import described, parameter_counts
 from xltransfer.tasks.base import Scores
 from xltransfer.training.checkpoint import Checkpoint
 from xltransfer.training.choice import with_definite_backend
-from xltransfer.training.device import peak_memory
+from xltransfer.training.device import deterministic, peak_memory
 from xltransfer.training.evaluation import predict
+from xltransfer.training.guards import Guards
 from xltransfer.training.interruption import StopRequested, StopSignal
 from xltransfer.training.keeper import Keeper
 from xltransfer.training.loop import Trained, train
@@ -45,21 +47,19 @@ class RunResult:
 def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
     """Train, choose the epoch by dev, score test once, and write the run folder.
 
-    Raises UserError if the input is at fault; then no folder is made. Raises Interrupted, a KeyboardInterrupt, when
-    SIGTERM or Ctrl-C stops it; `resume` goes on then.
+    Raises UserError if the input is at fault and MachineError if the machine is; then no folder is left, unless there
+    is a checkpoint in it. Raises FailedStepError, the folder kept, for a step whose numbers are not finite, and
+    Interrupted, a KeyboardInterrupt, when SIGTERM or Ctrl-C stops it; `resume` goes on then.
     """
     reporter, stop = reporter or Reporter(), StopSignal()
     if config.output is not None:
         choose_folder(config)  # refuse before reading anything
-    try:
-        with stop.caught():
-            prepared = with_definite_backend(prepare(config, reporter), reporter)
-            reporter.note(_description(prepared))
-            folder = RunFolder.made(choose_folder(prepared.config), prepared.config)
-            with _writing_to(folder, prepared.config):
-                return _train_and_finish(prepared, folder, None, reporter, stop)
-    finally:
-        reporter.stop()
+    with _session(config, reporter, stop):
+        prepared = with_definite_backend(prepare(config, reporter), reporter)
+        reporter.note(_description(prepared))
+        folder = RunFolder.made(choose_folder(prepared.config), prepared.config)
+        with _writing_to(folder, prepared.config):
+            return _train_and_finish(prepared, folder, None, reporter, stop)
 
 
 def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Reporter | None = None) -> RunResult:
@@ -70,29 +70,41 @@ def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Repor
     """
     reporter, stop, path = reporter or Reporter(), StopSignal(), Path(run_dir)
     config = configuration_of(path, config)
+    with _session(config, reporter, stop):
+        folder = RunFolder(path, new=False)
+        with _writing_to(folder, config):
+            if folder.finished:
+                folder.tidy()
+                reporter.note(f"{path} is finished")
+                return result_of(path)
+            start = start_point(path, config, reporter)
+            prepared = prepare(start.config, reporter)
+            reporter.note(_description(prepared))
+            return _train_and_finish(prepared, folder, start.checkpoint, reporter, stop)
+
+
+@contextmanager
+def _session(config: RunConfig, reporter: Reporter, stop: StopSignal) -> Iterator[None]:
+    """Within: signals are caught, faults of the machine told in one line, torch as deterministic as wished."""
     try:
-        with stop.caught():
-            folder = RunFolder(path, new=False)
-            with _writing_to(folder, config):
-                if folder.finished:
-                    folder.tidy()
-                    reporter.note(f"{path} is finished")
-                    return result_of(path)
-                start = start_point(path, config, reporter)
-                prepared = prepare(start.config, reporter)
-                reporter.note(_description(prepared))
-                return _train_and_finish(prepared, folder, start.checkpoint, reporter, stop)
+        with stop.caught(), told_in_one_line(config.batch_size), deterministic(config.deterministic):
+            yield
     finally:
         reporter.stop()
 
 
 @contextmanager
 def _writing_to(folder: RunFolder, config: RunConfig) -> Iterator[None]:
-    """Close the folder in the end; say how to continue; remove it if it was made for a run that cannot begin."""
+    """Close the folder in the end; say how to continue; remove it if it was made for a run that saved nothing."""
     try:
-        yield
-    except UserError:
-        if folder.new and not folder.has_checkpoints():
+        with told_in_one_line(config.batch_size):
+            yield
+    except (FailedStepError, CheckpointError):  # it would end the same again
+        raise
+    except (UserError, MachineError) as error:
+        if folder.has_checkpoints():
+            error.args = (f"{error} This continues from the last checkpoint: {command_for(folder.path, config)}",)
+        elif folder.new:
             folder.discard()
         raise
     except (StopRequested, KeyboardInterrupt) as error:
@@ -113,8 +125,9 @@ def _train_and_finish(
     if not folder.open_log(found.facts["log_bytes"] if found else 0):
         reporter.warn("log.jsonl is shorter than it was at the checkpoint: some of its lines are lost.")
     folder.save_samples(run)
+    guards = Guards(run, state.watched, folder.path, folder.log, reporter)
     with stop.deferred():
-        trained = train(run, state, folder.log, reporter, keeper, stop)
+        trained = train(run, state, folder.log, reporter, guards, keeper, stop)
         reporter.stage("scoring the test set")
         return _finish(run, trained, folder, stop)
 
@@ -138,6 +151,7 @@ def _finish(run: Prepared, trained: Trained, folder: RunFolder, stop: StopSignal
         "seconds": round(trained.seconds, 3),
         "peak_memory_bytes": peak_memory(run.device),
         "meta": {
+            "skipped_steps": trained.skipped,
             "method": run.config.method,
             "backend": run.config.backend if run.method.uses_backend else None,
             "rtn": run.config.rtn if run.method.uses_rtn else None,

@@ -34,6 +34,7 @@ from xltransfer.training.durable import (
     write_json,
     write_text,
 )
+from xltransfer.training.failure import FOLDER as FAILURE
 from xltransfer.training.preparation import Prepared
 
 _PACKAGES = ("xltransfer", "torch", "transformers", "tokenizers", "safetensors", "higher", "seqeval", "numpy")
@@ -146,7 +147,8 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Remove what only an unfinished run needs."""
-        shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
+        for name in (CHECKPOINTS, FAILURE):
+            shutil.rmtree(self.path / name, ignore_errors=True)
         (self.path / LOCK).unlink(missing_ok=True)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.methods.base import Trainee
 from xltransfer.methods.updater import Updater
 from xltransfer.tasks.base import Scores
+from xltransfer.training.guards import Watched
 from xltransfer.training.preparation import Prepared
 from xltransfer.training.random_state import random_state, set_random_state
 
@@ -56,6 +57,7 @@ class TrainingState:
         self.scored = 0
         """Epochs trained and scored on dev."""
         self.best: Best | None = None
+        self.watched = Watched()
         self._seconds_before = 0.0
         self._started = time.monotonic()
 
@@ -91,7 +93,7 @@ class TrainingState:
         }
         values = {
             "step": self.step, "scored": self.scored, "seconds": self.seconds, "theta": theta[1], "phi": phi[1],
-            "random": drawn[1], "best": None,
+            "random": drawn[1], "watched": self.watched.state(), "best": None,
         }  # fmt: skip
         if (best := self.best) is None:
             return Saved({"state": tensors}, values)
@@ -108,6 +110,7 @@ class TrainingState:
         trainee.theta.load(_group(tensors, "theta"), values["theta"])
         trainee.phi.load(_group(tensors, "phi"), values["phi"])
         self.step, self.scored = values["step"], values["scored"]
+        self.watched.load(values["watched"])
         if (best := values["best"]) is not None:
             of_best = saved.tensors["best"]
             self.best = Best(best["epoch"], Scores(**best["dev"]), best["predictions"], _group(of_best, "learner"),

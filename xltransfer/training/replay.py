@@ -1,0 +1,43 @@
+"""A step that failed, repeated from the state that its run folder keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+
+from xltransfer.config import RunConfig
+from xltransfer.data.batching import Collator
+from xltransfer.errors import NonFiniteError
+from xltransfer.training.failure import FOLDER, PHI, STEP, THETA, Draw
+from xltransfer.training.loop import batches_of
+from xltransfer.training.preparation import prepare
+from xltransfer.training.progress import Reporter
+from xltransfer.training.state import compact_vocabulary, trainee_of
+
+
+def replay(run_dir: str | Path, plugin: Sequence[str] = ()) -> dict[str, float]:
+    """The losses and gradient norms of the step that failed, computed again. Raises UserError.
+
+    `plugin` names the Python files of the run's parts; those that its config.yaml names are not run.
+    """
+    folder = Path(run_dir) / FOLDER
+    described = json.loads((folder / STEP).read_text(encoding="utf-8"))
+    values: dict[str, Any] = {name: described[name] for name in Draw.__dataclass_fields__}
+    draw = Draw(**{**values, "source": tuple(values["source"]), "target": tuple(values["target"])})
+    run = prepare(RunConfig.from_yaml(Path(run_dir) / "config.yaml", {"plugin": tuple(plugin)}), Reporter())
+    vocabulary = compact_vocabulary(run)
+    for module, file in ((run.learner, THETA), (run.rtn, PHI)):
+        module.load_state_dict(safetensors.torch.load_file(folder / file))
+        module.train()
+    trainee = trainee_of(run, draw.total)
+    trainee.theta.skip(draw.step - 1)
+    trainee.phi.skip(draw.step - 1)
+    batches = batches_of(draw, run, Collator(run.encoder.padding, run.config.pad_to), vocabulary)
+    try:
+        return run.method.step(trainee, *batches, draw.seed)
+    except NonFiniteError as error:
+        return error.figures
