@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def cache_folder() -> Path:
@@ -27,11 +28,19 @@ def remembered(name: str) -> dict[str, Any]:
 
 def remember(name: str, key: str, value: Any) -> None:
     """Add one entry to a cache file, whole or not at all. A cache that cannot be written is no fault."""
-    folder = cache_folder()
+    text = json.dumps({**remembered(name), key: value}, indent=1)
+    keep(cache_folder() / name, lambda file: file.write(text.encode()))
+
+
+def keep(file: Path, write: Callable[[BinaryIO], object]) -> None:
+    """A file of the cache, whole or not at all. A cache that cannot be written, or is full, is no fault."""
+    partial = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as partial:
-            json.dump({**remembered(name), key: value}, partial, indent=1)
-        os.replace(partial.name, folder / name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as opened:
+            partial = Path(opened.name)
+            write(opened)  # type: ignore[arg-type]
+        os.replace(partial, file)
     except OSError:
-        return
+        if partial is not None:
+            partial.unlink(missing_ok=True)

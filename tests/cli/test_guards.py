@@ -10,12 +10,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from tests.unit.test_methods import HIDDEN, batches, trainee
+from tests.unit.test_methods import batches, trainee
 from xltransfer.cli.main import status_of
 from xltransfer.errors import NonFiniteError
 from xltransfer.methods.metaxl import MetaXL
 from xltransfer.registry import REGISTRIES
 from xltransfer.rtns.mlp import MLP
+from xltransfer.testing.models import HIDDEN
 from xltransfer.training.replay import replay
 
 SHORT = ["--epochs", "1", "--source-size", "32", "--target-size", "4", "--batch-size", "4", "--data-opt", "train=40",

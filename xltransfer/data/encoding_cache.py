@@ -7,14 +7,12 @@ words and tags of every sentence. What cannot be read back is encoded anew; a ca
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from xltransfer import __version__
-from xltransfer.cache import cache_folder
+from xltransfer.cache import cache_folder, keep
 from xltransfer.data.batching import Encoded
 from xltransfer.data.examples import Example, TaggedSentence
 
@@ -56,13 +54,8 @@ def _write(file: Path, encoded: Sequence[Encoded]) -> None:
     columns["labels"] = [one.labels for one in encoded]
     columns["words"] = [list(one.words) for one in encoded]
     columns["continues"] = [one.continues for one in encoded]
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as partial:
-            feather.write_feather(pyarrow.table(columns), partial, compression="uncompressed")
-        os.replace(partial.name, file)
-    except OSError:
-        return
+    table = pyarrow.table(columns)
+    keep(file, lambda opened: feather.write_feather(table, opened, compression="uncompressed"))
 
 
 def _read(file: Path) -> list[Encoded] | None:

@@ -1,0 +1,225 @@
+"""Full disks, exhausted memory, files that vanish: one clear line, and nothing left that looks finished."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from xltransfer.cli.main import status_of
+from xltransfer.data import folder as folder_module
+from xltransfer.encoders.tiny import Tiny
+from xltransfer.registry import REGISTRIES
+from xltransfer.training import loop, preparation
+from xltransfer.training.run_folder import RunFolder
+
+Capture = pytest.CaptureFixture[str]
+SHORT = ["run", "--quiet", "--epochs", "1", "--source-size", "4", "--target-size", "2", "--batch-size", "2"]
+SYNTHETIC = ["--data-opt", "train=10", "--data-opt", "dev=4", "--data-opt", "test=4"]
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for registry in REGISTRIES.values():
+        monkeypatch.setattr(registry, "_entries", {**registry._entries})
+        monkeypatch.setattr(registry, "_classes", {**registry._classes})
+
+
+def told(capsys: Capture, arguments: list[str], status: int, run: str = "run") -> str:
+    """The one line that a command ends with; no run folder is left."""
+    capsys.readouterr()
+    assert status_of(arguments) == status
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("xlt: error: ")
+    assert not Path(run).exists()
+    return lines[0]
+
+
+@contextmanager
+def mounted(folder: Path, *options: str) -> Iterator[None]:
+    """A small file system of its own; the test is skipped where this machine lets nobody mount one."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False) if shutil.which("mount") else None
+    if done is None or done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip() if done else 'no mount command'}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("size", ["4k", "12k", "24k", "2m"], ids=["config", "log", "samples", "model"])
+def test_a_full_disk(size: str, capsys: Capture) -> None:
+    with mounted(Path("disk"), "-o", f"size={size}"):
+        Path("disk", "filler").write_bytes(b"x" * 3000)
+        line = told(capsys, [*SHORT, *SYNTHETIC, "--source-size", "10", "--output", "disk/run"], 1, "disk/run")
+        assert [path.name for path in Path("disk").iterdir()] == ["filler"]
+    assert "cannot be written: No space left on device. Free some space, or name an --output where there is" in line
+
+
+def test_a_limit_on_the_size_of_files(capsys: Capture) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
+    try:
+        line = told(capsys, [*SHORT, *SYNTHETIC, "--output", "run"], 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "cannot be written: File too large" in line
+
+
+def test_a_full_cache_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mounted(Path("disk"), "-o", "size=4k"):
+        Path("disk", "filler").write_bytes(b"x" * 4096)
+        monkeypatch.setenv("XLT_CACHE", "disk")
+        assert status_of([*SHORT, *SYNTHETIC, "--output", "run", "--backend", "auto"]) == 0
+        assert [path.name for path in Path("disk").rglob("*") if path.is_file()] == ["filler"]
+
+
+def test_an_output_that_cannot_be_written(capsys: Capture) -> None:
+    Path("file").write_text("kept")
+    assert "'file/run' cannot be made: Not a directory" in told(
+        capsys, [*SHORT, *SYNTHETIC, "--output", "file/run"], 2, "file/run"
+    )
+    assert Path("file").read_text() == "kept"
+    with mounted(Path("disk"), "-o", "ro"):
+        line = told(capsys, [*SHORT, *SYNTHETIC, "--output", "disk/run"], 2, "disk/run")
+    assert "folder 'disk/run' cannot be made: Read-only file system" in line
+
+
+MEMORY = (
+    "To need less: a smaller --batch-size or --max-length, --precision bf16, --activations recompute, "
+    "--backend func --backend-opt mode=forward, or a smaller encoder."
+)
+HUNGRY = """
+import torch
+from xltransfer import RTN, register_rtn
+@register_rtn("mine")
+class Mine(RTN):
+    def __init__(self, dim):
+        super().__init__()
+        self.project = torch.nn.Linear(dim, dim)
+    def forward(self, hidden, mask, layer):
+        if hidden.shape[1] > 3:  # not in the trial before training
+            torch.empty(2**55)
+        return self.project(hidden)
+"""
+
+
+def test_memory_that_the_allocator_refuses(capsys: Capture) -> None:
+    Path("mine.py").write_text(HUNGRY)
+    line = told(capsys, [*SHORT, *SYNTHETIC, "--plugin", "mine.py", "--rtn", "mine", "--output", "run"], 2)
+    assert "memory is exhausted at --batch-size 2 (" in line
+    assert "DefaultCPUAllocator" in line
+    assert line.endswith(MEMORY)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+                                   OSError(12, "Cannot allocate memory")])  # fmt: skip
+@pytest.mark.parametrize("where", [(loop, "predict"), (preparation, "load_learner"), (RunFolder, "save_models")])
+def test_memory_wherever_it_ends(
+    error: Exception, where: tuple[Any, str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(*where, refuse)
+    line = told(capsys, [*SHORT, *SYNTHETIC, "--output", "run"], 2)
+    assert "memory is exhausted at --batch-size 2" in line
+    assert line.endswith(MEMORY)
+
+
+LIMITED = """
+import re, resource, sys
+from xltransfer.cli.main import status_of
+import xltransfer.training.run
+small = ["run", "--quiet", "--data-opt", "train=600", "--data-opt", "dev=4", "--data-opt", "test=4", "--epochs", "1"]
+assert status_of([*small, "--source-size", "8", "--target-size", "2", "--batch-size", "2", "--output", "first"]) == 0
+used = int(re.search(r"VmSize:\\s+(\\d+)", open("/proc/self/status").read()).group(1)) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**27,) * 2)
+sys.exit(status_of([*small, "--source-size", "600", "--target-size", "600", "--batch-size", "600", "--output", "run"]))
+"""
+
+
+def test_a_limit_on_memory_as_ulimit_sets_it() -> None:
+    """128 MiB more than a small run takes, and a batch that needs more."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", LIMITED], env=environment, capture_output=True, text=True, check=False)
+    line = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "memory is exhausted at --batch-size 600" in line
+    assert line.endswith(MEMORY)
+    assert not Path("run").exists()
+
+
+def corpus() -> list[str]:
+    for language in ("en", "ig"):
+        Path("data", language).mkdir(parents=True)
+        for split in ("train", "dev", "test"):
+            Path("data", language, f"{split}.txt").write_text("a O\nB B-PER\n\nc O\n\nD B-PER\nE I-PER\n\n")
+    return [*SHORT, "--source-size", "2", "--data", "data", "--source", "en", "--target", "ig", "--output", "run"]
+
+
+def losing(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, lose: Callable[[], object]) -> None:
+    """Once `owner.name` was called, something is gone."""
+    found = getattr(owner, name)
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        done = found(*arguments, **options)
+        lose()
+        return done
+
+    monkeypatch.setattr(owner, name, called)
+
+
+def test_a_data_file_that_is_lost_while_others_are_read(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = folder_module.read_tagged
+
+    def lost(path: Path, *arguments: Any) -> Any:
+        if path.name == "test.txt":
+            path.unlink()
+        return read(path, *arguments)
+
+    monkeypatch.setattr(folder_module, "read_tagged", lost)
+    assert "data/ig/test.txt: cannot be read: No such file or directory" in told(capsys, corpus(), 2)
+
+
+def test_a_data_folder_that_is_lost(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    losing(monkeypatch, folder_module, "read_tagged", lambda: shutil.rmtree("data/ig", ignore_errors=True))
+    assert "'data/ig': No such file or directory; it may have been moved or removed while it was in use" in told(
+        capsys, corpus(), 2
+    )
+
+
+def test_an_encoder_that_is_lost(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(Tiny.folder, "encoder")
+    losing(monkeypatch, preparation, "open_encoder", lambda: shutil.rmtree("encoder"))
+    line = told(capsys, [*SHORT, *SYNTHETIC, "--encoder", "./encoder", "--output", "run"], 2)
+    assert "encoder './encoder': weights in encoder cannot be loaded" in line
+
+
+def test_a_run_folder_that_is_lost(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    losing(monkeypatch, RunFolder, "log", lambda: shutil.rmtree("run", ignore_errors=True))
+    line = told(capsys, [*SHORT, *SYNTHETIC, "--output", "run"], 2)
+    assert "No such file or directory; it may have been moved or removed while it was in use" in line
+
+
+def test_a_fault_while_models_are_saved_leaves_no_run(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", "rtn.safetensors")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    line = told(capsys, [*SHORT, *SYNTHETIC, "--output", "run"], 1)
+    assert "'rtn.safetensors' cannot be written: No space left on device" in line
