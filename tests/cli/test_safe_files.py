@@ -303,15 +303,20 @@ def test_an_export_takes_no_file_from_elsewhere(finished_runs: dict[str, RunResu
     assert not Path("there").exists()
 
 
-@pytest.mark.parametrize("name", [".config.yaml.partial", ".metrics.json.partial", "metrics.json", "model", ".model.partial",
-                                  "rtn", "predictions.test.tsv", ".predictions.test.tsv.partial"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".metrics.json.partial", "metrics.json", "model", ".model.partial", "rtn", "predictions.test.tsv",
+        ".predictions.test.tsv.partial", "checkpoint",
+    ],
+)  # fmt: skip
 def test_nothing_is_written_through_a_link_in_a_run_folder(
     name: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A link put there while the run goes on is replaced or refused."""
     Path("outside").mkdir()
     Path("outside", "kept").write_text("kept")
-    target = Path("outside") if name in ("model", ".model.partial", "rtn") else Path("outside", "kept")
+    target = Path("outside") if name in ("model", ".model.partial", "rtn", "checkpoint") else Path("outside", "kept")
     save_samples = RunFolder.save_samples
 
     def planting(self: RunFolder, run: Any) -> None:
