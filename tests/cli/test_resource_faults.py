@@ -17,6 +17,7 @@ import torch
 
 from xltransfer.cli.main import status_of
 from xltransfer.data import folder as folder_module
+from xltransfer.data import tagged_files
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.registry import REGISTRIES
 from xltransfer.training import loop, preparation
@@ -185,7 +186,7 @@ def losing(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, lose: Callabl
 
 
 def test_a_data_file_that_is_lost_while_others_are_read(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = folder_module.read_tagged
+    read = tagged_files.read_tagged
 
     def lost(path: Path, *arguments: Any) -> Any:
         if path.name == "test.txt":
