@@ -1,4 +1,4 @@
-"""Faults of memory and storage, told in one line instead of a traceback."""
+"""Faults of memory, storage and arithmetic, told in one line instead of a traceback."""
 
 from __future__ import annotations
 
@@ -41,6 +41,9 @@ def explained(error: BaseException, batch_size: int | None = None) -> UserError 
     message = " ".join(str(error).split())
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(message)):
         return _no_memory(message, batch_size)
+    if isinstance(error, RuntimeError) and "use_deterministic_algorithms" in message:
+        return UserError(f"deterministic: this device cannot repeat a step of this run bit for bit ({message[:200]}). "
+                         "Drop --deterministic, or train on the cpu.")  # fmt: skip
     number = error.errno if isinstance(error, OSError) else None
     if number is None and (found := _NUMBERED.search(message)):
         number = int(found.group(1))

@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 
 from xltransfer.config import RunConfig
-from xltransfer.errors import ConfigError
+from xltransfer.errors import ConfigError, UserError
 from xltransfer.training import loop
 from xltransfer.training.device import deterministic
 from xltransfer.training.run import run
@@ -113,7 +113,7 @@ def test_an_operation_that_torch_cannot_repeat_is_refused(monkeypatch: pytest.Mo
         torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2), accumulate=False)
 
     monkeypatch.setattr(loop, "batches_of", unrepeatable)
-    with pytest.raises(ConfigError, match=r"cannot repeat a step of this run bit for bit .*Drop --deterministic"):
+    with pytest.raises(UserError, match=r"cannot repeat a step of this run bit for bit .*Drop --deterministic"):
         run(RunConfig.from_mapping({**SHORT, "deterministic": True, "output": str(tmp_path / "run")}))
     assert not (tmp_path / "run").exists()
 
