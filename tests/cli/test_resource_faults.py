@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from xltransfer.data import folder as folder_module
 from xltransfer.data import tagged_files
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.registry import REGISTRIES
-from xltransfer.training import loop, preparation
+from xltransfer.testing.runs import outcome
+from xltransfer.training import checkpoint, loop, preparation
+from xltransfer.training.keeper import Keeper
 from xltransfer.training.run_folder import RunFolder
 
 Capture = pytest.CaptureFixture[str]
@@ -47,6 +49,17 @@ def told(capsys: Capture, arguments: list[str], status: int, run: str = "run") -
     return lines[0]
 
 
+def kept(capsys: Capture, arguments: list[str], status: int, run: str = "run") -> str:
+    """The one line that a command ends with; the run folder is kept, and the line says how to continue."""
+    capsys.readouterr()
+    assert status_of(arguments) == status
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("xlt: error: ")
+    assert line.endswith(f"{CONTINUES}{run}")
+    assert not Path(run, "metrics.json").exists()
+    return line
+
+
 @contextmanager
 def mounted(folder: Path, *options: str) -> Iterator[None]:
     """A small file system of its own; the test is skipped where this machine lets nobody mount one."""
@@ -61,13 +74,40 @@ def mounted(folder: Path, *options: str) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("size", ["4k", "12k", "24k", "2m"], ids=["config", "log", "samples", "model"])
-def test_a_full_disk(size: str, capsys: Capture) -> None:
+@pytest.mark.parametrize("size, saved", [("4k", "10"), ("12k", "10"), ("24k", "10"), ("2m", "0")],
+                         ids=["config", "log", "samples", "model"])  # fmt: skip
+def test_a_full_disk(size: str, saved: str, capsys: Capture) -> None:
+    arguments = [*SHORT, *SYNTHETIC, "--source-size", "10", "--checkpoint-minutes", saved, "--output", "disk/run"]
     with mounted(Path("disk"), "-o", f"size={size}"):
         Path("disk", "filler").write_bytes(b"x" * 3000)
-        line = told(capsys, [*SHORT, *SYNTHETIC, "--source-size", "10", "--output", "disk/run"], 1, "disk/run")
+        line = told(capsys, arguments, 1, "disk/run")
         assert [path.name for path in Path("disk").iterdir()] == ["filler"]
     assert "cannot be written: No space left on device. Free some space, or name an --output where there is" in line
+
+
+CONTINUES = "This continues from the last checkpoint: xlt run --resume "
+
+
+def fill(file: Path) -> None:
+    """Take all the space there is."""
+    for size in (2**20, 2**12):
+        with suppress(OSError), file.open("ab", buffering=0) as opened:
+            while True:
+                opened.write(bytes(size))
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = [*SHORT, *SYNTHETIC, "--source-size", "10", "--checkpoint-steps", "2"]
+    assert status_of([*arguments, "--output", "whole"]) == 0
+    with mounted(Path("disk"), "-o", "size=200m"):
+        with monkeypatch.context() as patched:
+            losing(patched, checkpoint, "keep_only", lambda: fill(Path("disk", "filler")))
+            line = kept(capsys, [*arguments, "--output", "disk/run"], 1, "disk/run")
+        assert "No space left on device. Free some space, or name an --output where there is some. This" in line
+        assert [path.name for path in Path("disk/run/checkpoint").iterdir()] == ["step-0000002"]
+        Path("disk", "filler").unlink()
+        assert status_of(["run", "--quiet", "--resume", "disk/run"]) == 0
+        assert outcome(Path("disk/run")) == outcome(Path("whole"))
 
 
 def test_a_limit_on_the_size_of_files(capsys: Capture) -> None:
@@ -128,7 +168,7 @@ def test_memory_that_the_allocator_refuses(capsys: Capture) -> None:
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
                                    OSError(12, "Cannot allocate memory")])  # fmt: skip
-@pytest.mark.parametrize("where", [(loop, "predict"), (preparation, "load_learner"), (RunFolder, "save_models")])
+@pytest.mark.parametrize("where", [(loop, "predict"), (preparation, "load_learner"), (Keeper, "save")])
 def test_memory_wherever_it_ends(
     error: Exception, where: tuple[Any, str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,10 +257,31 @@ def test_a_run_folder_that_is_lost(capsys: Capture, monkeypatch: pytest.MonkeyPa
     assert "No such file or directory; it may have been moved or removed while it was in use" in line
 
 
-def test_a_fault_while_models_are_saved_leaves_no_run(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device", "rtn.safetensors")
-
+def test_a_fault_while_the_first_checkpoint_is_written_leaves_no_run(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("safetensors.torch.save_file", full)
     line = told(capsys, [*SHORT, *SYNTHETIC, "--output", "run"], 1)
     assert "'rtn.safetensors' cannot be written: No space left on device" in line
+
+
+def full(*_: Any) -> None:
+    raise OSError(28, "No space left on device", "rtn.safetensors")
+
+
+@pytest.mark.parametrize("error, status", [
+    (OSError(28, "No space left on device"), 1), (OSError(13, "Permission denied", "model"), 2), (MemoryError(), 2),
+])  # fmt: skip
+def test_a_fault_while_models_are_saved_keeps_the_checkpoint(
+    error: Exception, status: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise error
+
+    assert status_of([*SHORT, *SYNTHETIC, "--output", "whole"]) == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "save_models", refuse)
+        kept(capsys, [*SHORT, *SYNTHETIC, "--output", "run"], status)
+        kept(capsys, ["run", "--quiet", "--resume", "run"], status)
+    assert status_of(["run", "--quiet", "--resume", "run"]) == 0
+    assert outcome(Path("run")) == outcome(Path("whole"))
