@@ -67,6 +67,7 @@ def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Repor
 
     `config` may say what the run is thought to be, and how often it is saved from now on. Raises UserError if the run
     is another one, or its checkpoints are damaged, or of another version or other data; and Interrupted as `run` does.
+    Plugins of the run are loaded only if `config` names them: `RunConfig.from_yaml(file, {"plugin": (...)})`.
     """
     reporter, stop, path = reporter or Reporter(), StopSignal(), Path(run_dir)
     config = configuration_of(path, config)
