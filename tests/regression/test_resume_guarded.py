@@ -122,8 +122,10 @@ def test_a_step_that_fails_after_a_checkpoint_fails_again(capsys: Capture) -> No
         run(tiny(Path("run"), **values))
     before = json.loads(Path("run/failure/step.json").read_text())
     assert status_of(["run", "--quiet", "--resume", "run", "--plugin", "mine.py"]) == 2
-    assert capsys.readouterr().err.strip().endswith(str(first.value))
+    assert capsys.readouterr().err.splitlines()[-1] == f"xlt: error: {first.value}"
     assert json.loads(Path("run/failure/step.json").read_text()) == before
+    assert status_of(["run", "--quiet", "--resume", "run", "--plugin", "mine.py", "--skip-nonfinite", "6"]) == 0
+    assert outcome(Path("run")) == outcome(run(tiny(Path("whole"), **PLUGIN)).run_dir)
 
 
 @pytest.mark.parametrize("name", ["log.jsonl", ".lock", "checkpoint", "checkpoint/step-0000002/state.json"])
