@@ -1,4 +1,5 @@
-"""What an epoch of the real job costs: joint training, MetaXL, and MetaXL on the whole vocabulary, nothing fused.
+"""What an epoch of the real job costs: joint training, MetaXL, and MetaXL on the whole vocabulary with
+nothing fused, and the first two in batches of like length.
 
     python benchmarks/epoch.py benchmarks/results/cpu-epoch.json
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer import RunConfig, run
-from xltransfer.training.durable import write_json
+from xltransfer.durable import write_json
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import environment
 
@@ -29,7 +30,11 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "joint": {"method": "joint"},
     "metaxl": {},
     "metaxl, whole vocabulary, plain attention": {"vocabulary": "full", "attention": "eager"},
+    "joint, bucketed": {"method": "joint", "bucket": True},
+    "metaxl, bucketed": {"bucket": True},
 }
+BASES = {name: "joint, bucketed" if "bucketed" in name else "joint" for name in CONFIGURATIONS}
+"""What the time of each is compared with."""
 SEEDS = (0, 1, 2)
 
 
@@ -66,12 +71,13 @@ def main(file: Path) -> None:
                 result = run(RunConfig.from_mapping(raw), watch)
                 seconds = statistics.median(watch.epochs)
                 found[name].append({"seed": seed, "epoch_seconds": seconds, "test_f1": result.test.f1})
-                ratio = seconds / found["joint"][-1]["epoch_seconds"]
+                ratio = seconds / found[BASES[name]][-1]["epoch_seconds"]
                 told = f"{seconds:.1f} s, {ratio:.2f} of joint, F1 {result.test.f1:.3f}"
                 print(f"seed {seed}  {name}: {told}", flush=True)
-    joint = [one["epoch_seconds"] for one in found["joint"]]
     ratios = {
-        name: statistics.median(one["epoch_seconds"] / base for one, base in zip(runs, joint, strict=True))
+        name: statistics.median(
+            one["epoch_seconds"] / base["epoch_seconds"] for one, base in zip(runs, found[BASES[name]], strict=True)
+        )
         for name, runs in found.items()
     }
     print(json.dumps(ratios, indent=1))
