@@ -16,7 +16,9 @@ def seeded(seed: int) -> Iterator[None]:
     """Within: torch's random states are set from `seed`; afterwards they are as before."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
+        if devices:  # torch.manual_seed would seed every kind of device there could be, which takes a millisecond
+            torch.cuda.manual_seed(seed)
         yield
 
 

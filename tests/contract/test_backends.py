@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from xltransfer.backends.base import Backend
+from xltransfer.backends.base import Backend, add_into
 from xltransfer.backends.fd import FiniteDifferences
 from xltransfer.backends.func import Func
-from xltransfer.backends.unrolled import add_into
 from xltransfer.registry import BACKENDS, RTNS
 from xltransfer.testing import BACKEND_CHECKS, EXACT_CHECKS, check_backend, error_of, small_problem
 from xltransfer.testing.problems import INNER_LR, relative_error

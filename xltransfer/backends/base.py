@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -87,7 +88,8 @@ class MetaStep:
     inner_loss: Tensor
     meta_loss: Tensor
     inner_grads: Gradients
-    """∇_θ [L_s + L_support] at the current θ, so that it need not be computed again for θ's own update."""
+    """∇_θ [L_s + L_support] at the current θ, so that it need not be computed again for θ's own update.
+    The caller may change them in place."""
     meta_grads: Gradients
     """∇_φ L_query(θ'(φ)), the factor η included."""
     query_grads: Gradients | None = None
@@ -146,3 +148,14 @@ def named_gradients(parameters: Mapping[str, Tensor], gradients: tuple[Tensor | 
 def add_gradients(first: Gradients, second: Gradients) -> Gradients:
     """The sum of two gradients of the same parameters."""
     return {name: first[name] + second[name] for name in first}
+
+
+def add_into(one: Gradients, other: Gradients, factor: float = 1.0) -> Gradients:
+    """`one + factor · other`, in place where a tensor is no other's too: autograd may give two variables one."""
+    users = Counter(tensor.untyped_storage().data_ptr() for tensor in one.values())
+    return {
+        name: gradient.add_(other[name], alpha=factor)
+        if users[gradient.untyped_storage().data_ptr()] == 1 and gradient.is_contiguous()
+        else gradient.add(other[name], alpha=factor)
+        for name, gradient in one.items()
+    }

@@ -12,7 +12,6 @@ two derivatives.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ from xltransfer.backends.base import (
     Gradients,
     MetaStep,
     add_gradients,
+    add_into,
     named_gradients,
     trainable,
 )
@@ -104,7 +104,7 @@ class Unrolled(Backend):
 
     def _inner_step(self, problem: BilevelProblem, theta: dict[str, Tensor], first: bool) -> InnerStep:
         changes = Changes(problem.rtn, unrolled=self.inner_steps > 1)
-        learner, values = at(problem.learner, theta), list(theta.values())
+        learner, values = problem.learner if first else at(problem.learner, theta), list(theta.values())
         graph = self.differentiable_gradient
         source = problem.inner_loss(learner, changes)
         made = [change for change in changes.made if change.requires_grad]
@@ -152,14 +152,3 @@ def query_gradient(problem: BilevelProblem, theta: dict[str, Tensor]) -> tuple[T
     loss = problem.meta_loss(at(problem.learner, theta))
     found = torch.autograd.grad(loss, list(theta.values()), allow_unused=True)
     return loss.detach(), named_gradients(theta, found)
-
-
-def add_into(one: Gradients, other: Gradients) -> Gradients:
-    """`one` with `other` added, in place where a tensor is no other's too: autograd may give two variables one."""
-    users = Counter(tensor.untyped_storage().data_ptr() for tensor in one.values())
-    return {
-        name: gradient.add_(other[name])
-        if users[gradient.untyped_storage().data_ptr()] == 1 and gradient.is_contiguous()
-        else gradient + other[name]
-        for name, gradient in one.items()
-    }

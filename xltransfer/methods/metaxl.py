@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep, add_gradients, checked
+from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep, add_into, checked
 from xltransfer.data.batching import Batch, split_batch
 from xltransfer.encoders.learner import casts_kept
 from xltransfer.errors import require_finite
 from xltransfer.methods.base import QUERY, SOURCE, SUPPORT, Method, Trainee, gradients
+
+
+@dataclass(frozen=True)
+class Halves:
+    """A target batch, split for a meta-step."""
+
+    support: Batch
+    query: Batch
+    share: float
+    """The weight of the support loss: its part of the whole batch's mean, where θ learns from that; else 1."""
 
 
 class MetaXL(Method):
@@ -39,56 +50,53 @@ class MetaXL(Method):
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
-        support, query = split_batch(target, len(target) // 2)
-        share = self._share(support, target)
-        rtn = trainee.rtn_for(source)
-        problem = self.problem(trainee, source, target, seed)
+        halves = self._halves(target)
+        problem = self._problem(trainee, source, halves, seed)
         inner_lr = trainee.theta.lr
         with casts_kept(trainee.learner):
             meta = checked(trainee.backend.step(problem, inner_lr), problem, trainee.backend)
         phi = self._meta_gradients(meta, inner_lr)
         figures = {"inner_loss": meta.inner_loss.item(), "meta_loss": meta.meta_loss.item()}
         if self.order == "published":
-            theta = self._with_query(trainee, meta.inner_grads, meta, query, 1 - share, seed)
+            theta = self._with_query(trainee, meta.inner_grads, meta, halves, seed)
             return trainee.update(figures, theta, phi)
         figures["meta_grad_norm"] = trainee.phi.norm(phi).item()
         require_finite(figures)
         with trainee.phi.taken_back():
             trainee.phi.apply(phi)
             losses = [
-                trainee.seeded_loss(seed + SOURCE, source, rtn),
-                share * trainee.seeded_loss(seed + SUPPORT, support),
+                trainee.seeded_loss(seed + SOURCE, source, problem.rtn),
+                halves.share * trainee.seeded_loss(seed + SUPPORT, halves.support),
             ]
-            theta = self._with_query(trainee, gradients(losses, trainee.learner), meta, query, 1 - share, seed)
+            theta = self._with_query(trainee, gradients(losses, trainee.learner), meta, halves, seed)
             return trainee.update(figures, theta)
 
     def problem(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> BilevelProblem:
         """What the backend is asked about these batches."""
-        support, query = split_batch(target, len(target) // 2)
-        share = self._share(support, target)
+        return self._problem(trainee, source, self._halves(target), seed)
+
+    def _problem(self, trainee: Trainee, source: Batch, halves: Halves, seed: int) -> BilevelProblem:
         return BilevelProblem(
             trainee.learner,
             trainee.rtn_for(source),
             inner=lambda learner, rtn: trainee.differentiated_loss(learner, source, rtn),
-            support=lambda learner: share * trainee.differentiated_loss(learner, support),
-            query=lambda learner: trainee.loss(learner, query),
+            support=lambda learner: halves.share * trainee.differentiated_loss(learner, halves.support),
+            query=lambda learner: trainee.loss(learner, halves.query),
             seed=seed,
         )
 
-    def _share(self, support: Batch, target: Batch) -> float:
-        """The weight of the support loss: its part of the whole target batch's mean, where θ learns from that."""
-        return 1.0 if self.theta_batch == "support" else support.weight / target.weight
+    def _halves(self, target: Batch) -> Halves:
+        support, query = split_batch(target, len(target) // 2)
+        return Halves(support, query, 1.0 if self.theta_batch == "support" else support.weight / target.weight)
 
-    def _with_query(
-        self, trainee: Trainee, theta: Gradients, meta: MetaStep, query: Batch, share: float, seed: int
-    ) -> Gradients:
-        """Add the query half's part of the gradient of the whole target batch."""
+    def _with_query(self, trainee: Trainee, theta: Gradients, meta: MetaStep, halves: Halves, seed: int) -> Gradients:
+        """Add the query half's part of the gradient of the whole target batch, in place."""
         if self.theta_batch == "support":
             return theta
+        share = 1 - halves.share
         if self.theta_batch == "lookahead" and meta.query_grads is not None:
-            return {name: gradient.add(meta.query_grads[name], alpha=share) for name, gradient in theta.items()}
-        loss = share * trainee.seeded_loss(seed + QUERY, query)
-        return add_gradients(theta, gradients([loss], trainee.learner))
+            return add_into(theta, meta.query_grads, share)
+        return add_into(theta, gradients([trainee.seeded_loss(seed + QUERY, halves.query)], trainee.learner), share)
 
     def _meta_gradients(self, meta: MetaStep, inner_lr: float) -> Gradients:
         if not self.free_of_lr or inner_lr == 0:
