@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer import RunConfig, run
-from xltransfer.training.durable import write_json
+from xltransfer.durable import write_json
 from xltransfer.training.keeper import Keeper
 from xltransfer.training.run_folder import environment
 

@@ -14,13 +14,13 @@ import torch
 from torch import nn
 
 from tests.resuming import in_child, tiny
+from xltransfer.durable import whole_folder
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.errors import CheckpointError, ConfigError, LockedError
 from xltransfer.methods.updater import Updater
 from xltransfer.testing.models import VOCABULARY, small_model
 from xltransfer.training import checkpoint
-from xltransfer.training.durable import whole_folder
 from xltransfer.training.interruption import StopRequested, StopSignal
 from xltransfer.training.keeper import Keeper
 from xltransfer.training.preparation import Prepared, prepare

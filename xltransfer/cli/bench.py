@@ -118,7 +118,7 @@ def _file_faults(over: str | None, picture: Path | None, as_json: Path | None) -
 
 
 def _write(file: Path, setting: BenchSetting, wanted: Any, figures: dict[str, Any]) -> None:
-    from xltransfer.training.durable import write_json
+    from xltransfer.durable import write_json
     from xltransfer.training.run_folder import environment
 
     described = {**dataclasses.asdict(setting), "layer": list(setting.layer), "repeats": wanted.repeats}

@@ -32,7 +32,7 @@ def command(
     lines = _lines(input)
     for path in plugin or []:
         load_plugin(path.resolve())
-    from xltransfer.training.durable import write_text
+    from xltransfer.durable import write_text
     from xltransfer.training.trained import TrainedModel, as_record, as_tsv
 
     model = TrainedModel.load(run_dir, device, task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -62,7 +63,7 @@ def steps_of(languages: Sequence[int], batch_size: int, mixing: Mixing) -> int:
     """How many batches an epoch has."""
     if mixing != "per-language":
         return math.ceil(len(languages) / batch_size)
-    return sum(math.ceil(list(languages).count(language) / batch_size) for language in set(languages))
+    return sum(math.ceil(count / batch_size) for count in Counter(languages).values())
 
 
 def _one_language_a_batch(members: list[list[int]], batch_size: int, seed: int) -> Iterator[list[int]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from xltransfer.data.examples import Example, LabelledText
 from xltransfer.data.labelled_files import read_labelled
 from xltransfer.data.published_split import Rebuilt, read_index, rebuild
 from xltransfer.data.split_report import SplitReport, report
+from xltransfer.durable import whole_folder
 from xltransfer.errors import DataError, unknown
 from xltransfer.tasks.sentiment import Sentiment
 
@@ -56,14 +55,10 @@ def _source_files(corpus: str, sources: Sequence[Path], named: set[str]) -> list
 
 
 def _write(output: Path, splits: Mapping[str, Sequence[LabelledText]]) -> None:
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:
-        partial.mkdir(parents=True)
-        for split, examples in splits.items():
-            rows = [("text", "label"), *((example.text, example.label) for example in examples)]
-            (partial / f"{split}.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
-        partial.rename(output)
+        with whole_folder(output) as partial:
+            for split, examples in splits.items():
+                rows = [("text", "label"), *((example.text, example.label) for example in examples)]
+                (partial / f"{split}.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
     except OSError as error:
         raise DataError(f"output: folder {str(output)!r} cannot be written: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

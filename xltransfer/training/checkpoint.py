@@ -18,8 +18,8 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
+from xltransfer.durable import refuse_link, whole_folder
 from xltransfer.errors import CheckpointError
-from xltransfer.training.durable import refuse_link, whole_folder
 
 FOLDER = "checkpoint"
 VALUES = "state.json"

@@ -7,14 +7,12 @@ import hashlib
 import json
 from typing import Any
 
-import torch
-
 from xltransfer.backends.auto import Auto
 from xltransfer.backends.func import Func
 from xltransfer.cache import remember, remembered
 from xltransfer.data.batching import Collator
 from xltransfer.methods.metaxl import MetaXL
-from xltransfer.training.device import processor
+from xltransfer.training.device import arithmetic
 from xltransfer.training.loop import batch_of
 from xltransfer.training.preparation import Prepared
 from xltransfer.training.progress import Reporter
@@ -60,7 +58,6 @@ def _measured(run: Prepared, backend: Auto, method: MetaXL) -> dict[str, float]:
 
 def _key(run: Prepared) -> str:
     """What the time of a step depends on, as a digest."""
-    machine = torch.cuda.get_device_name() if run.device.type == "cuda" else processor()
     choices = {name: getattr(run.config, name) for name in _DECIDES}
-    facts = [choices, machine, torch.get_num_threads(), torch.__version__, run.config.backend_options]
+    facts = [choices, arithmetic(run.device), run.config.backend_options]
     return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -81,6 +82,12 @@ def processor() -> str:
     fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     formats = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in fields.get("flags", "").split()]
     return f"{fields.get('model name', platform.machine())} ({', '.join(formats) or 'no bf16 products'})"
+
+
+def arithmetic(device: torch.device) -> dict[str, Any]:
+    """What decides the last bits and the speed of a computation: torch, the processor, its threads."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    return {"torch": torch.__version__, "device": name, "threads": torch.get_num_threads()}
 
 
 def peak_memory(device: torch.device) -> int:

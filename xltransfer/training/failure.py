@@ -10,8 +10,8 @@ from pathlib import Path
 import safetensors.torch
 from torch import nn
 
+from xltransfer.durable import whole_folder, write_json
 from xltransfer.errors import ConfigError
-from xltransfer.training.durable import whole_folder, write_json
 from xltransfer.training.preparation import EncodedSet, Prepared
 
 FOLDER = "failure"

@@ -10,15 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import xltransfer
 from xltransfer.config import RunConfig
 from xltransfer.errors import CheckpointError
 from xltransfer.faults import explained
 from xltransfer.training import checkpoint
 from xltransfer.training.checkpoint import Checkpoint
-from xltransfer.training.device import processor
+from xltransfer.training.device import arithmetic
 from xltransfer.training.preparation import Prepared
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import RunFolder
@@ -68,7 +66,7 @@ class Keeper:
             return
         started = self._clock()
         saved = state.saved()
-        facts = {**facts_of(self._run.config), "inputs": self._inputs, "machine": machine(self._run.device),
+        facts = {**facts_of(self._run.config), "inputs": self._inputs, "machine": arithmetic(self._run.device),
                  "log_bytes": self._folder.log_position()}  # fmt: skip
         checkpoint.write(path, saved.tensors, saved.values, facts)
         checkpoint.keep_only(path.parent, {path, self._kept or path})
@@ -82,7 +80,7 @@ class Keeper:
             raise CheckpointError(
                 f"resume: changed since the run began: {', '.join(changed)}; put back what there was, or run anew."
             )
-        here = machine(self._run.device)
+        here = arithmetic(self._run.device)
         told = [f"{name} {found.facts['machine'].get(name)} then, {value} now" for name, value in here.items()
                 if found.facts["machine"].get(name) != value]  # fmt: skip
         if told:
@@ -115,12 +113,6 @@ def facts_of(config: RunConfig) -> dict[str, Any]:
     """What a checkpoint must have been saved under to be continued by this version under this configuration."""
     plain: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
     return {"xltransfer": xltransfer.__version__, "config": plain}
-
-
-def machine(device: torch.device) -> dict[str, Any]:
-    """What the last bits of a result depend on."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-    return {"torch": torch.__version__, "device": name, "threads": torch.get_num_threads()}
 
 
 def _digest_of_data(run: Prepared) -> str:

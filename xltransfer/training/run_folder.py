@@ -20,12 +20,7 @@ from filelock import FileLock, Timeout
 
 from xltransfer.config import RunConfig
 from xltransfer.data.examples import Example, TaggedSentence
-from xltransfer.encoders.loading import quiet_transformers
-from xltransfer.errors import ConfigError, LockedError
-from xltransfer.training.checkpoint import FOLDER as CHECKPOINTS
-from xltransfer.training.checkpoint import found_in
-from xltransfer.training.device import processor
-from xltransfer.training.durable import (
+from xltransfer.durable import (
     refuse_link,
     refuse_link_out,
     refuse_links_out,
@@ -34,6 +29,11 @@ from xltransfer.training.durable import (
     write_json,
     write_text,
 )
+from xltransfer.encoders.loading import quiet_transformers
+from xltransfer.errors import ConfigError, LockedError
+from xltransfer.training.checkpoint import FOLDER as CHECKPOINTS
+from xltransfer.training.checkpoint import found_in
+from xltransfer.training.device import processor
 from xltransfer.training.failure import FOLDER as FAILURE
 from xltransfer.training.preparation import Prepared
 
@@ -225,10 +225,8 @@ def export_model(run_dir: Path, destination: Path) -> None:
     if destination.exists():
         raise ConfigError([f"export: {str(destination)!r} exists; name another folder."])
     refuse_links_out(model)
-    partial = destination.with_name(f".{destination.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(model, partial)
-    os.replace(partial, destination)
+    with whole_folder(destination) as partial:
+        shutil.copytree(model, partial, dirs_exist_ok=True)
 
 
 def model_folder(path: Path) -> Path:

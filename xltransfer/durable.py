@@ -45,7 +45,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     refuse_link(path)
     refuse_link(partial)
     _remove(partial)
-    partial.mkdir()
+    partial.mkdir(parents=True)
     try:
         yield partial
         _respect_umask(partial)
@@ -74,8 +74,8 @@ def refuse_link(path: Path) -> None:
     """Raises ConfigError if this is a link, wherever it leads."""
     if path.is_symlink():
         raise ConfigError([
-            f"run: {str(path)!r} is a link to {os.readlink(path)!r}; links out of a run are not followed. Put the "
-            "files themselves there, for example with cp -rL."
+            f"{str(path)!r} is a link to {os.readlink(path)!r}, which is not followed. Put the files themselves there, "
+            "for example with cp -rL."
         ])  # fmt: skip
 
 
