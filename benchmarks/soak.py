@@ -134,15 +134,16 @@ class Soak:
         return status
 
     def _check_readable(self, config: RunConfig) -> None:
-        """What a kill has left can be read: the newest checkpoint, and each file that has its final name."""
-        found = checkpoint.found_in(Path(str(config.output)) / checkpoint.FOLDER)
-        if found:
+        """What a kill has left can be read: metrics.json, or without it, as the run is unfinished, the checkpoint."""
+        metrics = Path(str(config.output)) / "metrics.json"
+        if metrics.exists():  # then the checkpoints may have been removed in part
+            json.loads(metrics.read_text())
+            return
+        for newest in checkpoint.found_in(metrics.parent / checkpoint.FOLDER)[:1]:
             try:
-                checkpoint.read(found[0])
+                checkpoint.read(newest)
             except UserError as error:
                 self._lost(config, f"newest checkpoint unreadable: {error}")
-        if (metrics := Path(str(config.output)) / "metrics.json").exists():
-            json.loads(metrics.read_text())
 
     def corrupt_and_resume(self, config: RunConfig, wanted: dict[str, bytes]) -> None:
         """Stop a run after some steps, damage a file of it, resume: refused in one line, or the same end."""

@@ -226,6 +226,8 @@ def test_an_edited_configuration_is_refused_with_what_differs(
     config = yaml.safe_load((stopped / "config.yaml").read_text())
     (stopped / "config.yaml").write_text(yaml.safe_dump({**config, "seed": 12}))
     refused(["--resume", str(stopped)], capsys, "seed: 12 in config.yaml, 11 in the checkpoint")
+    (stopped / "config.yaml").write_text(yaml.safe_dump({**config, "mixing": "none"}))
+    refused(["--resume", str(stopped)], capsys, f"resume: {stopped / 'config.yaml'}: mixing: received 'none'")
     (stopped / "config.yaml").unlink()
     refused(["--resume", str(stopped)], capsys, "holds no config.yaml")
 

@@ -42,9 +42,13 @@ def configuration_of(run_dir: Path, wanted: RunConfig | None) -> RunConfig:
     file = run_dir / "config.yaml"
     if not file.is_file():
         raise ConfigError([f"resume: {str(run_dir)!r} holds no config.yaml; give the folder of an interrupted run."])
-    if wanted is None:
-        return RunConfig.from_yaml(file).validated()
-    wanted, saved = wanted.validated(), RunConfig.from_mapping(read_yaml(file))  # compared, and not loaded
+    try:
+        if wanted is None:
+            return RunConfig.from_yaml(file).validated()
+        saved = RunConfig.from_mapping(read_yaml(file))  # compared, and not loaded
+    except ConfigError as error:
+        raise ConfigError([f if str(file) in f else f"resume: {file}: {f}" for f in error.faults]) from error
+    wanted = wanted.validated()
     differing = _differences(facts_of(wanted)["config"], facts_of(saved)["config"], "given", "in its config.yaml")
     if wanted.output not in (None, saved.output) and Path(wanted.output or "").resolve() != run_dir.resolve():
         differing.append(f"output: {wanted.output!r} given, but a run is continued in its own folder")
