@@ -32,6 +32,22 @@ def test_tags_stand_at_first_subwords_and_special_tokens_stay(encoder: str) -> N
         assert word.startswith(files.tokenizer.convert_ids_to_tokens(ids[position]).strip("▁"))
 
 
+@pytest.mark.parametrize("encoder", ["tiny", "xlmr-mini"])
+@pytest.mark.parametrize("max_length", [6, 64])
+def test_features_are_those_of_the_tokenizer_itself(encoder: str, max_length: int) -> None:
+    tokenizer = open_encoder("tiny" if encoder == "tiny" else str(shared("encoders/xlmr-mini"))).tokenizer
+    sentences = [SENTENCE, TaggedSentence("2", ("Vobas",), ("O",)), TaggedSentence("3", ("12", "a-b"), ("O", "O"))]
+    found = NER().encode(sentences, LABELS, tokenizer, max_length)
+    expected = tokenizer([list(sentence.words) for sentence in sentences], is_split_into_words=True, truncation=True,
+                         max_length=max_length, return_attention_mask=True)  # fmt: skip
+    assert [dict(one.features) for one in found] == [
+        {name: column[row] for name, column in expected.items()} for row in range(len(sentences))
+    ]
+    for row, (one, sentence) in enumerate(zip(found, sentences, strict=True)):
+        spans = [expected.word_to_tokens(row, word) for word in range(len(sentence.words))]
+        assert one.words == tuple(-1 if span is None else span.start for span in spans)
+
+
 def test_truncation_keeps_the_final_special_token_and_is_seen() -> None:
     files = open_encoder("tiny")
     long = TaggedSentence("1", SENTENCE.words * 10, SENTENCE.tags * 10)

@@ -56,6 +56,7 @@ def tagged_sentences(path: Path, check_tag: TagCheck = lambda tag: None) -> Iter
     words: list[str] = []
     tags: list[str] = []
     start, found = 0, False
+    allowed: set[str] = set()
     for number, line in chain(numbered_lines(path), [(0, "")]):
         if _is_comment(line, layout):
             continue
@@ -63,8 +64,10 @@ def tagged_sentences(path: Path, check_tag: TagCheck = lambda tag: None) -> Iter
             if (parsed := _parse_line(path, number, line, layout)) is None:
                 continue
             token, tag = parsed
-            if problem := check_tag(tag):
-                raise DataError(f"{path}:{number}: {problem}")
+            if tag not in allowed:
+                if problem := check_tag(tag):
+                    raise DataError(f"{path}:{number}: {problem}")
+                allowed.add(tag)
             start = start or number
             words.append(token)
             tags.append(sys.intern(tag))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Annotated, Any, ClassVar, Literal
 
 from torch import Tensor
@@ -13,6 +14,9 @@ from xltransfer.data.batching import IGNORED, Encoded
 from xltransfer.data.examples import Example, TaggedSentence
 from xltransfer.data.windows import in_windows
 from xltransfer.tasks.base import Task
+
+_FIELDS = {"input_ids": "ids", "token_type_ids": "type_ids", "attention_mask": "attention_mask"}
+"""What models call the parts of an encoding of `tokenizers`."""
 
 
 class Tagging(Task):
@@ -47,22 +51,23 @@ class Tagging(Task):
         continues = [False] * len(sentences)
         if self.long == "window":
             sentences, continues = in_windows(sentences, tokenizer, max_length)
-        encoding = _tokenized(tokenizer, [sentence.words for sentence in sentences], max_length)
+        encodings = _tokenized(tokenizer, [sentence.words for sentence in sentences], max_length)
+        wanted = (*tokenizer.model_input_names, "attention_mask")
+        fields = {name: field for name, field in _FIELDS.items() if name in wanted}
         ids = {label: index for index, label in enumerate(labels)}
         encoded = []
-        for row, sentence in enumerate(sentences):
-            first, vanished = _first_subwords(encoding, row, len(sentence.words))
-            source, place = encoding, row
-            if vanished and tokenizer.unk_token:
+        for sentence, encoding, continued in zip(sentences, encodings, continues, strict=True):
+            first = _first_subwords(encoding, len(sentence.words))
+            if -1 in first and (vanished := _vanished(encoding, first)) and tokenizer.unk_token:
                 words = [tokenizer.unk_token if n in vanished else word for n, word in enumerate(sentence.words)]
-                source, place = _tokenized(tokenizer, [words], max_length), 0
-                first, _ = _first_subwords(source, place, len(words))
-            features = {name: column[place] for name, column in source.items()}
-            tags = [IGNORED] * len(features["input_ids"])
+                (encoding,) = _tokenized(tokenizer, [words], max_length)
+                first = _first_subwords(encoding, len(words))
+            features = {name: getattr(encoding, field) for name, field in fields.items()}
+            tags = [IGNORED] * len(encoding)
             for position, tag in zip(first, sentence.tags, strict=True):
                 if position >= 0:
                     tags[position] = ids.get(tag, IGNORED)
-            encoded.append(Encoded(features, tags, first, continues=continues[row]))
+            encoded.append(Encoded(features, tags, first, continues=continued))
         return encoded
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -93,7 +98,7 @@ class Tagging(Task):
 
     def tags_of(self, examples: Sequence[Example]) -> list[str]:
         """All tags of a set, sorted."""
-        return sorted({tag for example in examples for tag in _tagged(example).tags})
+        return sorted(set(chain.from_iterable(_tagged(example).tags for example in examples)))
 
 
 def _tagged(example: Example) -> TaggedSentence:
@@ -101,24 +106,24 @@ def _tagged(example: Example) -> TaggedSentence:
     return example
 
 
-def _tokenized(tokenizer: Any, words: Sequence[Sequence[str]], max_length: int) -> Any:
-    return tokenizer(
-        [list(sentence) for sentence in words],
-        is_split_into_words=True,
-        truncation=True,
-        max_length=max_length,
-        return_attention_mask=True,
-    )
+def _tokenized(tokenizer: Any, words: Sequence[Sequence[str]], max_length: int) -> list[Any]:
+    """As `tokenizer(words, is_split_into_words=True, truncation=True)`, without its copies of what we do not need."""
+    backend = tokenizer.backend_tokenizer
+    backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
+    backend.no_padding()
+    found: list[Any] = backend.encode_batch([list(sentence) for sentence in words], is_pretokenized=True)
+    return found
 
 
-def _first_subwords(encoding: Any, row: int, count: int) -> tuple[tuple[int, ...], set[int]]:
-    """Position of each word's first subword, -1 for a word without one; and which of these truncation did not cut."""
-    first = [-1] * count
-    for position, word in enumerate(encoding.word_ids(row)):
-        if word is not None and first[word] < 0:
-            first[word] = position
-    if -1 not in first:
-        return tuple(first), set()
-    seen = next((n for n in reversed(range(count)) if first[n] >= 0), -1) + 1
-    within = seen if encoding.encodings[row].overflowing else count
-    return tuple(first), {n for n in range(within) if first[n] < 0}
+def _first_subwords(encoding: Any, count: int) -> tuple[int, ...]:
+    """Position of each word's first subword, -1 for a word without one."""
+    words = encoding.word_ids
+    last_kept = dict(zip(reversed(words), range(len(words) - 1, -1, -1), strict=True))
+    return tuple(map(last_kept.get, range(count), repeat(-1)))
+
+
+def _vanished(encoding: Any, first: Sequence[int]) -> set[int]:
+    """The words without a subword which truncation did not cut."""
+    seen = next((n for n in reversed(range(len(first))) if first[n] >= 0), -1) + 1
+    within = seen if encoding.overflowing else len(first)
+    return {n for n in range(within) if first[n] < 0}
