@@ -7,9 +7,6 @@ from __future__ import annotations
 from types import MethodType
 
 import torch
-import torch._dynamo.config
-import torch._functorch.config
-import torch._inductor.config
 from torch import nn
 
 from xltransfer.encoders.layouts import Layout, layers_of
@@ -23,6 +20,10 @@ def compile_layers(base: nn.Module, layout: Layout, compiler: str = "inductor") 
 
     Dropout draws the same masks as uncompiled, so that losses of one gradient agree whichever way they are computed.
     """
+    import torch._dynamo.config  # here, since it takes as long as torch itself
+    import torch._functorch.config
+    import torch._inductor.config
+
     torch._dynamo.config.recompile_limit = _SHAPES
     torch._inductor.config.fallback_random = True
     torch._functorch.config.donated_buffer = False  # some backends keep a graph for a second backward pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import transformers
 from torch import nn
 
 from xltransfer.backends.base import trainable
@@ -25,6 +24,8 @@ def described(module: nn.Module) -> str:
 
 def at_base_size(rtn: type[RTN]) -> str:
     """The size with default options at one layer of XLM-R base (hidden size 768), for one source language."""
+    import transformers
+
     config = transformers.XLMRobertaConfig()
     try:
         built = rtn.build(RTNInfo(config.hidden_size, (12,), ("source",), config))
