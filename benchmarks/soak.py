@@ -24,7 +24,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import torch
 from interruptions import PHASES, REFUSED, Phases, begin_or_resume, damage, ended, run_to, start_child, wait_for
 from rich.console import Console
 from rich.table import Table
@@ -193,7 +192,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="file for the counts")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # a child of a process with threads of its own would hang
+    _in_one_thread()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="xlt-soak-") as folder:
@@ -212,6 +211,17 @@ def main() -> None:
     if arguments.json:
         write_json(arguments.json, report)
     sys.exit(bool(soak.losses))
+
+
+def _in_one_thread() -> None:
+    """Start anew unless torch was imported with one thread: a child of a process with more would hang.
+
+    `torch.set_num_threads` would not do: every thread of a child then asks for a pool that a fork has lost, and when
+    two ask at once torch ends with "Invalid thread pool!".
+    """
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        os.environ["OMP_NUM_THREADS"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
 
 
 def _warm_up(folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.refusals import SHORT, SYNTHETIC
 from xltransfer.cli.main import status_of
 from xltransfer.data import folder as folder_module
 from xltransfer.data import tagged_files
@@ -26,8 +27,6 @@ from xltransfer.training.keeper import Keeper
 from xltransfer.training.run_folder import RunFolder
 
 Capture = pytest.CaptureFixture[str]
-SHORT = ["run", "--quiet", "--epochs", "1", "--source-size", "4", "--target-size", "2", "--batch-size", "2"]
-SYNTHETIC = ["--data-opt", "train=10", "--data-opt", "dev=4", "--data-opt", "test=4"]
 
 
 @pytest.fixture(autouse=True)

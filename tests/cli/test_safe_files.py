@@ -1,4 +1,4 @@
-"""Files of somebody else's are read, never run: pickles, YAML tags, code in folders, plugins, links out of a folder."""
+"""Files of somebody else's are read, never run: pickles, YAML tags, code in folders, plugins."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ import pytest
 import torch
 import yaml
 
+from tests.refusals import SHORT, SYNTHETIC, refused
 from xltransfer.cache import cache_folder
 from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
 from xltransfer.data.encoding_cache import FOLDER
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.training.run import RunResult
-from xltransfer.training.run_folder import RunFolder
 from xltransfer.training.trained import TrainedModel
 
 Capture = pytest.CaptureFixture[str]
-SHORT = ["run", "--quiet", "--epochs", "1", "--source-size", "4", "--target-size", "2", "--batch-size", "2"]
-SYNTHETIC = ["--data-opt", "train=10", "--data-opt", "dev=4", "--data-opt", "test=4"]
 
 
 class Bomb:
@@ -51,19 +49,6 @@ def bomb(request: pytest.FixtureRequest) -> bytes:
     pickle.loads(pickle.dumps(Bomb()))
     os.rmdir("executed")  # it does go off
     return content
-
-
-def refused(capsys: Capture, arguments: list[str], *expected: str) -> None:
-    """Exit status 2 and one line; nothing ran."""
-    capsys.readouterr()
-    status = status_of(arguments)
-    told = capsys.readouterr().err
-    assert not Path("executed").exists()
-    assert status == 2, told
-    assert len(told.strip().splitlines()) == 1, told
-    for text in expected:
-        assert text in told
-    assert not Path("runs").exists()
 
 
 def encoder() -> Path:
@@ -283,89 +268,6 @@ def test_a_downloaded_run_does_not_run_what_it_names(
     (run / "model" / "config.json").write_text(json.dumps(saved))
     refused(capsys, ["predict", "run", "--input", "line.txt"], "names the code 'evil:Task'", "add: --task evil:Task")
     refused(capsys, ["evaluate", "run"], "add: --task evil:Task")
-
-
-def test_a_run_whose_model_lies_elsewhere(finished_runs: dict[str, RunResult], capsys: Capture) -> None:
-    run = Path(shutil.copytree(finished_runs["ner"].run_dir, "run"))
-    (run / "model").rename("elsewhere")
-    (run / "model").symlink_to(Path("elsewhere").resolve())
-    Path("line.txt").write_text("Fi tafa gor.")
-    for arguments in (["predict", "run", "--input", "line.txt"], ["evaluate", "run"], ["export", "run", "there"]):
-        refused(capsys, arguments, "'run/model' is a link to", "which is not followed")
-    assert not Path("there").exists()
-
-
-def test_an_export_takes_no_file_from_elsewhere(finished_runs: dict[str, RunResult], capsys: Capture) -> None:
-    run = Path(shutil.copytree(finished_runs["ner"].run_dir, "run"))
-    Path("secret").write_text("mine")
-    (run / "model" / "vocab.txt").symlink_to(Path("secret").resolve())
-    refused(capsys, ["export", "run", "there"], "vocab.txt' is a link to")
-    assert not Path("there").exists()
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        ".metrics.json.partial", "metrics.json", "model", ".model.partial", "rtn", "predictions.test.tsv",
-        ".predictions.test.tsv.partial", "checkpoint",
-    ],
-)  # fmt: skip
-def test_nothing_is_written_through_a_link_in_a_run_folder(
-    name: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A link put there while the run goes on is replaced or refused."""
-    Path("outside").mkdir()
-    Path("outside", "kept").write_text("kept")
-    target = Path("outside") if name in ("model", ".model.partial", "rtn", "checkpoint") else Path("outside", "kept")
-    save_samples = RunFolder.save_samples
-
-    def planting(self: RunFolder, run: Any) -> None:
-        save_samples(self, run)
-        (self.path / name).symlink_to(target.resolve())
-
-    monkeypatch.setattr(RunFolder, "save_samples", planting)
-    status = status_of([*SHORT, *SYNTHETIC, "--output", "run"])
-    told = capsys.readouterr().err
-    assert [path.name for path in Path("outside").iterdir()] == ["kept"]
-    assert Path("outside", "kept").read_text() == "kept"
-    assert status == (2 if target == Path("outside") else 0), told
-    if status == 2:
-        assert "is a link to" in told.splitlines()[-1]
-
-
-@pytest.mark.parametrize("umask, file, folder", [(0o077, 0o600, 0o700), (0o027, 0o640, 0o750), (0o022, 0o644, 0o755)])
-def test_the_umask_is_respected(umask: int, file: int, folder: int) -> None:
-    before = os.umask(umask)
-    try:
-        assert status_of([*SHORT, *SYNTHETIC, "--output", "run"]) == 0
-    finally:
-        os.umask(before)
-    for path in [Path("run"), *Path("run").rglob("*")]:
-        assert path.stat().st_mode & 0o777 == (folder if path.is_dir() else file), path
-
-
-def test_what_a_run_writes_tells_nothing_of_user_machine_or_folders(monkeypatch: pytest.MonkeyPatch) -> None:
-    import getpass
-    import socket
-
-    monkeypatch.setenv("HF_TOKEN", "hf_secretsecretsecret")
-    monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef0123")
-    encoder()
-    assert status_of([*SHORT, *SYNTHETIC, "--encoder", "./encoder", "--output", "run"]) == 0
-    for name in ("environment.json", "metrics.json", "samples.json", "log.jsonl", "model/config.json", "config.yaml",
-                 "model/tokenizer_config.json", "rtn/config.json"):  # fmt: skip
-        text = Path("run", name).read_text()
-        for secret in (
-            "hf_secret",
-            "0123456789abcdef0123",
-            str(Path.cwd()),
-            str(Path.home()) + "/",
-            socket.gethostname(),
-        ):
-            assert secret not in text, (name, secret)
-    environment = Path("run", "environment.json").read_text()
-    assert f'"{getpass.getuser()}"' not in environment
-    assert "/" not in "".join(str(value) for value in json.loads(environment).values())
 
 
 def test_trust_remote_code_is_never_true() -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from types import MethodType
 
-import torch
 from torch import nn
 
 from xltransfer.encoders.layouts import Layout, layers_of
