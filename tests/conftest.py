@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from xltransfer.config import RunConfig
+from xltransfer.registry import REGISTRIES
 from xltransfer.training.run import RunResult, run
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -49,6 +50,16 @@ def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResu
     """One finished run of every task."""
     folder = tmp_path_factory.mktemp("finished")
     return {task: short_run(folder / task, task=task) for task in ("ner", "sentiment", "pos")}
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory is an empty one, and what a plugin registers is forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    for registry in REGISTRIES.values():
+        monkeypatch.setattr(registry, "_entries", {**registry._entries})
+        monkeypatch.setattr(registry, "_classes", {**registry._classes})
+    return tmp_path
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from tests.unit.test_methods import batches, trainee
 from xltransfer.cli.main import status_of
 from xltransfer.errors import NonFiniteError
 from xltransfer.methods.metaxl import MetaXL
-from xltransfer.registry import REGISTRIES
 from xltransfer.rtns.mlp import MLP
 from xltransfer.testing.models import HIDDEN
 from xltransfer.training.replay import replay
 
 SHORT = ["--epochs", "1", "--source-size", "32", "--target-size", "4", "--batch-size", "4", "--data-opt", "train=40",
          "--data-opt", "dev=4", "--data-opt", "test=4", "--quiet", "--output", "run"]  # fmt: skip
+pytestmark = pytest.mark.usefixtures("empty_folder")
 Capture = pytest.CaptureFixture[str]
 RTN = """
 import torch
@@ -40,14 +40,6 @@ class Mine(RTN):
 """
 COUNT = "self.calls += self.training and torch.is_grad_enabled()"
 NAN_AT_7 = "return change * (float('nan') if self.calls == 8 else 1.0)  # the first call is the trial before training"
-
-
-@pytest.fixture(autouse=True)
-def registries_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for registry in REGISTRIES.values():
-        monkeypatch.setattr(registry, "_entries", {**registry._entries})
-        monkeypatch.setattr(registry, "_classes", {**registry._classes})
 
 
 def rtn(body: str, count: str = COUNT) -> list[str]:

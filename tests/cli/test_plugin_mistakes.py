@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from xltransfer.cli.main import status_of
-from xltransfer.registry import REGISTRIES
 
 SHORT = ["--epochs", "1", "--source-size", "8", "--target-size", "8", "--data-opt", "train=10", "--data-opt", "dev=4",
          "--data-opt", "test=4", "--quiet"]  # fmt: skip
+pytestmark = pytest.mark.usefixtures("empty_folder")
 Capture = pytest.CaptureFixture[str]
 RTN = """
 import torch
@@ -31,14 +31,6 @@ from xltransfer.backends.func import Func
 class Mine(Backend):
     {body}
 """
-
-
-@pytest.fixture(autouse=True)
-def registries_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for registry in REGISTRIES.values():
-        monkeypatch.setattr(registry, "_entries", {**registry._entries})
-        monkeypatch.setattr(registry, "_classes", {**registry._classes})
 
 
 def rtn(body: str, arguments: str = "hidden, mask, layer", options: str = "") -> str:

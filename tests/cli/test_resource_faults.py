@@ -20,21 +20,13 @@ from xltransfer.cli.main import status_of
 from xltransfer.data import folder as folder_module
 from xltransfer.data import tagged_files
 from xltransfer.encoders.tiny import Tiny
-from xltransfer.registry import REGISTRIES
 from xltransfer.testing.runs import outcome
 from xltransfer.training import checkpoint, loop, preparation
 from xltransfer.training.keeper import Keeper
 from xltransfer.training.run_folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("empty_folder")
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for registry in REGISTRIES.values():
-        monkeypatch.setattr(registry, "_entries", {**registry._entries})
-        monkeypatch.setattr(registry, "_classes", {**registry._classes})
 
 
 def told(capsys: Capture, arguments: list[str], status: int, run: str = "run") -> str:

@@ -12,7 +12,6 @@ import pytest
 from tests.resuming import Signalled, tiny
 from xltransfer.cli.main import status_of
 from xltransfer.errors import ConfigError, FailedStepError, Interrupted
-from xltransfer.registry import REGISTRIES
 from xltransfer.testing.runs import outcome
 from xltransfer.training import guards
 from xltransfer.training.preparation import prepare
@@ -38,12 +37,8 @@ PLUGIN: dict[str, Any] = {"rtn": "mine", "plugin": ["mine.py"], "skip_nonfinite"
 
 
 @pytest.fixture(autouse=True)
-def registries_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("mine.py").write_text(FAULTY)
-    for registry in REGISTRIES.values():
-        monkeypatch.setattr(registry, "_entries", {**registry._entries})
-        monkeypatch.setattr(registry, "_classes", {**registry._classes})
+def plugin(empty_folder: Path) -> None:
+    (empty_folder / "mine.py").write_text(FAULTY)
 
 
 def stopped(folder: str, step: int, **changes: Any) -> str:
