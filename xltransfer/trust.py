@@ -39,6 +39,17 @@ def flags_of(values: Mapping[str, Any]) -> str:
     return " ".join([_plugin_flags(values), *(f"{flag}{shlex.quote(value)}" for flag, value in named)]).strip()
 
 
+def code_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that names code: what `checked` wants to be given beside a file of it."""
+    found: dict[str, Any] = {"plugin": values["plugin"]} if values.get("plugin") else {}
+    for part in _PARTS:
+        if names_code(values.get(part)):
+            found[part] = values[part]
+        if names_code(inner := (values.get(f"{part}_options") or {}).get("inner")):
+            found[f"{part}_options"] = {"inner": inner}
+    return found
+
+
 def names_code(value: Any) -> TypeGuard[str]:
     """Whether a part's name is a path of a module and class, which would be imported."""
     return isinstance(value, str) and ":" in value and not Path(value).exists()

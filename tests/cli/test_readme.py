@@ -64,6 +64,13 @@ def test_use_section_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest
         assert status_of([*command[1:], *more]) == 0, command
 
 
+def test_comparing_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in commands("Comparing"):
+        assert status_of([*command[1:], *LESS, *LESS_SYNTHETIC]) == 0, command
+    assert "metaxl/frozen" in capsys.readouterr().out
+
+
 def test_interrupted_runs_section(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from xltransfer.cli import bench, data, doctor, evaluate, export, ls, predict, run
+from xltransfer.cli import bench, compare, data, doctor, evaluate, export, ls, predict, run
 from xltransfer.errors import MachineError, UserError
 from xltransfer.faults import explained
 
@@ -20,6 +20,9 @@ app = typer.Typer(
 )
 app.command("run", help="Train, choose the epoch on dev, score test once, and keep everything in a run folder.")(
     run.command
+)
+app.command("compare", help="Run several methods, RTNs, layers or other options, several seeds each, and test.")(
+    compare.command
 )
 app.command("bench", help="Time meta-gradient steps against joint training and against the released procedure.")(
     bench.command

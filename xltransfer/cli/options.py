@@ -22,16 +22,23 @@ PLUGIN_HELP = "Python file that registers the run's task or dataset; those its c
 TASK_HELP = "the run's task, if it is package.module:Class: nothing is imported that you do not name"
 
 
-def takes_config(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command(given, **own)` an option for every field of RunConfig; `given` has those the user named."""
-    names = {spec.name for spec in fields(RunConfig)}
+def takes_config(*, repeated: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give `command(given, **own)` an option for every field of RunConfig; `given` has those the user named.
+
+    Where `repeated`, every option may be given several times, and `given` has lists.
+    """
+    return lambda command: _with_config(command, repeated)
+
+
+def _with_config(command: Callable[..., None], repeated: bool) -> Callable[..., None]:
+    names = [spec.name for spec in fields(RunConfig)]
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "given"]
 
     def wrapper(**values: Any) -> None:
         given = {name: values.pop(name) for name in names}
         command({name: value for name, value in given.items() if value not in (None, [], ())}, **values)
 
-    parameters = [_parameter(spec) for spec in fields(RunConfig)] + own
+    parameters = [_parameter(spec, repeated) for spec in fields(RunConfig)] + own
     wrapper.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
     )
@@ -50,8 +57,8 @@ def merged_config(given: dict[str, Any], config_file: Path | None, recipe: str |
     return RunConfig.from_yaml(config_file, given) if config_file else RunConfig.from_mapping(given)
 
 
-def _parameter(spec: Any) -> inspect.Parameter:
-    repeated = isinstance(spec.default, tuple) or spec.name in _OPTION_NAMES
+def _parameter(spec: Any, repeated: bool) -> inspect.Parameter:
+    repeated = repeated or isinstance(spec.default, tuple) or spec.name in _OPTION_NAMES
     flag = f"--{_OPTION_NAMES.get(spec.name, spec.name.replace('_', '-'))}"
     default = "" if spec.name in _OPTION_NAMES or spec.default in (None, ()) else _shown(spec.default)
     option = typer.Option(

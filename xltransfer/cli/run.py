@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xltransfer.training.run import RunResult
 
 
-@takes_config
+@takes_config(repeated=False)
 def command(
     given: dict[str, Any],
     config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="YAML of such options")] = None,

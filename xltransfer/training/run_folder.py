@@ -11,6 +11,7 @@ import shutil
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -197,6 +198,22 @@ class RunFolder:
             else:
                 lines.append("\t".join((" ".join(example.text.split()), example.label, prediction)))
         write_text(self.path / f"predictions.{split}.tsv", "\n".join(lines) + "\n")
+
+
+def read_predictions(run_dir: Path, split: str, kind: str) -> tuple[list[Any], list[Any]]:
+    """Gold and predicted of a finished run: lists of tags (kind `tagging`), or labels. Raises ConfigError."""
+    file = run_dir / f"predictions.{split}.tsv"
+    try:
+        lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        rows = [tuple(line.rsplit("\t", 2)[1:]) if line else () for line in lines]
+        if kind != "tagging":
+            return [gold for gold, _ in rows], [predicted for _, predicted in rows]
+        sentences = [list(group) for some, group in groupby(rows, key=bool) if some]
+        return [[gold for gold, _ in one] for one in sentences], [
+            [predicted for _, predicted in one] for one in sentences
+        ]
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"run: {str(file)!r} is not as it was written: {error}."]) from error
 
 
 def environment() -> dict[str, Any]:

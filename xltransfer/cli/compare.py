@@ -1,0 +1,119 @@
+"""`xlt compare`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xltransfer.cli.options import merged_config, takes_config
+from xltransfer.cli.status import status
+from xltransfer.errors import ConfigError, Interrupted, unknown
+
+if TYPE_CHECKING:
+    from xltransfer.experiments.compare import Comparison
+    from xltransfer.experiments.grid import Cell
+    from xltransfer.training.progress import Reporter
+
+SEEDS = ("0", "1", "2")
+_WIDTH = 100
+"""What a table with short names needs; a narrower terminal wraps its lines."""
+_FORMATS = ("table", "markdown", "latex", "csv", "json")
+
+
+@takes_config(repeated=True)
+def command(
+    given: dict[str, Any],
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="YAML of such options")] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", metavar="NAME", help="a published experiment")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="what others are compared with [joint, or the first]")
+    ] = None,
+    format: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="table, markdown, latex, csv or json")
+    ] = "table",
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
+) -> None:
+    """Compare."""
+    if format not in _FORMATS:
+        raise ConfigError([unknown("format", format, _FORMATS)])
+    seeds = _seeds(given.pop("seed", list(SEEDS)))
+
+    from xltransfer.experiments.compare import compare
+    from xltransfer.experiments.grid import cells_of, first_values
+
+    output = (given.pop("output", None) or [None])[-1]
+    cells = cells_of(given, merged_config(first_values(given), config, recipe))
+    folder = Path(output) if output else _folder(cells[0])
+    try:
+        with status(quiet) as tell:
+            found = compare(cells, seeds, folder, baseline, _reporters(tell, quiet))
+    except Interrupted:
+        print("xlt: stopped; the same command goes on from here", file=sys.stderr)
+        raise
+    _print(found, "json" if as_json else format, folder)
+
+
+def _seeds(given: list[str]) -> list[int]:
+    wrong = [seed for seed in given if not seed.isdigit()]
+    if wrong:
+        raise ConfigError([f"seed: received {wrong[0]!r}; allowed: 0 or more, given once for each run."])
+    return list(dict.fromkeys(map(int, given)))
+
+
+def _folder(cell: Cell) -> Path:
+    config = cell.config
+    name = f"compare-{config.task}-{'+'.join(config.source)}-{config.target}" if config.target else "compare"
+    return Path("runs") / re.sub(r"[^\w+.-]+", "_", name)
+
+
+def _reporters(tell: Callable[[str], None], quiet: bool) -> Callable[[str], Reporter]:
+    """Reporters that tell where a run is, and each warning once."""
+    from xltransfer.training.progress import Reporter
+
+    warned: set[str] = set()
+
+    class Telling(Reporter):
+        def __init__(self, told: str) -> None:
+            self.told = told
+            tell(told)
+
+        def stage(self, message: str) -> None:
+            tell(f"{self.told}: {message}")
+
+        def epoch(self, epoch: int, metric: str, dev: float, best: bool) -> None:
+            tell(f"{self.told}: epoch {epoch}, dev {metric} {100 * dev:.1f}")
+
+        def warn(self, message: str) -> None:
+            if message not in warned:
+                warned.add(message)
+                print(f"warning: {message}", file=sys.stderr)
+
+    return Telling
+
+
+def _print(comparison: Comparison, format: str, folder: Path) -> None:
+    from xltransfer.experiments.table import FORMATS, caption, cells, headings
+
+    if format in FORMATS:
+        print(FORMATS[format](comparison), end="")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=caption(comparison))
+    for index, heading in enumerate(headings(comparison)):
+        table.add_column(heading, justify="right" if index else "left", no_wrap=True)
+    for row in comparison.rows:
+        found = cells(row, comparison)
+        best = row.mean == comparison.best
+        table.add_row(found[0], f"[bold]{found[1]}[/bold]" if best else found[1], *found[2:])
+    console = Console()
+    Console(width=max(console.width, _WIDTH)).print(table)
+    console.print(comparison.verdict(), highlight=False, markup=False)
+    console.print(f"runs: {folder}", soft_wrap=True, highlight=False, markup=False)

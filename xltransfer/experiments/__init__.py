@@ -1,0 +1,1 @@
+"""Several runs: comparisons and what they allow to be said."""

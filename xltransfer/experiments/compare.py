@@ -1,0 +1,202 @@
+"""Several configurations, several seeds each, on the same data: how they score, and whether that differs."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xltransfer.config import RunConfig
+from xltransfer.errors import ConfigError, UserError, unknown
+from xltransfer.experiments.grid import Cell
+from xltransfer.experiments.statistics import LEVEL, Array, Difference, difference, holm, pseudovalues
+from xltransfer.registry import TASKS
+from xltransfer.tasks.base import Task
+from xltransfer.training.progress import Reporter
+from xltransfer.training.run import RunResult, result_of, resume, run
+from xltransfer.training.run_folder import FINISHED, read_predictions
+from xltransfer.trust import code_of
+
+PREFERRED_BASELINE = "joint"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing compared. Scores are those of `Comparison.metric`, a share, one a seed; `seconds` of training."""
+
+    name: str
+    test: tuple[float, ...]
+    dev: tuple[float, ...]
+    seconds: tuple[float, ...]
+    run_dirs: tuple[str, ...]
+    difference: Difference | None
+    """From the baseline, on test; None for the baseline itself."""
+    p: float | None
+    """Of `difference`, adjusted for the number of comparisons."""
+
+    @property
+    def mean(self) -> float:
+        """Of the test scores."""
+        return statistics.mean(self.test)
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation of the test scores; None with one seed."""
+        return statistics.stdev(self.test) if len(self.test) > 1 else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**dataclasses.asdict(self), "mean": self.mean, "sd": self.deviation}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table: `rows` in the order given, each against the row named `baseline`."""
+
+    task: str
+    metric: str
+    source: tuple[str, ...]
+    target: str
+    seeds: tuple[int, ...]
+    sentences: int
+    baseline: str
+    rows: tuple[Row, ...]
+
+    @property
+    def best(self) -> float:
+        """The highest mean."""
+        return max(row.mean for row in self.rows)
+
+    def verdict(self) -> str:
+        """What the evidence allows to be said."""
+        others = [row for row in self.rows if row.difference is not None]
+        if not others:
+            return "One configuration: there is nothing to compare."
+        if len(self.seeds) < 2:
+            return "No difference can be tested with one seed: it says nothing of how seeds differ. Give --seed again."
+        sentences = [_found(row, self) for row in others if row.p is not None and row.p < LEVEL]
+        alike = [row for row in others if row.p is None or row.p >= LEVEL]
+        if alike:
+            furthest = max(_furthest(row) for row in alike)
+            sentences.append(
+                f"No difference from {self.baseline} is detectable with {len(self.seeds)} seeds and {self.sentences} "
+                f"test sentences for {', '.join(row.name for row in alike)}; up to {100 * furthest:.1f} points are not "
+                "ruled out."
+            )
+        return " ".join(sentences)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        plain = dataclasses.asdict(self)
+        return {**plain, "rows": [row.to_dict() for row in self.rows], "verdict": self.verdict()}
+
+
+def compare(
+    cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None = None,
+    reporter: Callable[[str], Reporter] = lambda told: Reporter(),
+) -> Comparison:  # fmt: skip
+    """Run what has not been run yet in `folder`, one run after the other, and compare on test.
+
+    A finished run is taken as it is, an interrupted one is continued. `reporter` makes the reporter of a run, from what
+    is run. Raises UserError, and what has been run is kept.
+    """
+    names = [cell.name for cell in cells]
+    chosen = baseline or (PREFERRED_BASELINE if PREFERRED_BASELINE in names else names[0])
+    if chosen not in names:
+        raise ConfigError([unknown("baseline", chosen, names)])
+    results: dict[str, list[RunResult]] = {cell.name: [] for cell in cells}
+    total = len(cells) * len(seeds)
+    for number, (seed, cell) in enumerate(((seed, cell) for seed in seeds for cell in cells), 1):
+        told = f"{number} of {total}: {cell.name}, seed {seed}"
+        results[cell.name].append(_result(cell, seed, folder, reporter(told)))
+    return _compared(cells[0].config.task, _task(cells[0]), results, seeds, chosen)
+
+
+def _result(cell: Cell, seed: int, folder: Path, reporter: Reporter) -> RunResult:
+    path = folder / cell.run_name(seed)
+    try:
+        if (path / FINISHED).is_file():
+            return result_of(path)
+        config = dataclasses.replace(cell.config, seed=seed, output=str(path))
+        if not path.exists():
+            return run(config, reporter)
+        named = code_of(cell.config.to_dict())
+        return resume(path, RunConfig.from_yaml(path / "config.yaml", named) if named else None, reporter)
+    except UserError as error:
+        error.args = (f"{cell.name}, seed {seed}: {error}",)
+        raise
+
+
+def _task(cell: Cell) -> Task:
+    task: Task = TASKS.load(cell.config.task)(**cell.config.task_options)
+    return task
+
+
+def _compared(
+    name: str, task: Task, results: dict[str, list[RunResult]], seeds: Sequence[int], baseline: str
+) -> Comparison:
+    gold, _ = read_predictions(results[baseline][0].run_dir, "test", task.kind)
+    _require_same_sentences(task, gold, [one for found in results.values() for one in found])
+    values = {cell: np.stack([_pseudovalues(task, one) for one in found]) for cell, found in results.items()}
+    means = {cell: statistics.mean(getattr(one.test, task.metric) for one in found) for cell, found in results.items()}
+    differences = {
+        cell: difference(values[cell], values[baseline], means[cell] - means[baseline])
+        for cell in results
+        if cell != baseline
+    }
+    adjusted = dict(zip(differences, holm([one.p for one in differences.values()]), strict=True))
+    rows = tuple(
+        Row(
+            cell,
+            tuple(getattr(one.test, task.metric) for one in found),
+            tuple(getattr(one.dev, task.metric) for one in found),
+            tuple(one.metrics["seconds"] for one in found),
+            tuple(str(one.run_dir) for one in found),
+            differences.get(cell),
+            adjusted.get(cell),
+        )
+        for cell, found in results.items()
+    )
+    meta = results[baseline][0].metrics["meta"]
+    return Comparison(name, task.metric, tuple(meta["source"]), meta["target"], tuple(seeds), len(gold), baseline, rows)
+
+
+def _require_same_sentences(task: Task, gold: list[Any], results: Sequence[RunResult]) -> None:
+    for one in results:
+        if read_predictions(one.run_dir, "test", task.kind)[0] != gold:
+            raise ConfigError([f"run: {str(one.run_dir)!r} was scored on other test sentences than the baseline; its "
+                               "data have changed since. Move it away, and it is run again."])  # fmt: skip
+
+
+def _pseudovalues(task: Task, result: RunResult) -> Array:
+    gold, predicted = read_predictions(result.run_dir, "test", task.kind)
+
+    def score(rows: list[int]) -> float:
+        found = task.score([gold[row] for row in rows], [predicted[row] for row in rows])
+        return float(getattr(found, task.metric))
+
+    return pseudovalues(score, len(gold))
+
+
+def _found(row: Row, comparison: Comparison) -> str:
+    assert row.difference is not None
+    assert row.difference.low is not None
+    assert row.difference.high is not None
+    better = "better" if row.difference.mean > 0 else "worse"
+    return (
+        f"{row.name} is {better} than {comparison.baseline}: {100 * row.difference.mean:+.1f} points "
+        f"(95 % interval {100 * row.difference.low:.1f} to {100 * row.difference.high:.1f}, adjusted p = {row.p:.2g})."
+    )
+
+
+def _furthest(row: Row) -> float:
+    """The difference furthest from 0 that the interval holds."""
+    assert row.difference is not None
+    assert row.difference.low is not None
+    assert row.difference.high is not None
+    return max(abs(row.difference.low), abs(row.difference.high))
