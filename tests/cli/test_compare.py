@@ -17,6 +17,7 @@ import pytest
 from tests.refusals import refused
 from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
+from xltransfer.encoders.tiny import Tiny
 from xltransfer.errors import Interrupted
 from xltransfer.experiments import compare as comparing
 from xltransfer.experiments.compare import Comparison, Row
@@ -167,6 +168,17 @@ def test_special_letters_and_one_seed(name: str) -> None:
     assert r"bottle\_neck=8 \& \%" in text if name == "latex" else "bottle_neck=8 & %" in text
 
 
+def test_one_test_sentence_and_names_that_look_like_markup(capsys: Capture) -> None:
+    shutil.copytree(Tiny.folder, "enc[old]")
+    capsys.readouterr()
+    arguments = ["--data-opt", "test=1", "--encoder", "tiny", "--encoder", "./enc[old]", "--seed", "1", "--seed", "2"]
+    assert status_of([*SMALL[:-2], *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "./enc[old]" in printed
+    assert "…" not in printed
+    assert "No difference can be tested on one test sentence." in printed
+
+
 def test_other_test_sentences_are_refused(capsys: Capture) -> None:
     result = found(capsys, *TWO)
     run = Path(result["rows"][1]["run_dirs"][0])
@@ -186,6 +198,9 @@ def refused_here(capsys: Capture, arguments: list[str], expected: str) -> None:
     "arguments, expected",
     [
         (["--seed", "x"], "seed: received 'x'"),
+        (["--rtn-opt", "bottleneck", "--rtn-opt", "bottleneck=8"], "--rtn-opt: received 'bottleneck'"),
+        (["--seed", "²"], "seed: received '²'"),
+        (["--output", "a", "--output", "b"], "output: received a, b"),
         (["--format", "html"], "format: received 'html'"),
         (["--baseline", "jiont", "--method", "joint"], "Did you mean 'joint'?"),
         (["--target", "far", "--target", "mid"], "the same test sentences"),

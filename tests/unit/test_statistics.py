@@ -40,12 +40,11 @@ def rejections(seeds: int, better: float, comparisons: int = 200, sentences: int
         easy = drawn.normal(0.5, 1.5, sentences)
         one, other = answers(drawn, easy, seeds, better), answers(drawn, easy, seeds)
         p = difference(accuracy(one), accuracy(other)).p
-        assert p is not None
-        found += p < 0.05
+        found += p is not None and p < 0.05
     return found
 
 
-@pytest.mark.parametrize("seeds", [3, 5])
+@pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_one_method_under_two_names_is_told_apart_in_two_to_eight_per_cent(seeds: int) -> None:
     assert 0.02 * 200 <= rejections(seeds, 0.0) <= 0.08 * 200
 
@@ -77,6 +76,11 @@ def test_an_effect_of_sentences_widens_the_interval() -> None:
 def test_one_seed_says_nothing_of_seeds() -> None:
     found = difference(np.ones((1, 10)), np.zeros((1, 10)))
     assert (found.mean, found.low, found.p) == (1.0, None, None)
+
+
+def test_no_error_to_estimate_is_no_certainty() -> None:
+    found = difference(np.array([[0.2, 0.0], [0.0, 0.2]]), np.zeros((2, 2)))
+    assert (found.mean, found.p) == (0.1, None)
 
 
 def test_the_same_runs_do_not_differ() -> None:

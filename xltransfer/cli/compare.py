@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from xltransfer.cli.options import merged_config, takes_config
+from xltransfer.cli.options import OPTION_NAMES, merged_config, pairs, takes_config
 from xltransfer.cli.status import status
 from xltransfer.errors import ConfigError, Interrupted, unknown
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from xltransfer.training.progress import Reporter
 
 SEEDS = ("0", "1", "2")
-_WIDTH = 100
-"""What a table with short names needs; a narrower terminal wraps its lines."""
+_WIDEST = 10_000
 _FORMATS = ("table", "markdown", "latex", "csv", "json")
 
 
@@ -45,11 +45,15 @@ def command(
     seeds = _seeds(given.pop("seed", list(SEEDS)))
 
     from xltransfer.experiments.compare import compare
-    from xltransfer.experiments.grid import cells_of, first_values
+    from xltransfer.experiments.grid import cells_of
 
-    output = (given.pop("output", None) or [None])[-1]
-    cells = cells_of(given, merged_config(first_values(given), config, recipe))
-    folder = Path(output) if output else _folder(cells[0])
+    outputs = given.pop("output", [])
+    if len(outputs) > 1:
+        raise ConfigError([f"output: received {', '.join(outputs)}; allowed: one folder, for all runs."])
+    for name, flag in OPTION_NAMES.items():
+        pairs(flag, given.get(name, []))
+    cells = cells_of(given, lambda values: merged_config(values, config, recipe))
+    folder = Path(outputs[0]) if outputs else _folder(cells[0])
     try:
         with status(quiet) as tell:
             found = compare(cells, seeds, folder, baseline, _reporters(tell, quiet))
@@ -60,7 +64,7 @@ def command(
 
 
 def _seeds(given: list[str]) -> list[int]:
-    wrong = [seed for seed in given if not seed.isdigit()]
+    wrong = [seed for seed in given if not (seed.isascii() and seed.isdigit())]
     if wrong:
         raise ConfigError([f"seed: received {wrong[0]!r}; allowed: 0 or more, given once for each run."])
     return list(dict.fromkeys(map(int, given)))
@@ -80,11 +84,11 @@ def _reporters(tell: Callable[[str], None], quiet: bool) -> Callable[[str], Repo
 
     class Telling(Reporter):
         def __init__(self, told: str) -> None:
-            self.told = told
-            tell(told)
+            self.told = escape(told)
+            tell(self.told)
 
         def stage(self, message: str) -> None:
-            tell(f"{self.told}: {message}")
+            tell(f"{self.told}: {escape(message)}")
 
         def epoch(self, epoch: int, metric: str, dev: float, best: bool) -> None:
             tell(f"{self.told}: epoch {epoch}, dev {metric} {100 * dev:.1f}")
@@ -106,14 +110,15 @@ def _print(comparison: Comparison, format: str, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=caption(comparison))
+    table = Table(title=escape(caption(comparison)))
     for index, heading in enumerate(headings(comparison)):
-        table.add_column(heading, justify="right" if index else "left", no_wrap=True)
+        table.add_column(escape(heading), justify="right" if index else "left", no_wrap=True)
     for row in comparison.rows:
-        found = cells(row, comparison)
+        found = [escape(cell) for cell in cells(row, comparison)]
         best = row.mean == comparison.best
         table.add_row(found[0], f"[bold]{found[1]}[/bold]" if best else found[1], *found[2:])
     console = Console()
-    Console(width=max(console.width, _WIDTH)).print(table)
+    needed = Console(width=_WIDEST).measure(table).maximum  # a narrower terminal wraps lines, and loses no digits
+    Console(width=max(console.width, needed)).print(table)
     console.print(comparison.verdict(), highlight=False, markup=False)
     console.print(f"runs: {folder}", soft_wrap=True, highlight=False, markup=False)

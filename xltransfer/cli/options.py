@@ -14,7 +14,7 @@ from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError
 from xltransfer.recipes.catalogue import find
 
-_OPTION_NAMES = {"task_options": "task-opt", "data_options": "data-opt",
+OPTION_NAMES = {"task_options": "task-opt", "data_options": "data-opt",
                  "source_data_options": "source-data-opt", "method_options": "method-opt",
                  "rtn_options": "rtn-opt", "backend_options": "backend-opt"}  # fmt: skip
 
@@ -50,7 +50,7 @@ def merged_config(given: dict[str, Any], config_file: Path | None, recipe: str |
     """The values of a configuration file or a recipe, overridden by those given. Raises ConfigError."""
     if config_file and recipe:
         raise ConfigError([f"--config {str(config_file)!r} and --recipe {recipe!r}: give one of them."])
-    options = {name: pairs(_OPTION_NAMES[name], value) for name, value in given.items() if name in _OPTION_NAMES}
+    options = {name: pairs(OPTION_NAMES[name], value) for name, value in given.items() if name in OPTION_NAMES}
     given = {**given, **options}
     if recipe:
         return RunConfig.from_mapping(find(recipe).with_options(given))
@@ -58,9 +58,9 @@ def merged_config(given: dict[str, Any], config_file: Path | None, recipe: str |
 
 
 def _parameter(spec: Any, repeated: bool) -> inspect.Parameter:
-    repeated = repeated or isinstance(spec.default, tuple) or spec.name in _OPTION_NAMES
-    flag = f"--{_OPTION_NAMES.get(spec.name, spec.name.replace('_', '-'))}"
-    default = "" if spec.name in _OPTION_NAMES or spec.default in (None, ()) else _shown(spec.default)
+    repeated = repeated or isinstance(spec.default, tuple) or spec.name in OPTION_NAMES
+    flag = f"--{OPTION_NAMES.get(spec.name, spec.name.replace('_', '-'))}"
+    default = "" if spec.name in OPTION_NAMES or spec.default in (None, ()) else _shown(spec.default)
     option = typer.Option(
         flag, metavar=spec.metadata["metavar"], help=spec.metadata["help"] + default, show_default=False
     )

@@ -77,10 +77,17 @@ class Comparison:
         others = [row for row in self.rows if row.difference is not None]
         if not others:
             return "One configuration: there is nothing to compare."
+        if self.sentences < 2:
+            return "No difference can be tested on one test sentence."
         if len(self.seeds) < 2:
             return "No difference can be tested with one seed: it says nothing of how seeds differ. Give --seed again."
         sentences = [_found(row, self) for row in others if row.p is not None and row.p < LEVEL]
-        alike = [row for row in others if row.p is None or row.p >= LEVEL]
+        alike = [row for row in others if row.p is not None and row.p >= LEVEL]
+        if untold := [row.name for row in others if row.p is None]:
+            sentences.append(
+                f"No error can be estimated for {', '.join(untold)}: the difference from {self.baseline} is the same "
+                "with every seed."
+            )
         if alike:
             furthest = max(_furthest(row) for row in alike)
             sentences.append(
@@ -106,7 +113,8 @@ def compare(
     is run. Raises UserError, and what has been run is kept.
     """
     names = [cell.name for cell in cells]
-    chosen = baseline or (PREFERRED_BASELINE if PREFERRED_BASELINE in names else names[0])
+    preferred = [cell.name for cell in cells if cell.config.method == PREFERRED_BASELINE]
+    chosen = baseline or (preferred or names)[0]
     if chosen not in names:
         raise ConfigError([unknown("baseline", chosen, names)])
     results: dict[str, list[RunResult]] = {cell.name: [] for cell in cells}
@@ -125,8 +133,8 @@ def _result(cell: Cell, seed: int, folder: Path, reporter: Reporter) -> RunResul
         config = dataclasses.replace(cell.config, seed=seed, output=str(path))
         if not path.exists():
             return run(config, reporter)
-        named = code_of(cell.config.to_dict())
-        return resume(path, RunConfig.from_yaml(path / "config.yaml", named) if named else None, reporter)
+        given = {**code_of(cell.config.to_dict()), "skip_nonfinite": cell.config.skip_nonfinite}
+        return resume(path, RunConfig.from_yaml(path / "config.yaml", given), reporter)
     except UserError as error:
         error.args = (f"{cell.name}, seed {seed}: {error}",)
         raise
@@ -142,7 +150,11 @@ def _compared(
 ) -> Comparison:
     gold, _ = read_predictions(results[baseline][0].run_dir, "test", task.kind)
     _require_same_sentences(task, gold, [one for found in results.values() for one in found])
-    values = {cell: np.stack([_pseudovalues(task, one) for one in found]) for cell, found in results.items()}
+    testable = len(results) > 1 and len(seeds) > 1 and len(gold) > 1
+    values = {
+        cell: np.stack([_pseudovalues(task, one) if testable else np.zeros(1) for one in found])
+        for cell, found in results.items()
+    }
     means = {cell: statistics.mean(getattr(one.test, task.metric) for one in found) for cell, found in results.items()}
     differences = {
         cell: difference(values[cell], values[baseline], means[cell] - means[baseline])

@@ -21,13 +21,14 @@ Array = NDArray[np.float64]
 GROUPS = 50
 """How many groups of test sentences are left out, one at a time."""
 LEVEL = 0.05
+_ROUNDING = 1e-20
 
 
 @dataclass(frozen=True)
 class Difference:
     """A mean difference of scores, its 95 % confidence interval, and the p-value of no difference.
 
-    The last three are None with one seed, which says nothing of how seeds differ.
+    The last three are None where there is nothing to estimate the error from: with one seed, say.
     """
 
     mean: float
@@ -72,8 +73,8 @@ def difference(first: Array, second: Array, mean: float | None = None) -> Differ
     residual = d - centre - by_seed[:, None] - by_group[None, :]
     of_rest = float((residual**2).sum()) / ((seeds - 1) * (groups - 1))
     total = of_seeds + max(of_groups - of_rest, 0.0)
-    if total <= 0:
-        return Difference(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+    if total <= _ROUNDING * float((d**2).sum()):
+        return Difference(mean, *((0.0, 0.0, 1.0) if not d.any() else (None, None, None)))
     freedom = total**2 / of_seeds**2 * (seeds - 1) if of_seeds > 0 else math.inf
     return _by_t(mean, math.sqrt(total / (seeds * groups)), freedom)
 

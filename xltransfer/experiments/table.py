@@ -96,7 +96,8 @@ def caption(comparison: Comparison) -> str:
 
 def _marked(row: Row, comparison: Comparison, bold: str) -> list[str]:
     found = cells(row, comparison)
-    return [found[0], bold.format(found[1]) if row.mean == comparison.best else found[1], *found[2:]]
+    name = found[0].replace("|", r"\|") if bold == "**{}**" else found[0]
+    return [name, bold.format(found[1]) if row.mean == comparison.best else found[1], *found[2:]]
 
 
 def _mean(mean: float, deviation: float | None) -> str:
