@@ -43,16 +43,16 @@ def code_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a configuration that names code: what `checked` wants to be given beside a file of it."""
     found: dict[str, Any] = {"plugin": values["plugin"]} if values.get("plugin") else {}
     for part in _PARTS:
-        if names_code(values.get(part)):
+        if names_code(values.get(part), part):
             found[part] = values[part]
         if names_code(inner := (values.get(f"{part}_options") or {}).get("inner")):
             found[f"{part}_options"] = {"inner": inner}
     return found
 
 
-def names_code(value: Any) -> TypeGuard[str]:
-    """Whether a part's name is a path of a module and class, which would be imported."""
-    return isinstance(value, str) and ":" in value and not Path(value).exists()
+def names_code(value: Any, part: str = "") -> TypeGuard[str]:
+    """Whether a part's name is that of a module and class, which would be imported; an encoder may be a folder."""
+    return isinstance(value, str) and ":" in value and not (part == "encoder" and Path(value).exists())
 
 
 def _plugin_flags(values: Mapping[str, Any]) -> str:
@@ -74,7 +74,7 @@ def _classes(values: Mapping[str, Any], given: Mapping[str, Any], part: str) -> 
     if isinstance(options, Mapping):
         pairs += [(f"--{part.replace('_', '-')}-opt {name}=", value, isinstance(own, Mapping) and name in own)
                   for name, value in options.items() if name == "inner"]  # fmt: skip
-    return [(flag, value, overridden) for flag, value, overridden in pairs if names_code(value)]
+    return [(flag, value, overridden) for flag, value, overridden in pairs if names_code(value, part)]
 
 
 def _part_faults(raw: Mapping[str, Any], given: Mapping[str, Any], part: str, where: str) -> list[str]:

@@ -252,6 +252,14 @@ def test_a_class_that_only_a_configuration_file_names_is_not_imported(
             f"trust it, add: {flag}")  # fmt: skip
 
 
+def test_an_empty_file_of_the_name_makes_no_code_trusted(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("evil.py").write_text(PLUGIN)
+    Path("evil:RTN").touch()
+    monkeypatch.syspath_prepend(".")
+    Path("mine.yaml").write_text("rtn: evil:RTN\n")
+    refused(capsys, [*SHORT, "--config", "mine.yaml"], "names the code 'evil:RTN'")
+
+
 def test_a_downloaded_run_does_not_run_what_it_names(
     finished_runs: dict[str, RunResult], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +270,9 @@ def test_a_downloaded_run_does_not_run_what_it_names(
     config = yaml.safe_load((run / "config.yaml").read_text())
     (run / "config.yaml").write_text(yaml.safe_dump({**config, "plugin": ["evil.py"], "rtn": "evil:RTN"}))
     assert status_of(["evaluate", "run"]) == 0  # an RTN plays no part in evaluation
+    inner = {"rtn": "multi", "rtn_options": {"inner": "evil:RTN"}, "encoder": "evil:Encoder"}
+    (run / "config.yaml").write_text(yaml.safe_dump({**config, **inner}))
+    assert status_of(["evaluate", "run"]) == 0
     assert not Path("executed").exists()
     saved = json.loads((run / "model" / "config.json").read_text())
     saved["xltransfer"]["task"] = "evil:Task"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from xltransfer.config import RunConfig
+from xltransfer.config import RunConfig, read_yaml
 from xltransfer.data.batching import Collator
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence
 from xltransfer.encoders.learner import Learner
@@ -83,6 +82,9 @@ def split_words(text: str) -> list[str]:
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(text)]
 
 
+_OF_SCORING = ("task", "task_options", "data", "data_options", "data_seed", "target")
+
+
 def evaluate(
     run_dir: str | Path,
     split: str,
@@ -99,10 +101,10 @@ def evaluate(
     path = Path(run_dir)
     if not (path / "config.yaml").is_file():
         raise ConfigError([f"run: {str(run_dir)!r} holds no config.yaml; give the folder of a finished run."])
+    raw = {name: value for name, value in read_yaml(path / "config.yaml").items() if name in _OF_SCORING}
     named = {name: value for name, value in {"task": task, "data": data}.items() if value}
-    given = {"method": "target-only", "rtn": "identity", "backend": "func", "plugin": (), **named}
-    config = RunConfig.from_yaml(path / "config.yaml", given)
-    config = dataclasses.replace(config, method_options={}, rtn_options={}, backend_options={}).validated()
+    described = checked(raw, {**named, "method": "target-only"}, repr(str(path / "config.yaml")))
+    config = RunConfig.from_mapping(described).validated()
     model = TrainedModel.load(path, device, task)
     examples = open_dataset(config).load(model.task, target or config.target or "", split)
     return model.task.score(model.task.gold(examples), model.predict(examples)), len(examples)
