@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -12,10 +14,13 @@ import torch
 
 from tests.unit.test_methods import batches, trainee
 from xltransfer.cli.main import status_of
-from xltransfer.errors import NonFiniteError
+from xltransfer.errors import ConfigError, NonFiniteError
+from xltransfer.methods.base import Trainee
 from xltransfer.methods.metaxl import MetaXL
 from xltransfer.rtns.mlp import MLP
 from xltransfer.testing.models import HIDDEN
+from xltransfer.training.failure import Draw
+from xltransfer.training.guards import Guards
 from xltransfer.training.replay import replay
 
 SHORT = ["--epochs", "1", "--source-size", "32", "--target-size", "4", "--batch-size", "4", "--data-opt", "train=40",
@@ -47,7 +52,7 @@ def rtn(body: str, count: str = COUNT) -> list[str]:
     return ["run", *SHORT, "--plugin", "mine.py", "--rtn", "mine"]
 
 
-def log() -> list[dict[str, object]]:
+def log() -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path("run/log.jsonl").read_text().splitlines()]
 
 
@@ -62,6 +67,32 @@ def test_nan_at_step_7_stops_with_all_that_is_needed_to_see_why(capsys: Capture)
     assert "Try a lower --lr (now 0.001), a lower --meta-lr (now 0.001), a lower --clip (now 10)" in message
     assert "--skip-nonfinite N passes over N such steps." in message
     assert not Path("run/metrics.json").exists()
+
+
+@pytest.mark.parametrize("order", ["published", "released"])
+def test_the_state_that_is_kept_repeats_the_step(order: str) -> None:
+    """With `released`, θ's gradient is at the φ that φ's own moments lead to."""
+    arguments = [*rtn("return change"), "--method-opt", f"order={order}"]
+    assert status_of(arguments) == 0
+    logged = {line["step"]: line for line in log()}
+    step = Guards.step
+
+    def failing(self: Guards, trainee: Trainee, draw: Draw, *batches: Any) -> dict[str, float]:
+        if draw.step == 5:
+            self._skip_or_stop(trainee, draw, NonFiniteError({"grad_norm": float("nan")}))
+        return step(self, trainee, draw, *batches)
+
+    shutil.rmtree("run")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Guards, "step", failing)
+        assert status_of(arguments) == 2
+    figures = replay("run", ["mine.py"])
+    assert figures == {name: logged[5][name] for name in figures}
+
+
+def test_nothing_to_replay() -> None:
+    with pytest.raises(ConfigError, match="holds no step that failed"):
+        replay("nowhere")
 
 
 def test_the_state_that_is_kept_repeats_the_fault(capsys: Capture) -> None:

@@ -8,14 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import safetensors.torch
-from torch import nn
+from torch import Tensor, nn
 
 from xltransfer.durable import whole_folder, write_json
 from xltransfer.errors import ConfigError
+from xltransfer.methods.base import Trainee
 from xltransfer.training.preparation import EncodedSet, Prepared
 
 FOLDER = "failure"
-STEP, THETA, PHI = "step.json", "theta.safetensors", "phi.safetensors"
+STEP, THETA, PHI, MOMENTS = "step.json", "theta.safetensors", "phi.safetensors", "phi_optimizer.safetensors"
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,30 @@ class Draw:
 
 
 def save(
-    run_dir: Path, run: Prepared, draw: Draw, ids: Mapping[str, Sequence[str]], figures: Mapping[str, float]
+    run_dir: Path,
+    run: Prepared,
+    trainee: Trainee,
+    draw: Draw,
+    ids: Mapping[str, Sequence[str]],
+    figures: Mapping[str, float],
 ) -> str:
-    """Write `failure/`: θ and φ as safetensors, the rest as JSON. Returns a sentence that says where.
+    """Write `failure/`: θ, φ and φ's moments as safetensors, the rest as JSON. Returns a sentence that says where.
 
     A full disk must not hide what happened: then the sentence says that nothing was kept.
     """
     folder = run_dir / FOLDER
-    described = {**asdict(draw), "ids": ids, "figures": {name: _plain(value) for name, value in figures.items()}}
+    moments, place = trainee.phi.state()
+    described = {
+        **asdict(draw),
+        "phi": place,
+        "ids": ids,
+        "figures": {name: _plain(value) for name, value in figures.items()},
+    }
     try:
         with whole_folder(folder) as partial:
             _save_state(run.learner, partial / THETA)
             _save_state(run.rtn, partial / PHI)
+            _save(moments, partial / MOMENTS)
             write_json(partial / STEP, described)
     except (OSError, safetensors.SafetensorError, ConfigError) as error:
         return f"The state before it could not be kept in {folder} ({' '.join(str(error).split())})."
@@ -62,8 +75,12 @@ def ids_of(part: EncodedSet, rows: Sequence[int]) -> list[str]:
 
 
 def _save_state(module: nn.Module, file: Path) -> None:
-    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
-    safetensors.torch.save_file(state, file)
+    _save(module.state_dict(), file)
+
+
+def _save(tensors: Mapping[str, Tensor], file: Path) -> None:
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    safetensors.torch.save_file(own, file)
 
 
 def _plain(value: float) -> float | str:

@@ -87,7 +87,7 @@ class Guards:
             return
         config = self.run.config
         ids = {"source": ids_of(self.run.source, draw.source), "target": ids_of(self.run.target, draw.target)}
-        kept = save(self.run_dir, self.run, draw, ids, error.figures)
+        kept = save(self.run_dir, self.run, trainee, draw, ids, error.figures)
         broken = [name for name, module in (("θ", self.run.learner), ("φ", self.run.rtn))
                   if not all(bool(torch.isfinite(value).all()) for value in module.parameters())]  # fmt: skip
         before = f" {' and '.join(broken)} already held such values before it." if broken else ""
@@ -116,10 +116,12 @@ class Guards:
         usual = statistics.median(watched.norms) if len(watched.norms) >= _FEWEST else 0.0
         if usual and norm > EXPLODED * usual and not watched.exploded:
             watched.exploded = True
+            clip = self.run.config.clip
+            clipped = f"; it is clipped to {clip:g}" if clip else "; nothing clips it (--clip 0)"
             self._warn(
                 draw,
                 f"step {draw.step}: the meta-gradient's norm is {norm:.3g}, {norm / usual:.0f} times the median of the "
-                f"last {len(watched.norms)} steps ({usual:.3g}); it is clipped to {self.run.config.clip:g}. A lower "
+                f"last {len(watched.norms)} steps ({usual:.3g}){clipped}. A lower "
                 "--lr or --meta-lr makes training steadier. Said once.",
             )
         watched.norms.append(norm)

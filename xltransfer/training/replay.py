@@ -11,8 +11,8 @@ import safetensors.torch
 
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
-from xltransfer.errors import NonFiniteError
-from xltransfer.training.failure import FOLDER, PHI, STEP, THETA, Draw
+from xltransfer.errors import ConfigError, NonFiniteError
+from xltransfer.training.failure import FOLDER, MOMENTS, PHI, STEP, THETA, Draw
 from xltransfer.training.loop import batches_of
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter
@@ -25,17 +25,21 @@ def replay(run_dir: str | Path, plugin: Sequence[str] = ()) -> dict[str, float]:
     `plugin` names the Python files of the run's parts; those that its config.yaml names are not run.
     """
     folder = Path(run_dir) / FOLDER
-    described = json.loads((folder / STEP).read_text(encoding="utf-8"))
+    try:
+        described = json.loads((folder / STEP).read_text(encoding="utf-8"))
+        states = {name: safetensors.torch.load_file(folder / name) for name in (THETA, PHI, MOMENTS)}
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise ConfigError([f"replay: {str(folder)!r} holds no step that failed: {error}."]) from error
     values: dict[str, Any] = {name: described[name] for name in Draw.__dataclass_fields__}
     draw = Draw(**{**values, "source": tuple(values["source"]), "target": tuple(values["target"])})
     run = prepare(RunConfig.from_yaml(Path(run_dir) / "config.yaml", {"plugin": tuple(plugin)}), Reporter())
     vocabulary = compact_vocabulary(run)
     for module, file in ((run.learner, THETA), (run.rtn, PHI)):
-        module.load_state_dict(safetensors.torch.load_file(folder / file))
+        module.load_state_dict(states[file])
         module.train()
     trainee = trainee_of(run, draw.total)
     trainee.theta.skip(draw.step - 1)
-    trainee.phi.skip(draw.step - 1)
+    trainee.phi.load(states[MOMENTS], described["phi"])
     batches = batches_of(draw, run, Collator(run.encoder.padding, run.config.pad_to), vocabulary)
     try:
         return run.method.step(trainee, *batches, draw.seed)
