@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +90,16 @@ def arithmetic(device: torch.device) -> dict[str, Any]:
     return {"torch": torch.__version__, "device": name, "threads": torch.get_num_threads()}
 
 
+def reset_peak_memory() -> None:
+    """What `peak_memory` tells is counted from now on, where the system allows that."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the most allocated on a GPU, or the process's largest resident set."""
+    """Bytes: the most allocated on a GPU, or the process's largest resident set, since `reset_peak_memory`."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")

@@ -16,7 +16,7 @@ from xltransfer.rtns.size import described, parameter_counts
 from xltransfer.tasks.base import Scores
 from xltransfer.training.checkpoint import Checkpoint
 from xltransfer.training.choice import with_definite_backend
-from xltransfer.training.device import deterministic, peak_memory
+from xltransfer.training.device import deterministic, peak_memory, reset_peak_memory
 from xltransfer.training.evaluation import predict
 from xltransfer.training.guards import Guards
 from xltransfer.training.interruption import StopRequested, StopSignal
@@ -87,6 +87,7 @@ def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Repor
 @contextmanager
 def _session(config: RunConfig, reporter: Reporter, stop: StopSignal) -> Iterator[None]:
     """Within: signals are caught, faults of the machine told in one line, torch as deterministic as wished."""
+    reset_peak_memory()
     try:
         with stop.caught(), told_in_one_line(config.batch_size), deterministic(config.deterministic):
             yield
