@@ -148,12 +148,14 @@ def _task(cell: Cell) -> Task:
 def _compared(
     name: str, task: Task, results: dict[str, list[RunResult]], seeds: Sequence[int], baseline: str
 ) -> Comparison:
-    gold, _ = read_predictions(results[baseline][0].run_dir, "test", task.kind)
-    _require_same_sentences(task, gold, [one for found in results.values() for one in found])
+    read = {cell: [read_predictions(one.run_dir, "test", task.kind) for one in runs] for cell, runs in results.items()}
+    gold = read[baseline][0][0]
+    for cell, runs in results.items():
+        _require_sentences(gold, runs, [own for own, _ in read[cell]])
     testable = len(results) > 1 and len(seeds) > 1 and len(gold) > 1
     values = {
-        cell: np.stack([_pseudovalues(task, one) if testable else np.zeros(1) for one in found])
-        for cell, found in results.items()
+        cell: np.stack([_pseudovalues(task, gold, guessed) if testable else np.zeros(1) for _, guessed in found])
+        for cell, found in read.items()
     }
     means = {cell: statistics.mean(getattr(one.test, task.metric) for one in found) for cell, found in results.items()}
     differences = {
@@ -178,16 +180,14 @@ def _compared(
     return Comparison(name, task.metric, tuple(meta["source"]), meta["target"], tuple(seeds), len(gold), baseline, rows)
 
 
-def _require_same_sentences(task: Task, gold: list[Any], results: Sequence[RunResult]) -> None:
-    for one in results:
-        if read_predictions(one.run_dir, "test", task.kind)[0] != gold:
+def _require_sentences(gold: list[Any], runs: Sequence[RunResult], found: Sequence[list[Any]]) -> None:
+    for one, own in zip(runs, found, strict=True):
+        if own != gold:
             raise ConfigError([f"run: {str(one.run_dir)!r} was scored on other test sentences than the baseline; its "
                                "data have changed since. Move it away, and it is run again."])  # fmt: skip
 
 
-def _pseudovalues(task: Task, result: RunResult) -> Array:
-    gold, predicted = read_predictions(result.run_dir, "test", task.kind)
-
+def _pseudovalues(task: Task, gold: list[Any], predicted: list[Any]) -> Array:
     def score(rows: list[int]) -> float:
         found = task.score([gold[row] for row in rows], [predicted[row] for row in rows])
         return float(getattr(found, task.metric))
