@@ -60,10 +60,11 @@ class MetaXL(Method):
         if self.order == "published":
             theta = self._with_query(trainee, meta.inner_grads, meta, halves, seed)
             return trainee.update(figures, theta, phi)
-        figures["meta_grad_norm"] = trainee.phi.norm(phi).item()
+        norm = trainee.phi.norm(phi)
+        figures["meta_grad_norm"] = norm.item()
         require_finite(figures)
         with trainee.phi.taken_back():
-            trainee.phi.apply(phi)
+            trainee.phi.apply(phi, norm)
             losses = [
                 trainee.seeded_loss(seed + SOURCE, source, problem.rtn),
                 halves.share * trainee.seeded_loss(seed + SUPPORT, halves.support),

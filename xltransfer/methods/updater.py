@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -76,17 +75,15 @@ class Updater:
     def taken_back(self) -> Iterator[None]:
         """Within: an update is undone if NonFiniteError is raised after it; costs a copy of what is updated."""
         values = [parameter.detach().clone() for parameter in self.parameters.values()]
-        moments = None if self._optimizer is None else copy.deepcopy(self._optimizer.state_dict())
-        done, decay = self._done, self.decay
+        tensors, place = self.state()
+        moments = {name: tensor.clone() for name, tensor in tensors.items()}
         try:
             yield
         except NonFiniteError:
-            self._done, self.decay = done, decay
+            self.load(moments, place)
             with torch.no_grad():
                 for parameter, value in zip(self.parameters.values(), values, strict=True):
                     parameter.copy_(value)
-            if self._optimizer is not None and moments is not None:
-                self._optimizer.load_state_dict(moments)
             raise
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -59,7 +59,7 @@ def write(
     path.parent.mkdir(exist_ok=True)
     with whole_folder(path) as partial:
         for name, group in tensors.items():
-            safetensors.torch.save_file(_unshared(group), partial / f"{name}.safetensors")
+            safetensors.torch.save_file(unshared(group), partial / f"{name}.safetensors")
         (partial / VALUES).write_text(json.dumps(values), encoding="utf-8")
         files = {file.name: _measure(file) for file in sorted(partial.iterdir())}
         manifest = {**facts, "files": files}
@@ -100,7 +100,7 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, manifest)
 
 
-def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same values in memory of the CPU, no two tensors in the same: safetensors takes no others."""
     seen: set[int] = set()
     found = {}

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import safetensors.torch
-from torch import Tensor, nn
 
 from xltransfer.durable import whole_folder, write_json
 from xltransfer.errors import ConfigError
 from xltransfer.methods.base import Trainee
+from xltransfer.training.checkpoint import unshared
 from xltransfer.training.preparation import EncodedSet, Prepared
 
 FOLDER = "failure"
@@ -56,9 +56,8 @@ def save(
     }
     try:
         with whole_folder(folder) as partial:
-            _save_state(run.learner, partial / THETA)
-            _save_state(run.rtn, partial / PHI)
-            _save(moments, partial / MOMENTS)
+            for tensors, name in ((run.learner.state_dict(), THETA), (run.rtn.state_dict(), PHI), (moments, MOMENTS)):
+                safetensors.torch.save_file(unshared(tensors), partial / name)
             write_json(partial / STEP, described)
     except (OSError, safetensors.SafetensorError, ConfigError) as error:
         return f"The state before it could not be kept in {folder} ({' '.join(str(error).split())})."
@@ -72,15 +71,6 @@ def ids_of(part: EncodedSet, rows: Sequence[int]) -> list[str]:
     for sentence in part.encoded:
         ids.append(ids[-1] if sentence.continues else next(examples).id)
     return [ids[row] for row in rows]
-
-
-def _save_state(module: nn.Module, file: Path) -> None:
-    _save(module.state_dict(), file)
-
-
-def _save(tensors: Mapping[str, Tensor], file: Path) -> None:
-    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    safetensors.torch.save_file(own, file)
 
 
 def _plain(value: float) -> float | str:

@@ -33,7 +33,7 @@ from xltransfer.durable import (
 from xltransfer.encoders.loading import quiet_transformers
 from xltransfer.errors import ConfigError, LockedError
 from xltransfer.training.checkpoint import FOLDER as CHECKPOINTS
-from xltransfer.training.checkpoint import found_in
+from xltransfer.training.checkpoint import found_in, unshared
 from xltransfer.training.device import processor
 from xltransfer.training.failure import FOLDER as FAILURE
 from xltransfer.training.preparation import Prepared
@@ -172,11 +172,10 @@ class RunFolder:
             tokenizer.save_pretrained(folder)
         if not run.method.uses_rtn:
             return
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in run.rtn.state_dict().items()}
         described = {"rtn": run.config.rtn, "options": run.config.rtn_options, "layers": list(run.config.layer),
                      "dim": run.encoder.config.hidden_size}  # fmt: skip
         with whole_folder(self.path / "rtn") as folder:
-            safetensors.torch.save_file(state, folder / "rtn.safetensors")
+            safetensors.torch.save_file(unshared(run.rtn.state_dict()), folder / "rtn.safetensors")
             write_json(folder / "config.json", described)
 
     def save_samples(self, run: Prepared) -> None:
