@@ -17,15 +17,24 @@ class Memory(Protocol):
     def compile(self) -> bool: ...
 
 
-class Choice(Memory, Protocol):
-    """The names and settings of a run that must fit one another (a `RunConfig`)."""
+class Pieces(Protocol):
+    """How batches are cut, and what for (a `RunConfig`)."""
 
     @property
     def method(self) -> str: ...
     @property
-    def rtn(self) -> str: ...
-    @property
     def backend(self) -> str: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def accumulate(self) -> int: ...
+
+
+class Choice(Memory, Pieces, Protocol):
+    """The names and settings of a run that must fit one another (a `RunConfig`)."""
+
+    @property
+    def rtn(self) -> str: ...
     @property
     def precision(self) -> str: ...
     @property
@@ -54,6 +63,25 @@ def faults_of(choice: Choice) -> list[str]:
             faults += memory_faults(choice, choice.backend, backend.capabilities)
     if method is not None and method.uses_rtn:
         faults += _precision_faults(choice.precision, RTNS, choice.rtn)
+    return faults + piece_faults(choice, 1)
+
+
+def piece_faults(choice: Pieces, processes: int) -> list[str]:
+    """What is wrong with cutting each batch into `accumulate` pieces for each of some processes."""
+    pieces = choice.accumulate * processes
+    if pieces == 1:
+        return []
+    what = f"accumulate: {choice.accumulate}" + (f" in each of {processes} processes" if processes > 1 else "")
+    faults = []
+    if pieces > choice.batch_size:
+        faults.append(f"{what} cuts a batch of {choice.batch_size} sentences into {pieces} pieces; allowed: as many as "
+                      "there are sentences; a larger --batch-size, or fewer.")  # fmt: skip
+    method = _loaded(METHODS, choice.method)
+    backend = _loaded(BACKENDS, choice.backend) if method is not None and method.uses_backend else None
+    if backend is not None and not backend.capabilities.pieces:
+        others = [name for name, part in _all(BACKENDS) if part.capabilities.pieces]
+        faults.append(f"{what} cuts each batch into pieces; backend {choice.backend} needs it whole; backends that "
+                      f"work with pieces: {', '.join(others)}.")  # fmt: skip
     return faults
 
 

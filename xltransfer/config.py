@@ -64,6 +64,9 @@ class RunConfig:
     bucket: bool = _field(False, "yes: source batches of like length, so that little is padding", metavar="yes|no")
     epochs: int = _field(4, "passes over the source sample", metavar="N", lowest=1)
     batch_size: int = _field(16, "sentences of source and of target a step", metavar="N", lowest=1)
+    accumulate: int = _field(
+        1, "cut each batch into so many pieces, taken one after the other: less memory", metavar="N", lowest=1
+    )
     lr: float | None = _field(None, "peak learning rate of the encoder and head [the encoder's own]", metavar="X")
     meta_lr: float = _field(1e-3, "peak learning rate of the RTN", metavar="X", lowest=0)
     optimizer: Literal["adamw", "adam"] = _field(

@@ -15,6 +15,7 @@ _NO_MEMORY = re.compile(
     r"could not create a (memory|primitive)|CUBLAS_STATUS_ALLOC_FAILED|\b(mmap|alloc)\w* failed",
     re.IGNORECASE,
 )
+_LEFT_ALONE = re.compile(r"closed by peer|connection reset by peer|NCCL communicator was aborted", re.IGNORECASE)
 _NUMBERED = re.compile(r"\(os error (\d+)\)")
 """How libraries written in Rust (safetensors, tokenizers) pass on a fault of the system."""
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -41,6 +42,9 @@ def explained(error: BaseException, batch_size: int | None = None) -> UserError 
     message = " ".join(str(error).split())
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(message)):
         return _no_memory(message, batch_size)
+    if isinstance(error, RuntimeError) and _LEFT_ALONE.search(message):
+        return MachineError(f"another process of this run has ended ({message[:160]}); what it said is above, or in "
+                            "its own log.")  # fmt: skip
     if isinstance(error, RuntimeError) and "use_deterministic_algorithms" in message:
         return UserError(f"deterministic: this device cannot repeat a step of this run bit for bit ({message[:200]}). "
                          "Drop --deterministic, or train on the cpu.")  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -34,6 +34,8 @@ class Capabilities:
     compilation: bool = False
     """Works with compiled encoder layers: as above, and passes that `plain_passes` does not cover are never
     differentiated twice."""
+    pieces: bool = False
+    """Has `step_in_pieces`: works with gradient accumulation and in several processes."""
 
     @property
     def exact(self) -> bool:
@@ -77,6 +79,15 @@ class BilevelProblem:
             return self.query(learner)
 
 
+Total = Callable[[Gradients], Gradients]
+"""The sum over processes of tensors that every process has under the same names; the same result in each."""
+
+
+def alone(tensors: Gradients) -> Gradients:
+    """The `Total` of one process."""
+    return tensors
+
+
 SEEDS_PER_PROBLEM = 4
 """A problem uses its `seed` and the two after it; callers keep seeds of successive problems this far apart."""
 
@@ -108,6 +119,15 @@ class Backend(ABC):
     @abstractmethod
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
         """One inner step of learning rate `inner_lr` (η), and the gradient of the query loss after it."""
+
+    def step_in_pieces(self, problems: Sequence[BilevelProblem], inner_lr: float, total: Total) -> MetaStep:
+        """The step of the problem whose three losses are sums: over `problems`, and over processes by `total`.
+
+        The meta-gradient is not linear in θ's gradients, so both the inner gradient and v = ∇ L_query(θ') must be
+        totals before they are used. For backends with the capability `pieces`; every process gets the same result.
+        """
+        raise BackendError(f"backend {type(self).__name__} takes a batch whole; --accumulate and several processes "
+                           "need one with the capability 'pieces'.")  # fmt: skip
 
 
 def checked(step: MetaStep, problem: BilevelProblem, backend: Backend) -> MetaStep:

@@ -9,12 +9,13 @@ to φ once: no graph below the insertion, no RTN in the shifted passes, and kink
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
 from torch import nn
 
-from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, MetaStep
+from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, MetaStep, Total
 from xltransfer.backends.func import gradients_at, through_changes
 from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled
 
@@ -29,6 +30,7 @@ class FiniteDifferences(Unrolled):
         second_order=False,
         recomputation=True,
         compilation=True,
+        pieces=True,
     )
     differentiable_gradient = False
 
@@ -49,16 +51,16 @@ class FiniteDifferences(Unrolled):
         self.epsilon = epsilon
         self._warned = False
 
-    def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
-        """See `Backend.step`. Warns once if the encoder has kinks."""
-        if not self._warned and any(isinstance(module, _KINKED) for module in problem.learner.modules()):
+    def step_in_pieces(self, problems: Sequence[BilevelProblem], inner_lr: float, total: Total) -> MetaStep:
+        """See `Backend.step_in_pieces`. Warns once if the encoder has kinks."""
+        if not self._warned and any(isinstance(module, _KINKED) for module in problems[0].learner.modules()):
             self._warned = True
             warnings.warn(
                 "backend fd: this encoder has ReLU units; where a shift of θ crosses their kinks, the difference is "
                 "off by some per cent. Exact backends (func, higher, learn2learn) are not affected.",
                 stacklevel=2,
             )
-        return super().step(problem, inner_lr)
+        return super().step_in_pieces(problems, inner_lr, total)
 
     def product(self, step: InnerStep, vector: Gradients) -> Tensors:
         """See `Unrolled.product`."""

@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, InnerSteps, one_or_more
-from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled, at
+from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled, at, gradient
 from xltransfer.rtns.changes import HeldChanges
 
 
 class Func(Unrolled):
     """Differentiates the inner gradient, in one of two exact ways."""
 
-    capabilities = Capabilities(recomputation=True, compilation=True)
+    capabilities = Capabilities(recomputation=True, compilation=True, pieces=True)
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ def _forward(step: InnerStep, vector: Gradients) -> Tensors:
     held = step.changes.held()
     with forward_ad.dual_level():
         dual = {name: _dual(_leaf(value, step.first), vector[name]) for name, value in step.theta.items()}
-        tangents = [_tangent(gradient) for gradient in gradients_at(step.problem, dual, held, not step.first)]
+        tangents = [_tangent(slope) for slope in gradients_at(step.problem, dual, held, not step.first)]
     return through_changes(step, tangents, len(held.values))
 
 
@@ -69,7 +69,7 @@ def gradients_at(problem: BilevelProblem, theta: dict[str, Tensor], held: HeldCh
     if with_theta:
         loss = loss + problem.support_loss(learner)
         by = [*by, *theta.values()]
-    return torch.autograd.grad(loss, by, allow_unused=True) if by else ()
+    return gradient(loss, by)
 
 
 def through_changes(step: InnerStep, derivatives: list[Tensor | None], count: int) -> Tensors:

@@ -7,12 +7,16 @@ from the last step to the first (Maclaurin et al. 2015, arXiv 1502.03492; France
 
 With one step, as in MetaXL, only the first of these is needed, and only L_s in it. A backend says how it takes the
 two derivatives.
+
+The losses may be sums over pieces of a batch and over processes. Neither θ' nor ⟨g, v⟩ is linear in them, so g and v
+are added up before they are used; ∂/∂φ ⟨g, v⟩ is then a sum again. With one piece the graph of g is kept for that;
+with several, each is evaluated once more, so that one piece's graph is in memory at a time.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,14 +29,18 @@ from xltransfer.backends.base import (
     BilevelProblem,
     Gradients,
     MetaStep,
+    Total,
     add_gradients,
     add_into,
+    alone,
     named_gradients,
     trainable,
 )
 from xltransfer.rtns.changes import Changes
 
 Tensors = tuple[Tensor | None, ...]
+_LOSS = ""
+"""No parameter's name."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,18 @@ class InnerStep:
         return [*trainable(self.problem.rtn).values(), *(() if self.first else self.theta.values())]
 
 
+@dataclass(frozen=True)
+class Point:
+    """One inner step of the whole problem at `theta`: its loss and gradient g_k, summed over pieces and processes."""
+
+    theta: dict[str, Tensor]
+    loss: Tensor
+    gradients: Gradients
+    first: bool
+    kept: InnerStep | None
+    """The step of the only piece."""
+
+
 class Unrolled(Backend):
     """One or more inner steps, gone back over one by one."""
 
@@ -71,26 +91,50 @@ class Unrolled(Backend):
 
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
         """See `Backend.step`."""
-        theta: dict[str, Tensor] = dict(trainable(problem.learner))
-        steps: list[InnerStep] = []
-        for index in range(self.inner_steps):
-            steps.append(self._inner_step(problem, theta, first=index == 0))
-            move = self.moved if self.inner_steps == 1 else moved
-            theta = {k: v.requires_grad_() for k, v in move(theta, steps[-1].gradients, -inner_lr).items()}
+        return self.step_in_pieces([problem], inner_lr, alone)
 
-        meta_loss, query_grads = query_gradient(problem, theta)
+    def step_in_pieces(self, problems: Sequence[BilevelProblem], inner_lr: float, total: Total) -> MetaStep:
+        """See `Backend.step_in_pieces`."""
+        theta: dict[str, Tensor] = dict(trainable(problems[0].learner))
+        points: list[Point] = []
+        for index in range(self.inner_steps):
+            points.append(self._point(problems, theta, index == 0, total))
+            move = self.moved if self.inner_steps == 1 else moved
+            theta = {k: v.requires_grad_() for k, v in move(theta, points[-1].gradients, -inner_lr).items()}
+
+        meta_loss, query_grads = _summed((query_gradient(problem, theta) for problem in problems), total)
         vector = dict(query_grads)
-        phi = trainable(problem.rtn)
-        meta_grads = {name: torch.zeros_like(parameter) for name, parameter in phi.items()}
-        for step in reversed(steps):
+        meta_grads = {name: torch.zeros_like(parameter) for name, parameter in trainable(problems[0].rtn).items()}
+        for point in reversed(points):
+            for name, slope in self._products(problems, point, vector, meta_grads, inner_lr, total).items():
+                vector[name] = vector[name] - inner_lr * slope
+        return MetaStep(points[0].loss, meta_loss, points[0].gradients, total(meta_grads), query_grads)
+
+    def _point(self, problems: Sequence[BilevelProblem], theta: dict[str, Tensor], first: bool, total: Total) -> Point:
+        if len(problems) == 1:
+            kept = self._inner_step(problems[0], theta, first, self.differentiable_gradient)
+            return Point(theta, *_summed([(kept.loss, kept.gradients)], total), first, kept)
+        steps = (self._inner_step(problem, theta, first, graph=False) for problem in problems)
+        return Point(theta, *_summed(((step.loss, step.gradients) for step in steps), total), first, None)
+
+    def _products(
+        self, problems: Sequence[BilevelProblem], point: Point, vector: Gradients, meta_grads: Gradients,
+        inner_lr: float, total: Total,
+    ) -> Gradients:  # fmt: skip
+        """Take −η ∂/∂φ ⟨g_k, vector⟩ of this process's pieces into `meta_grads`. Returns ∂/∂θ_k of all pieces."""
+        by_theta: Gradients = {}
+        for problem in problems:
+            step = point.kept or self._inner_step(problem, point.theta, point.first, self.differentiable_gradient)
             products = self.product(step, vector)
-            for name, product in zip(phi, products[: len(phi)], strict=True):
+            for name, product in zip(meta_grads, products[: len(meta_grads)], strict=True):
                 if product is not None:
                     meta_grads[name] -= inner_lr * product
-            for name, product in zip(vector, products[len(phi) :], strict=False):
+            for name, product in zip(vector, products[len(meta_grads) :], strict=False):
                 if product is not None:
-                    vector[name] = vector[name] - inner_lr * product
-        return MetaStep(steps[0].loss, meta_loss, steps[0].gradients, meta_grads, query_grads)
+                    by_theta[name] = by_theta[name] + product if name in by_theta else product
+        if point.first:
+            return {}
+        return total({name: by_theta.get(name, torch.zeros_like(value)) for name, value in vector.items()})
 
     def moved(self, theta: dict[str, Tensor], direction: Gradients, length: float) -> dict[str, Tensor]:
         """θ + length · direction, in memory of this backend's that the next call overwrites."""
@@ -102,24 +146,40 @@ class Unrolled(Backend):
         self._buffer = moved(theta, direction, length, out=buffer if fits else None)
         return {name: value.detach() for name, value in self._buffer.items()}
 
-    def _inner_step(self, problem: BilevelProblem, theta: dict[str, Tensor], first: bool) -> InnerStep:
+    def _inner_step(self, problem: BilevelProblem, theta: dict[str, Tensor], first: bool, graph: bool) -> InnerStep:
+        """`graph`: the gradients are to be differentiated."""
         changes = Changes(problem.rtn, unrolled=self.inner_steps > 1)
         learner, values = problem.learner if first else at(problem.learner, theta), list(theta.values())
-        graph = self.differentiable_gradient
         source = problem.inner_loss(learner, changes)
         made = [change for change in changes.made if change.requires_grad]
-        found = torch.autograd.grad(
-            source, [*values, *made], create_graph=graph, retain_graph=graph or changes.cuts, allow_unused=True
-        )
+        found = gradient(source, [*values, *made], create_graph=graph, retain_graph=graph or changes.cuts)
         source_grads, by_made = found[: len(values)], iter(found[len(values) :])
         by_changes = tuple(next(by_made) if change.requires_grad else None for change in changes.made)
         support = problem.support_loss(learner)
-        support_grads = torch.autograd.grad(support, values, create_graph=graph and not first, allow_unused=True)
+        support_grads = gradient(support, values, create_graph=graph and not first)
         one, other = named_gradients(theta, support_grads), named_gradients(theta, source_grads)
         gradients = add_gradients(one, other) if graph and not first else add_into(one, other)
         kept = (source_grads if first else (*source_grads, *support_grads)) if graph else ()
         ends = tuple(get_gradient_edge(g) if g is not None and g.requires_grad else None for g in kept)
         return InnerStep(problem, theta, changes, (source + support).detach(), gradients, ends, by_changes, first)
+
+
+def gradient(
+    loss: Tensor, by: Sequence[Tensor], create_graph: bool = False, retain_graph: bool | None = None
+) -> Tensors:
+    """The gradient of a loss; None where there is no dependence, as in a piece without labels."""
+    if not by or not loss.requires_grad:
+        return (None,) * len(by)
+    return torch.autograd.grad(loss, by, create_graph=create_graph, retain_graph=retain_graph, allow_unused=True)
+
+
+def _summed(pairs: Iterable[tuple[Tensor, Gradients]], total: Total) -> tuple[Tensor, Gradients]:
+    """A loss and its gradient, added up over pieces (in place) and processes."""
+    loss, gradients = next(pairs := iter(pairs))
+    for other, more in pairs:
+        loss, gradients = loss + other, add_into(gradients, more)
+    whole = total({_LOSS: loss, **gradients})
+    return whole.pop(_LOSS), whole
 
 
 def at(learner: nn.Module, theta: dict[str, Tensor]) -> Callable[..., Tensor]:
@@ -150,5 +210,4 @@ def descend(theta: dict[str, Tensor], gradients: Gradients, lr: float) -> dict[s
 def query_gradient(problem: BilevelProblem, theta: dict[str, Tensor]) -> tuple[Tensor, Gradients]:
     """L_query at `theta`, and its gradient."""
     loss = problem.meta_loss(at(problem.learner, theta))
-    found = torch.autograd.grad(loss, list(theta.values()), allow_unused=True)
-    return loss.detach(), named_gradients(theta, found)
+    return loss.detach(), named_gradients(theta, gradient(loss, list(theta.values())))

@@ -10,6 +10,7 @@ import typer
 from xltransfer.cli import bench, compare, data, doctor, evaluate, export, ls, predict, run
 from xltransfer.errors import MachineError, UserError
 from xltransfer.faults import explained
+from xltransfer.processes import launched_number
 
 app = typer.Typer(
     help="Cross-lingual transfer for languages with a hundred labelled sentences.",
@@ -75,5 +76,9 @@ def status_of(arguments: list[str] | None = None) -> int:
 
 
 def _complain(message: str, status: int) -> int:
+    if number := launched_number():  # what is the user's to mend, process 0 tells
+        if status == 1:
+            print(f"xlt: process {number}: {' '.join(message.split())}", file=sys.stderr)
+        return status
     print(f"xlt: {message}" if status == 130 else f"xlt: error: {' '.join(message.split())}", file=sys.stderr)
     return status

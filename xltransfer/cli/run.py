@@ -12,6 +12,7 @@ import typer
 from xltransfer.cli.options import merged_config, takes_config
 from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError, Interrupted
+from xltransfer.processes import launched_number
 
 if TYPE_CHECKING:
     from xltransfer.training.progress import Reporter
@@ -42,8 +43,11 @@ def command(
     try:
         result = _train(merged, resume_dir, reporter)
     except Interrupted as interrupted:  # Typer drops its message
-        print(f"xlt: {interrupted}", file=sys.stderr)
+        if launched_number() == 0:
+            print(f"xlt: {interrupted}", file=sys.stderr)
         raise
+    if launched_number():
+        return
     if as_json:
         print(json.dumps({**result.metrics, "run_dir": str(result.run_dir)}))
     else:

@@ -62,6 +62,31 @@ class Batch:
         return Batch(moved, labels, languages, self.multiple)
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some sentences of a batch, one at least. A piece without labels counts for nothing: its `share` is 0."""
+
+    batch: Batch
+    share: float
+    """Its part of the whole batch's labels, so that the whole batch's mean loss is the sum of share · mean loss."""
+    number: int
+    """From 0, within the whole batch."""
+
+
+def in_pieces(batch: Batch, count: int) -> list[Piece]:
+    """`count` pieces whose sizes differ by one sentence at most."""
+    if count == 1:
+        return [Piece(batch, 1.0, 0)]
+    total, size = batch.weight, len(batch)
+    pieces = []
+    for number in range(count):
+        first, last = size * number // count, size * (number + 1) // count
+        rows = _rows(batch, slice(first, max(last, first + 1)))
+        share = rows.weight / (total or 1) if last > first else 0.0
+        pieces.append(Piece(rows, share if total else 1.0, number))  # no label at all: the loss is NaN, as of the whole
+    return pieces
+
+
 def split_batch(batch: Batch, first: int) -> tuple[Batch, Batch]:
     """The first `first` sentences and the rest, each without columns that are padding throughout."""
     return _rows(batch, slice(0, first)), _rows(batch, slice(first, None))

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from xltransfer.backends.base import Backend, Gradients, named_gradients, trainable
-from xltransfer.data.batching import Batch
+from xltransfer.backends.base import Backend, Gradients, add_into, named_gradients, trainable
+from xltransfer.data.batching import Batch, Piece, in_pieces
 from xltransfer.encoders.learner import plain_passes, source_loss
 from xltransfer.errors import require_finite
 from xltransfer.methods.updater import Updater
+from xltransfer.processes import ALONE, Processes
 from xltransfer.rtns.base import RTN
 from xltransfer.seeding import seeded
 from xltransfer.tasks.base import Task
 
 SOURCE, SUPPORT, QUERY, TARGET = 0, 1, 2, 3
 """Offsets from a step's seed: every loss of a step has dropout masks of its own, the same in each evaluation."""
+PIECE = 1 << 52
+"""Between the seeds of two pieces of a batch: masks depend on a piece's number, not on the process that has it."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,39 @@ class Trainee:
     task: Task
     backend: Backend
     autocast: Callable[[], AbstractContextManager[object]]
+    processes: Processes = ALONE
+    accumulate: int = 1
+    """Into how many pieces every process cuts its part of a batch."""
 
-    def differentiated_loss(self, learner: Callable[..., Tensor], batch: Batch, rtn: Any = None) -> Tensor:
-        """`loss`, in a pass whose gradient the backend may differentiate: without fused attention if it does."""
-        if not self.backend.capabilities.second_order:
-            return self.loss(learner, batch, rtn)
-        with plain_passes(self.learner):
-            return self.loss(learner, batch, rtn)
+    def pieces(self, batch: Batch) -> list[Piece]:
+        """This process's pieces of a batch that every process has."""
+        first = self.processes.number * self.accumulate
+        return in_pieces(batch, self.processes.count * self.accumulate)[first : first + self.accumulate]
+
+    def piece_loss(self, piece: Piece, seed: int, rtn: Any = None) -> Tensor:
+        """Its part of the batch's loss, a scalar, with dropout masks fixed by `seed` and the piece's number."""
+        if not piece.share:
+            return self._nothing()
+        return piece.share * self.seeded_loss(seed + PIECE * piece.number, piece.batch, rtn)
+
+    def piece_of(self, piece: Piece, weight: float = 1.0, differentiated: bool = False) -> Callable[..., Tensor]:
+        """A piece's part of a batch's loss, times `weight`, as a function of learner (and RTN), for a backend.
+
+        `differentiated`: the backend may differentiate its gradient, so that no fused attention is used if it does.
+        """
+        plain = differentiated and self.backend.capabilities.second_order
+
+        def part(learner: Callable[..., Tensor], rtn: Any = None) -> Tensor:
+            if not piece.share:
+                return self._nothing()
+            with plain_passes(self.learner) if plain else nullcontext():
+                return weight * piece.share * self.loss(learner, piece.batch, rtn)
+
+        return part
+
+    def _nothing(self) -> Tensor:
+        """The loss of no label."""
+        return torch.zeros_like(next(self.learner.parameters()).flatten()[0])
 
     def loss(self, learner: Callable[..., Tensor], batch: Batch, rtn: Any = None) -> Tensor:
         """The task's loss on a batch, a scalar; a source pass where `rtn` (or what stands in for it) is given."""
@@ -92,8 +121,33 @@ class Method(ABC):
 def gradients(losses: Sequence[Tensor], module: nn.Module, keep: bool = False) -> Gradients:
     """Gradients of the sum of `losses` by parameter name; `keep` keeps the graph for another call."""
     parameters = trainable(module)
-    if not parameters:
-        return {}
     values = list(parameters.values())
-    found = torch.autograd.grad(losses, values, allow_unused=True, retain_graph=keep)
+    losses = [loss for loss in losses if loss.requires_grad]
+    found = (
+        torch.autograd.grad(losses, values, allow_unused=True, retain_graph=keep)
+        if values and losses
+        else (None,) * len(values)
+    )
     return named_gradients(parameters, found)
+
+
+class Sums:
+    """Losses and gradients of a step, added up over the pieces of its batches."""
+
+    def __init__(self) -> None:
+        self._losses: Gradients = {}
+        self._gradients: tuple[Gradients, ...] = ()
+
+    def add(self, losses: Mapping[str, Tensor], *gradients: Gradients) -> None:
+        """Those of one piece: its parts of the losses, and of as many gradients (of θ, of φ) as were added before."""
+        found = {name: loss.detach() for name, loss in losses.items()}
+        if not self._gradients:
+            self._losses, self._gradients = found, gradients
+            return
+        self._losses = {name: self._losses[name] + loss for name, loss in found.items()}
+        self._gradients = tuple(add_into(one, more) for one, more in zip(self._gradients, gradients, strict=True))
+
+    def total(self, processes: Processes) -> tuple[dict[str, float], tuple[Gradients, ...]]:
+        """The sums over processes too: losses by name, and the gradients."""
+        losses, *gradients = (processes.total(sums) for sums in (self._losses, *self._gradients))
+        return {name: loss.item() for name, loss in losses.items()}, tuple(gradients)

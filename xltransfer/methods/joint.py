@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xltransfer.data.batching import Batch
-from xltransfer.methods.base import SOURCE, TARGET, Method, Trainee, gradients
+from xltransfer.methods.base import SOURCE, TARGET, Method, Sums, Trainee, gradients
 
 
 class Joint(Method):
@@ -11,7 +11,11 @@ class Joint(Method):
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
-        source_loss = trainee.seeded_loss(seed + SOURCE, source)
-        target_loss = trainee.seeded_loss(seed + TARGET, target)
-        losses = {"source_loss": source_loss.item(), "target_loss": target_loss.item()}
-        return trainee.update(losses, gradients([source_loss, target_loss], trainee.learner))
+        sums = Sums()
+        for of_source, of_target in zip(trainee.pieces(source), trainee.pieces(target), strict=True):
+            source_loss = trainee.piece_loss(of_source, seed + SOURCE)
+            target_loss = trainee.piece_loss(of_target, seed + TARGET)
+            losses = {"source_loss": source_loss, "target_loss": target_loss}
+            sums.add(losses, gradients([source_loss, target_loss], trainee.learner))
+        figures, found = sums.total(trainee.processes)
+        return trainee.update(figures, *found)

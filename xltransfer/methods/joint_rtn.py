@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xltransfer.data.batching import Batch
-from xltransfer.methods.base import SOURCE, TARGET, Method, Trainee, gradients
+from xltransfer.methods.base import SOURCE, TARGET, Method, Sums, Trainee, gradients
 from xltransfer.rtns.changes import Changes
 
 
@@ -14,10 +14,14 @@ class JointRTN(Method):
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
-        changes = Changes(trainee.rtn_for(source))
-        source_loss = trainee.seeded_loss(seed + SOURCE, source, changes)
-        target_loss = trainee.seeded_loss(seed + TARGET, target)
-        with changes.followed():
-            phi = gradients([source_loss], trainee.rtn, keep=True)
-        theta = gradients([source_loss, target_loss], trainee.learner)
-        return trainee.update({"source_loss": source_loss.item(), "target_loss": target_loss.item()}, theta, phi)
+        sums = Sums()
+        for of_source, of_target in zip(trainee.pieces(source), trainee.pieces(target), strict=True):
+            changes = Changes(trainee.rtn_for(of_source.batch))
+            source_loss = trainee.piece_loss(of_source, seed + SOURCE, changes)
+            target_loss = trainee.piece_loss(of_target, seed + TARGET)
+            with changes.followed():
+                phi = gradients([source_loss], trainee.rtn, keep=True)
+            theta = gradients([source_loss, target_loss], trainee.learner)
+            sums.add({"source_loss": source_loss, "target_loss": target_loss}, theta, phi)
+        figures, found = sums.total(trainee.processes)
+        return trainee.update(figures, *found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep, add_in
 from xltransfer.data.batching import Batch, split_batch
 from xltransfer.encoders.learner import casts_kept
 from xltransfer.errors import require_finite
-from xltransfer.methods.base import QUERY, SOURCE, SUPPORT, Method, Trainee, gradients
+from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ class MetaXL(Method):
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
         halves = self._halves(target)
-        problem = self._problem(trainee, source, halves, seed)
+        problems = self._problems(trainee, source, halves, seed)
         inner_lr = trainee.theta.lr
         with casts_kept(trainee.learner):
-            meta = checked(trainee.backend.step(problem, inner_lr), problem, trainee.backend)
+            meta = checked(_step(trainee, problems, inner_lr), problems[0], trainee.backend)
         phi = self._meta_gradients(meta, inner_lr)
         figures = {"inner_loss": meta.inner_loss.item(), "meta_loss": meta.meta_loss.item()}
         if self.order == "published":
@@ -65,26 +66,34 @@ class MetaXL(Method):
         require_finite(figures)
         with trainee.phi.taken_back():
             trainee.phi.apply(phi, norm)
-            losses = [
-                trainee.seeded_loss(seed + SOURCE, source, problem.rtn),
-                halves.share * trainee.seeded_loss(seed + SUPPORT, halves.support),
-            ]
-            theta = self._with_query(trainee, gradients(losses, trainee.learner), meta, halves, seed)
-            return trainee.update(figures, theta)
+            sums = Sums()
+            for of_source, support in zip(trainee.pieces(source), trainee.pieces(halves.support), strict=True):
+                losses = [
+                    trainee.piece_loss(of_source, seed + SOURCE, trainee.rtn_for(of_source.batch)),
+                    halves.share * trainee.piece_loss(support, seed + SUPPORT),
+                ]
+                sums.add({}, gradients(losses, trainee.learner))
+            _, (theta,) = sums.total(trainee.processes)
+            return trainee.update(figures, self._with_query(trainee, theta, meta, halves, seed))
 
     def problem(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> BilevelProblem:
-        """What the backend is asked about these batches."""
-        return self._problem(trainee, source, self._halves(target), seed)
+        """What the backend is asked about these batches, or first of all about them."""
+        return self._problems(trainee, source, self._halves(target), seed)[0]
 
-    def _problem(self, trainee: Trainee, source: Batch, halves: Halves, seed: int) -> BilevelProblem:
-        return BilevelProblem(
-            trainee.learner,
-            trainee.rtn_for(source),
-            inner=lambda learner, rtn: trainee.differentiated_loss(learner, source, rtn),
-            support=lambda learner: halves.share * trainee.differentiated_loss(learner, halves.support),
-            query=lambda learner: trainee.loss(learner, halves.query),
-            seed=seed,
-        )
+    def _problems(self, trainee: Trainee, source: Batch, halves: Halves, seed: int) -> list[BilevelProblem]:
+        """One for each piece of the batches that is this process's; the losses of the step are the sums of theirs."""
+        parts = zip(*(trainee.pieces(batch) for batch in (source, halves.support, halves.query)), strict=True)
+        return [
+            BilevelProblem(
+                trainee.learner,
+                trainee.rtn_for(of_source.batch),
+                inner=trainee.piece_of(of_source, differentiated=True),
+                support=trainee.piece_of(support, halves.share, differentiated=True),
+                query=trainee.piece_of(query),
+                seed=seed + PIECE * of_source.number,
+            )
+            for of_source, support, query in parts
+        ]
 
     def _halves(self, target: Batch) -> Halves:
         support, query = split_batch(target, len(target) // 2)
@@ -97,9 +106,19 @@ class MetaXL(Method):
         share = 1 - halves.share
         if self.theta_batch == "lookahead" and meta.query_grads is not None:
             return add_into(theta, meta.query_grads, share)
-        return add_into(theta, gradients([trainee.seeded_loss(seed + QUERY, halves.query)], trainee.learner), share)
+        sums = Sums()
+        for piece in trainee.pieces(halves.query):
+            sums.add({}, gradients([trainee.piece_loss(piece, seed + QUERY)], trainee.learner))
+        _, (query,) = sums.total(trainee.processes)
+        return add_into(theta, query, share)
 
     def _meta_gradients(self, meta: MetaStep, inner_lr: float) -> Gradients:
         if not self.free_of_lr or inner_lr == 0:
             return meta.meta_grads
         return {name: gradient / inner_lr for name, gradient in meta.meta_grads.items()}
+
+
+def _step(trainee: Trainee, problems: Sequence[BilevelProblem], inner_lr: float) -> MetaStep:
+    if trainee.processes.count * trainee.accumulate == 1:
+        return trainee.backend.step(problems[0], inner_lr)
+    return trainee.backend.step_in_pieces(problems, inner_lr, trainee.processes.total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xltransfer.data.batching import Batch
-from xltransfer.methods.base import TARGET, Method, Trainee, gradients
+from xltransfer.methods.base import TARGET, Method, Sums, Trainee, gradients
 
 
 class TargetOnly(Method):
@@ -13,5 +13,9 @@ class TargetOnly(Method):
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
-        loss = trainee.seeded_loss(seed + TARGET, target)
-        return trainee.update({"target_loss": loss.item()}, gradients([loss], trainee.learner))
+        sums = Sums()
+        for piece in trainee.pieces(target):
+            loss = trainee.piece_loss(piece, seed + TARGET)
+            sums.add({"target_loss": loss}, gradients([loss], trainee.learner))
+        figures, found = sums.total(trainee.processes)
+        return trainee.update(figures, *found)

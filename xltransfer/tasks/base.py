@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from xltransfer.data.batching import Encoded
+from xltransfer.data.batching import IGNORED, Encoded
 from xltransfer.data.examples import Example
 
 
@@ -25,6 +27,12 @@ class Scores:
     def to_dict(self) -> dict[str, float]:
         """For metrics.json."""
         return asdict(self)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The mean over labels that are not IGNORED, in fp32 at least: logits of 16 bits are too coarse for it."""
+    logits = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+    return F.cross_entropy(logits, labels, ignore_index=IGNORED)
 
 
 class Task(ABC):
@@ -59,7 +67,10 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy, a scalar. `logits` (..., labels), `labels` (...)."""
+        """Mean cross-entropy, a scalar. `logits` (..., labels), `labels` (...).
+
+        A mean over the labels that are not IGNORED, so that pieces of a batch can be weighted by their number.
+        """
 
     @abstractmethod
     def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[Any]:

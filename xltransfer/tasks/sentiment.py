@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from xltransfer.data.batching import IGNORED, Encoded
 from xltransfer.data.examples import Example, LabelledText
 from xltransfer.errors import DataError
-from xltransfer.tasks.base import Scores, Task
+from xltransfer.tasks.base import Scores, Task, cross_entropy
 from xltransfer.tasks.scores import classification_scores
 
 _NEUTRAL = {"stars": 3.0, "polarity": 0.0, "binary": 0.5}
@@ -69,7 +68,7 @@ class Sentiment(Task):
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """See `Task.loss`: the mean over texts."""
-        return F.cross_entropy(logits.float(), labels, ignore_index=IGNORED)
+        return cross_entropy(logits, labels)
 
     def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[str]:
         """See `Task.decode`."""

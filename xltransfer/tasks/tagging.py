@@ -8,12 +8,11 @@ from itertools import chain, repeat
 from typing import Annotated, Any, ClassVar, Literal
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from xltransfer.data.batching import IGNORED, Encoded
 from xltransfer.data.examples import Example, TaggedSentence
 from xltransfer.data.windows import in_windows
-from xltransfer.tasks.base import Task
+from xltransfer.tasks.base import Task, cross_entropy
 
 _FIELDS = {"input_ids": "ids", "token_type_ids": "type_ids", "attention_mask": "attention_mask"}
 """What models call the parts of an encoding of `tokenizers`."""
@@ -72,7 +71,7 @@ class Tagging(Task):
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """See `Task.loss`: the mean over words."""
-        return F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED)
+        return cross_entropy(logits.flatten(0, 1), labels.flatten())
 
     def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[list[str]]:
         """See `Task.decode`."""

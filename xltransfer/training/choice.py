@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from typing import Any
@@ -28,11 +29,12 @@ def with_definite_backend(run: Prepared, reporter: Reporter) -> Prepared:
     if not isinstance(run.backend, Auto) or not isinstance(run.method, MetaXL):
         return run
     key = _key(run)
-    seconds: dict[str, float] = remembered(FILE).get(key, {})
+    seconds: dict[str, float] = run.processes.from_first(lambda: remembered(FILE).get(key, {}))
     known = seconds.keys() == run.backend.candidates.keys()
     if not known:
         reporter.stage("measuring the backends")
-        seconds = _measured(run, run.backend, run.method)
+        trial = functools.partial(_measured, run, run.backend, run.method)
+        seconds = run.processes.from_first(trial)
         remember(FILE, key, seconds)
     mode = min(seconds, key=seconds.__getitem__)
     told = ", ".join(f"{name} {value:.3f} s a step" for name, value in seconds.items())

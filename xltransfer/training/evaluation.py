@@ -12,6 +12,7 @@ from torch import Tensor
 from xltransfer.data.batching import Collator, Encoded
 from xltransfer.encoders.learner import Learner
 from xltransfer.errors import UserError
+from xltransfer.processes import ALONE, Processes
 from xltransfer.tasks.base import Task
 
 EVALUATION_BATCH = 64
@@ -26,17 +27,20 @@ def predict(
     collate: Collator,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
     between: Callable[[], object] = lambda: None,
+    processes: Processes = ALONE,
 ) -> list[Any]:
     """A prediction for each sentence, in order, its pieces joined; batches are of like length, so little is padding.
 
-    `between` is called before each batch, and may raise to give up.
+    `between` is called before each batch, and may raise to give up. Of several `processes` each predicts every so
+    many-th batch; no sentence comes twice, and all get all predictions.
     """
     was_training = learner.training
     learner.eval()
     device = next(learner.parameters()).device
     order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].features["input_ids"]))
-    predictions: list[Any] = [None] * len(encoded)
-    for start in range(0, len(order), EVALUATION_BATCH):
+    found: list[tuple[int, Any]] = []
+    first, step = EVALUATION_BATCH * processes.number, EVALUATION_BATCH * processes.count
+    for start in range(first, len(order), step):
         between()
         rows = order[start : start + EVALUATION_BATCH]
         sentences = [encoded[row] for row in rows]
@@ -44,10 +48,10 @@ def predict(
         with autocast():
             logits = learner(inputs)
         _require_finite(logits, inputs["attention_mask"])
-        for row, prediction in zip(rows, task.decode(logits, sentences, labels), strict=True):
-            predictions[row] = prediction
+        found += zip(rows, task.decode(logits, sentences, labels), strict=True)
     learner.train(was_training)
-    return _joined(task, encoded, predictions)
+    predictions = dict(processes.gathered(found))
+    return _joined(task, encoded, [predictions[row] for row in range(len(encoded))])
 
 
 def _require_finite(logits: Tensor, mask: Tensor) -> None:

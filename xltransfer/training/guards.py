@@ -87,7 +87,8 @@ class Guards:
             return
         config = self.run.config
         ids = {"source": ids_of(self.run.source, draw.source), "target": ids_of(self.run.target, draw.target)}
-        kept = save(self.run_dir, self.run, trainee, draw, ids, error.figures)
+        first = self.run.processes.number == 0
+        kept = save(self.run_dir, self.run, trainee, draw, ids, error.figures) if first else ""
         broken = [name for name, module in (("θ", self.run.learner), ("φ", self.run.rtn))
                   if not all(bool(torch.isfinite(value).all()) for value in module.parameters())]  # fmt: skip
         before = f" {' and '.join(broken)} already held such values before it." if broken else ""

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from xltransfer.processes import ALONE, Processes
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LEFT = (signal.SIG_IGN, None)
 """Handlers that are left alone: signals ignored, as in a shell's background, or handled outside Python."""
@@ -19,16 +21,22 @@ class StopRequested(Exception):  # noqa: N818 - not a fault
 
 
 class StopSignal:
-    """Whether a signal has asked to stop. A second Ctrl-C stops at once."""
+    """Whether a signal has asked to stop, here or in another of a run's processes. A second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         self.requested = False
+        self.processes: Processes = ALONE
         self._deferred = False
 
     def check(self) -> None:
-        """Raises StopRequested if a signal has come."""
-        if self.requested:
+        """Raises StopRequested if a signal has come. All processes call it at the same points."""
+        if self.processes.any(self.requested):
             raise StopRequested
+
+    def check_here(self) -> None:
+        """The same between points that processes reach together: of several, none may leave alone."""
+        if self.processes.count == 1:
+            self.check()
 
     @contextmanager
     def caught(self) -> Iterator[None]:

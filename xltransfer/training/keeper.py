@@ -43,8 +43,8 @@ class Keeper:
 
     @property
     def active(self) -> bool:
-        """Whether this run is ever saved."""
-        return bool(self._steps or self._seconds)
+        """Whether this run is ever saved, and by this process."""
+        return bool(self._steps or self._seconds) and self._run.processes.number == 0
 
     def after_step(self) -> None:
         """Save if an interval is over."""
@@ -66,7 +66,7 @@ class Keeper:
             return
         started = self._clock()
         saved = state.saved()
-        facts = {**facts_of(self._run.config), "inputs": self._inputs, "machine": arithmetic(self._run.device),
+        facts = {**facts_of(self._run.config), "inputs": self._inputs, "machine": self._machine,
                  "log_bytes": self._folder.log_position()}  # fmt: skip
         checkpoint.write(path, saved.tensors, saved.values, facts)
         checkpoint.keep_only(path.parent, {path, self._kept or path})
@@ -80,11 +80,13 @@ class Keeper:
             raise CheckpointError(
                 f"resume: changed since the run began: {', '.join(changed)}; put back what there was, or run anew."
             )
-        here = arithmetic(self._run.device)
-        told = [f"{name} {found.facts['machine'].get(name)} then, {value} now" for name, value in here.items()
+        told = [f"{name} {found.facts['machine'].get(name)} then, {value} now" for name, value in self._machine.items()
                 if found.facts["machine"].get(name) != value]  # fmt: skip
         if told:
-            reporter.warn(f"{'; '.join(told)}: the rest of this run may differ in rounding from an uninterrupted one.")
+            reporter.warn(
+                f"{'; '.join(told)}: the rest of this run may differ in rounding, or in dropout masks, from an "
+                "uninterrupted one."
+            )
         tensors = {name: found.tensors(name) for name in ("state", "best")}
         try:
             self._state.load(Saved(tensors, found.values()))
@@ -96,6 +98,12 @@ class Keeper:
     @property
     def _ends_epoch(self) -> bool:
         return self._state.step == self._state.scored * self._state.steps_an_epoch
+
+    @property
+    def _machine(self) -> dict[str, Any]:
+        """What decides the last bits, and into how many pieces, each with dropout masks of its own, a batch is cut."""
+        pieces = self._run.processes.count * self._run.config.accumulate
+        return {**arithmetic(self._run.device), "pieces of a batch": pieces}
 
     @cached_property
     def _inputs(self) -> dict[str, Any]:

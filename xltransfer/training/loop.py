@@ -89,7 +89,7 @@ def _score_epoch(
 ) -> None:
     metric = run.task.metric
     with state.vocabulary.whole(state.trainee.theta.decay) if state.vocabulary else nullcontext():
-        predictions = predict(run.learner, run.task, run.dev.encoded, run.labels, collate, run.autocast, stop.check)
+        predictions = predictions_of(run, run.dev, collate, stop)
     dev = run.task.score(run.task.gold(run.dev.examples), predictions)
     state.scored += 1
     better = state.best is None or getattr(dev, metric) > getattr(state.best.dev, metric)
@@ -97,6 +97,13 @@ def _score_epoch(
         state.keep_as_best(dev, predictions)
     log({"step": state.step, "epoch": state.scored, "dev": dev.to_dict()})
     reporter.epoch(state.scored, metric, getattr(dev, metric), better)
+
+
+def predictions_of(run: Prepared, part: EncodedSet, collate: Collator, stop: StopSignal) -> list[Any]:
+    """A prediction for each sentence of a set by the learner as it is."""
+    return predict(
+        run.learner, run.task, part.encoded, run.labels, collate, run.autocast, stop.check_here, run.processes
+    )
 
 
 def _source_rows(run: Prepared, seed: int) -> Iterator[list[int]]:

@@ -24,6 +24,7 @@ from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
 from xltransfer.errors import ConfigError, DataError, UserError
 from xltransfer.methods.base import Method
+from xltransfer.processes import ALONE, Processes
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS
 from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.tasks.base import Task
@@ -58,6 +59,8 @@ class Prepared:
     target: EncodedSet
     dev: EncodedSet
     test: EncodedSet
+    processes: Processes = ALONE
+    """Those that train this run together."""
 
 
 def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
@@ -105,7 +108,10 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     learner.recompute = config.activations == "recompute"
     if config.compile:
         learner.compile_layers()
-    return Prepared(config, device, context, task, labels, encoder, learner, rtn.to(device), method, backend, **sets)
+    return Prepared(
+        config, device, context, task, labels, encoder, learner, rtn.to(device), method, backend, sets["source"],
+        sets["target"], sets["dev"], sets["test"],
+    )  # fmt: skip
 
 
 def _joined(languages: Sequence[EncodedSet]) -> EncodedSet:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +13,21 @@ from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.errors import CheckpointError, ConfigError, FailedStepError, Interrupted, MachineError, UserError
 from xltransfer.faults import told_in_one_line
+from xltransfer.processes import Processes
 from xltransfer.rtns.size import described, parameter_counts
 from xltransfer.tasks.base import Scores
 from xltransfer.training.checkpoint import Checkpoint
 from xltransfer.training.choice import with_definite_backend
 from xltransfer.training.device import deterministic, peak_memory, reset_peak_memory
-from xltransfer.training.evaluation import predict
+from xltransfer.training.distributed import processes_for
 from xltransfer.training.guards import Guards
 from xltransfer.training.interruption import StopRequested, StopSignal
 from xltransfer.training.keeper import Keeper
-from xltransfer.training.loop import Trained, train
+from xltransfer.training.loop import Trained, predictions_of, train
 from xltransfer.training.preparation import Prepared, prepare
 from xltransfer.training.progress import Reporter
 from xltransfer.training.resumption import command_for, configuration_of, start_point
-from xltransfer.training.run_folder import RunFolder, choose_folder
+from xltransfer.training.run_folder import Follower, RunFolder, choose_folder
 from xltransfer.training.state import TrainingState
 from xltransfer.training.trained import read_metrics
 
@@ -51,13 +53,13 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
     is a checkpoint in it. Raises FailedStepError, the folder kept, for a step whose numbers are not finite, and
     Interrupted, a KeyboardInterrupt, when SIGTERM or Ctrl-C stops it; `resume` goes on then.
     """
-    reporter, stop = reporter or Reporter(), StopSignal()
-    if config.output is not None:
-        choose_folder(config)  # refuse before reading anything
-    with _session(config, reporter, stop):
-        prepared = with_definite_backend(prepare(config, reporter), reporter)
+    stop = StopSignal()
+    with _session(config, stop, reporter) as (processes, reporter):
+        if config.output is not None:  # refuse before reading anything
+            processes.from_first(lambda: choose_folder(config))
+        prepared = with_definite_backend(_prepared(config, reporter, processes), reporter)
         reporter.note(_description(prepared))
-        folder = RunFolder.made(choose_folder(prepared.config), prepared.config)
+        folder = _folder(processes, lambda: RunFolder.made(choose_folder(prepared.config), prepared.config))
         with _writing_to(folder, prepared.config):
             return _train_and_finish(prepared, folder, None, reporter, stop)
 
@@ -69,30 +71,52 @@ def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Repor
     is another one, or its checkpoints are damaged, or of another version or other data; and Interrupted as `run` does.
     Plugins of the run are loaded only if `config` names them: `RunConfig.from_yaml(file, {"plugin": (...)})`.
     """
-    reporter, stop, path = reporter or Reporter(), StopSignal(), Path(run_dir)
+    stop, path = StopSignal(), Path(run_dir)
     config = configuration_of(path, config)
-    with _session(config, reporter, stop):
-        folder = RunFolder(path, new=False)
+    with _session(config, stop, reporter) as (processes, reporter):
+        folder = _folder(processes, lambda: RunFolder(path, new=False))
         with _writing_to(folder, config):
             if folder.finished:
                 folder.tidy()
                 reporter.note(f"{path} is finished")
                 return result_of(path)
-            start = start_point(path, config, reporter)
-            prepared = prepare(start.config, reporter)
+            start = processes.together(lambda: start_point(path, config, reporter))
+            prepared = _prepared(start.config, reporter, processes)
             reporter.note(_description(prepared))
             return _train_and_finish(prepared, folder, start.checkpoint, reporter, stop)
 
 
 @contextmanager
-def _session(config: RunConfig, reporter: Reporter, stop: StopSignal) -> Iterator[None]:
-    """Within: signals are caught, faults of the machine told in one line, torch as deterministic as wished."""
+def _session(config: RunConfig, stop: StopSignal, reporter: Reporter | None) -> Iterator[tuple[Processes, Reporter]]:
+    """Within: signals are caught, faults of the machine told in one line, torch as deterministic as wished.
+
+    Gives the run's processes, and a reporter that is silent in all but the first.
+    """
     reset_peak_memory()
+    processes = stop.processes = processes_for(config)
+    reporter = reporter if reporter and processes.number == 0 else Reporter()
     try:
         with stop.caught(), told_in_one_line(config.batch_size), deterministic(config.deterministic):
-            yield
+            yield processes, reporter
     finally:
         reporter.stop()
+
+
+def _prepared(config: RunConfig, reporter: Reporter, processes: Processes) -> Prepared:
+    prepared = processes.together(lambda: prepare(config, reporter))
+    return dataclasses.replace(prepared, processes=processes)
+
+
+def _folder(processes: Processes, opened: Callable[[], RunFolder]) -> RunFolder:
+    """What `opened` returns, in the process that writes."""
+    found: list[RunFolder] = []
+
+    def path() -> str:
+        found.append(opened())
+        return str(found[0].path)
+
+    where = processes.from_first(path)
+    return found[0] if found else Follower(Path(where))
 
 
 @contextmanager
@@ -137,7 +161,7 @@ def _train_and_finish(
 def _finish(run: Prepared, trained: Trained, folder: RunFolder, stop: StopSignal) -> RunResult:
     """Score test and write what a finished run has. May be cut off anywhere, and be done again."""
     task, collate = run.task, Collator(run.encoder.padding, run.config.pad_to)
-    predictions = predict(run.learner, task, run.test.encoded, run.labels, collate, run.autocast, stop.check)
+    predictions = predictions_of(run, run.test, collate, stop)
     gold = task.gold(run.test.examples)
     test, majority = (
         task.score(gold, predictions),

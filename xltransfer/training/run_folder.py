@@ -199,6 +199,43 @@ class RunFolder:
         write_text(self.path / f"predictions.{split}.tsv", "\n".join(lines) + "\n")
 
 
+class Follower(RunFolder):
+    """The same folder for a process that writes nothing: another one of the run does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.new = False
+
+    def open_log(self, size: int) -> bool:
+        """See `RunFolder.open_log`."""
+        return True
+
+    def log(self, values: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def has_checkpoints(self) -> bool:
+        """See `RunFolder.has_checkpoints`."""
+        return False
+
+    def finish(self, metrics: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def tidy(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def save_models(self, run: Prepared) -> None:
+        """Nothing."""
+
+    def save_samples(self, run: Prepared) -> None:
+        """Nothing."""
+
+    def save_predictions(self, split: str, examples: Sequence[Example], predicted: Sequence[Any]) -> None:
+        """Nothing."""
+
+
 def read_predictions(run_dir: Path, split: str, kind: str) -> tuple[list[Any], list[Any]]:
     """Gold and predicted of a finished run: lists of tags (kind `tagging`), or labels. Raises ConfigError."""
     file = run_dir / f"predictions.{split}.tsv"
@@ -230,6 +267,7 @@ def environment() -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
         "gpus": gpus,
         "packages": versions,
     }

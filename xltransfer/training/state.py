@@ -141,7 +141,9 @@ def trainee_of(run: Prepared, steps: int) -> Trainee:
     }
     theta = Updater(run.learner, lr=config.lr, **shared)
     phi = Updater(run.rtn, lr=config.meta_lr, **shared)
-    return Trainee(run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast)
+    return Trainee(
+        run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast, run.processes, config.accumulate
+    )
 
 
 def compact_vocabulary(run: Prepared) -> CompactVocabulary | None:
