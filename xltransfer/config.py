@@ -112,6 +112,9 @@ class RunConfig:
     checkpoint_minutes: float | None = _field(
         10.0, "save every so many minutes; none or 0 here and above is never", metavar="X", lowest=0
     )
+    track: tuple[Literal["tensorboard", "wandb"], ...] = _field(
+        (), "send losses and scores there too; repeat for both", metavar="NAME"
+    )
     output: str | None = _field(None, "folder of the run, not yet there [runs/NAME]", metavar="DIR")
     plugin: tuple[str, ...] = _field((), "Python file that registers parts; repeat for several", metavar="FILE")
 

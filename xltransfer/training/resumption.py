@@ -16,7 +16,7 @@ from xltransfer.training.keeper import facts_of
 from xltransfer.training.progress import Reporter
 from xltransfer.trust import flags_of
 
-FREE = ("output", "checkpoint_steps", "checkpoint_minutes", "skip_nonfinite", "accumulate")
+FREE = ("output", "checkpoint_steps", "checkpoint_minutes", "skip_nonfinite", "accumulate", "track")
 """Fields that change nothing before a checkpoint, nor what a step after it is meant to compute: they may differ when a
 run is continued."""
 

@@ -29,6 +29,7 @@ from xltransfer.training.progress import Reporter
 from xltransfer.training.resumption import command_for, configuration_of, start_point
 from xltransfer.training.run_folder import Follower, RunFolder, choose_folder
 from xltransfer.training.state import TrainingState
+from xltransfer.training.tracking import Tracking, require
 from xltransfer.training.trained import read_metrics
 
 VARYING = ("seconds", "peak_memory_bytes")
@@ -103,6 +104,7 @@ def _session(config: RunConfig, stop: StopSignal, reporter: Reporter | None) -> 
 
 
 def _prepared(config: RunConfig, reporter: Reporter, processes: Processes) -> Prepared:
+    require(config.track)
     prepared = processes.together(lambda: prepare(config, reporter))
     return dataclasses.replace(prepared, processes=processes)
 
@@ -151,11 +153,27 @@ def _train_and_finish(
     if not folder.open_log(found.facts["log_bytes"] if found else 0):
         reporter.warn("log.jsonl is shorter than it was at the checkpoint: some of its lines are lost.")
     folder.save_samples(run)
-    guards = Guards(run, state.watched, folder.path, folder.log, reporter)
-    with stop.deferred():
-        trained = train(run, state, folder.log, reporter, guards, keeper, stop)
+    with stop.deferred(), _log(run, folder, reporter) as log:
+        guards = Guards(run, state.watched, folder.path, log, reporter)
+        trained = train(run, state, log, reporter, guards, keeper, stop)
         reporter.stage("scoring the test set")
         return _finish(run, trained, folder, stop)
+
+
+@contextmanager
+def _log(run: Prepared, folder: RunFolder, reporter: Reporter) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Within: a function that logs a line in the run folder, and with the trackers."""
+    names = run.config.track if run.processes.number == 0 else ()
+    tracking = Tracking(names, folder.path, run.config.to_dict(), reporter)
+
+    def log(values: dict[str, Any]) -> None:
+        folder.log(values)
+        tracking.log(values)
+
+    try:
+        yield log
+    finally:
+        tracking.finish()
 
 
 def _finish(run: Prepared, trained: Trained, folder: RunFolder, stop: StopSignal) -> RunResult:
