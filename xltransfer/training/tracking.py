@@ -67,8 +67,10 @@ class Tracking:
 
 
 def _opened(name: str, run_dir: Path) -> Any:
+    from accelerate import PartialState
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
+    PartialState()  # the trackers' own log asks it which process this is
     kind = LOGGER_TYPE_TO_CLASS[name]
     tracker = kind(name, run_dir) if name == "tensorboard" else kind(_PROJECT, name=run_dir.name, dir=str(run_dir))
     tracker.start()
