@@ -81,6 +81,24 @@ def test_interrupted_runs_section(
     assert "runs/long is finished" in capsys.readouterr().err
 
 
+def test_memory_processes_and_trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchrun as the module it is, so that another program's port is no trouble."""
+    pytest.importorskip("accelerate")
+    pytest.importorskip("tensorboard")
+    monkeypatch.chdir(tmp_path)
+    accumulated, (launcher, *launched), tracked = commands("Less memory, several processes, trackers")
+    assert launcher == "torchrun"
+    assert status_of([*accumulated[1:], *LESS, *LESS_SYNTHETIC]) == 0
+    module = [sys.executable, "-m", "torch.distributed.run", "--standalone", *launched, *LESS, *LESS_SYNTHETIC]
+    done = subprocess.run(
+        module, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("run folder: runs/two") == 1
+    assert status_of([*tracked[1:], *LESS, *LESS_SYNTHETIC]) == 0
+    assert list(Path("runs/tracked/tensorboard").glob("events.*"))
+
+
 @pytest.mark.parametrize("command", commands("Real data"), ids=lambda command: "-".join(command[2:8:2]))
 def test_real_data_commands_run(command: list[str], tmp_path: Path) -> None:
     shared("data")
