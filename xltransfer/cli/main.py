@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from xltransfer.cli import bench, compare, data, doctor, evaluate, export, ls, predict, run
+from xltransfer.cli import bench, compare, data, doctor, evaluate, export, ls, predict, report, run
 from xltransfer.errors import MachineError, UserError
 from xltransfer.faults import explained
 from xltransfer.processes import launched_number
@@ -24,6 +24,9 @@ app.command("run", help="Train, choose the epoch on dev, score test once, and ke
 )
 app.command("compare", help="Run several methods, RTNs, layers or other options, several seeds each, and test.")(
     compare.command
+)
+app.command("report", help="One page of finished runs: curves, scores by label, representations, worst errors.")(
+    report.command
 )
 app.command("bench", help="Time meta-gradient steps against joint training and against the released procedure.")(
     bench.command

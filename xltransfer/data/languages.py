@@ -63,6 +63,11 @@ def english_name(name: str) -> str:
     return Language.get(language).display_name() if tag and language else name
 
 
+def language_code(name: str) -> str:
+    """The code of a language alone, as in HTML's `lang`; empty where the name is no language's."""
+    return _keys(name)[1]
+
+
 @cache
 def _keys(name: str) -> tuple[str, str, str]:
     """Tag with script and region, language alone, and macrolanguage alone; empty where the name is no language's."""

@@ -1,0 +1,59 @@
+"""Numbers as they stand in a report."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "–"
+
+
+def points(share: float | None) -> str:
+    """A share between 0 and 1 in points."""
+    return MISSING if share is None else f"{100 * share:.2f}"
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, without a tail of zeros."""
+    return MISSING if value is None or not math.isfinite(value) else f"{value:.4g}"
+
+
+def mean_and_deviation(values: list[float], factor: float = 1.0, digits: int = 2) -> str:
+    """Mean ± standard deviation, the latter from two values on."""
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return f"{factor * mean:.{digits}f}"
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return f"{factor * mean:.{digits}f} ± {factor * deviation:.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes or hours too where there are any."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(count: float | None) -> str:
+    """Bytes, in powers of ten."""
+    if count is None:
+        return MISSING
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
+
+
+def setting(value: object) -> str:
+    """A value of a configuration or of the environment, in words."""
+    if value is None or value in ([], {}, ()):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={setting(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(setting, value))
+    return str(value)

@@ -1,0 +1,182 @@
+"""analysis.json, as `xlt analyze` writes it: distances, what the RTN does, and a map of sentence vectors."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xltransfer.errors import ConfigError
+
+STAGES = ("before", "after")
+SETS = ("source", "transformed", "target")
+_LONGEST = 300
+"""Letters of a sentence on the map."""
+
+MEASURES = {
+    "hausdorff": "Hausdorff distance",
+    "hausdorff_average": "average Hausdorff distance",
+    "hausdorff_95": "Hausdorff distance, 95th percentile",
+    "centroid": "distance of the centres",
+    "classifier": "accuracy of a linear classifier (0.5: it cannot tell them apart)",
+    "neighbour_overlap": "neighbours of the other set (1: as by chance, 0: none)",
+    "cka": "linear CKA (1: alike)",
+}
+PAIRS = {
+    "source-target": "source and target",
+    "transformed-target": "transformed source and target",
+    "source-transformed": "source and transformed source",
+}
+
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A measure of a pair of sets at a layer, before and after training, in words."""
+
+    pair: str
+    measure: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class TokenChange:
+    """What the RTN does to tokens of one kind at a layer, before and after training: relative norm, and gate if any."""
+
+    kind: str
+    count: str
+    norms: tuple[str, str]
+    gates: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """As the report shows it. `points[stage][layer][set]`; `sentences` has those of source and target."""
+
+    layers: tuple[str, ...]
+    insertion: tuple[str, ...]
+    distances: dict[str, list[Distance]]
+    tokens: dict[str, list[TokenChange]]
+    ranks: dict[str, tuple[str, str]]
+    method: str
+    explained: tuple[float, ...]
+    sentences: dict[str, tuple[str, ...]]
+    points: dict[str, dict[str, dict[str, Points]]]
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Those that the map has anywhere."""
+        return tuple(name for name in SETS if any(name in found for found in self._states()))
+
+    @property
+    def limits(self) -> tuple[float, float, float, float]:
+        """Least and largest x, least and largest y over all states, so that they have the same axes."""
+        found = [point for state in self._states() for points in state.values() for point in points] or [(0.0, 0.0)]
+        across, up = zip(*found, strict=True)
+        return min(across), max(across), min(up), max(up)
+
+    def _states(self) -> Iterator[Mapping[str, Points]]:
+        for by_layer in self.points.values():
+            yield from by_layer.values()
+
+
+def read_analysis(file: Path) -> Analysis | None:
+    """None where there is none. Raises ConfigError."""
+    if not file.is_file():
+        return None
+    try:
+        return _analysis(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError([f"analysis: {str(file)!r} is not as 'xlt analyze' writes it ({type(error).__name__}: "
+                           f"{error}). Analyze the run again, or move the file away."]) from error  # fmt: skip
+
+
+def _analysis(raw: Mapping[str, Any]) -> Analysis:
+    layers = tuple(map(str, raw["layers"]))
+    plan = raw["map"]
+    sentences = {name: tuple(_cut(text) for text in plan["sentences"][name]) for name in ("source", "target")}
+    points = {
+        stage: {
+            layer: {name: _points(found, sentences[name.replace("transformed", "source")]) for name, found in
+                    sets.items() if name in SETS}
+            for layer, sets in plan["points"][stage].items() if layer in layers
+        }
+        for stage in STAGES if stage in plan["points"]
+    }  # fmt: skip
+    tokens, ranks = _rtn(raw.get("rtn") or {}, layers)
+    return Analysis(
+        layers,
+        tuple(map(str, raw["insertion"])),
+        {layer: found for layer in layers if (found := _distances(raw["distances"], layer))},
+        tokens,
+        ranks,
+        str(plan["method"]),
+        tuple(float(share) for share in plan.get("explained") or ()),
+        sentences,
+        points,
+    )
+
+
+def _points(raw: Any, sentences: tuple[str, ...]) -> Points:
+    if len(raw) != len(sentences):
+        raise ValueError(f"{len(raw)} points for {len(sentences)} sentences")
+    found = tuple((float(x), float(y)) for x, y in raw)
+    if not all(math.isfinite(value) for point in found for value in point):
+        raise ValueError("a point is not finite")
+    return found
+
+
+def _cut(text: Any) -> str:
+    text = " ".join(str(text).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _distances(raw: Mapping[str, Any], layer: str) -> list[Distance]:
+    by_stage = [(raw.get(stage) or {}).get(layer) or {} for stage in STAGES]
+    pairs = [pair for pair in PAIRS if any(pair in stage for stage in by_stage)]
+    found = []
+    for pair in pairs:
+        measures = dict.fromkeys(name for stage in by_stage for name in stage.get(pair, {}))
+        for measure in sorted(measures, key=list(MEASURES).index if set(measures) <= set(MEASURES) else None):
+            before, after = (_interval(stage.get(pair, {}).get(measure)) for stage in by_stage)
+            found.append(Distance(PAIRS[pair], MEASURES.get(measure, measure.replace("_", " ")), before, after))
+    return found
+
+
+def _interval(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "–"
+    value, low, high = (_number(found.get(name)) for name in ("value", "low", "high"))
+    return value if "–" in (low, high) else f"{value} ({low} to {high})"
+
+
+def _rtn(
+    raw: Mapping[str, Any], layers: tuple[str, ...]
+) -> tuple[dict[str, list[TokenChange]], dict[str, tuple[str, str]]]:
+    """By layer: tokens of each kind, and the effective rank."""
+    tokens: dict[str, list[TokenChange]] = {}
+    ranks: dict[str, tuple[str, str]] = {}
+    for layer in layers:
+        by_stage = [(raw.get(stage) or {}).get(layer) or {} for stage in STAGES]
+        if not any(by_stage):
+            continue
+        kinds = dict.fromkeys(str(kind) for stage in by_stage for kind in stage.get("tokens", {}))
+        tokens[layer] = [_change(kind, [stage.get("tokens", {}).get(kind, {}) for stage in by_stage]) for kind in kinds]
+        first, last = (_number(stage.get("effective_rank")) for stage in by_stage)
+        ranks[layer] = (first, last)
+    return tokens, ranks
+
+
+def _change(kind: str, found: list[Mapping[str, Any]]) -> TokenChange:
+    count = next((str(stage["count"]) for stage in found if "count" in stage), "–")
+    norms, gates = ([_number(stage.get(name)) for stage in found] for name in ("relative_norm", "gate"))
+    return TokenChange(kind, count, (norms[0], norms[1]), (gates[0], gates[1]))
+
+
+def _number(value: Any) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:.4g}"

@@ -1,0 +1,33 @@
+"""`xlt report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of finished runs")],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="the page; a report there is replaced [RUN/report.html; here for several]"),
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="also make this folder, of figures as PNG, SVG and PDF")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print what was written as one JSON object")] = False,
+) -> None:
+    """Report."""
+    from xltransfer.analysis.report.write import write
+
+    written = write(run_dirs, output, figures)
+    if as_json:
+        found = {"report": str(written.file), "bytes": written.size, "figures": list(map(str, written.figures))}
+        print(json.dumps(found))
+        return
+    print(f"report: {written.file}")
+    if figures is not None:
+        print(f"figures: {figures} ({len(written.figures)} files)")
