@@ -8,8 +8,8 @@ from typing import Any
 from xltransfer.analysis.report.charts import ticks
 from xltransfer.analysis.report.representations import STAGES, Analysis
 
-SIZE, MARGIN = 480, 14
-"""Of the square drawn in, in the units of its viewBox."""
+SIZE, FLATTEST, MARGIN = 480, 300, 14
+"""Width of the drawing and its least height, in the units of its viewBox; it is a square at most."""
 
 SET_NAMES = {"source": "source", "transformed": "source, transformed", "target": "target"}
 
@@ -37,6 +37,7 @@ class MapView:
     places: dict[str, list[tuple[float, float] | None]]
     rows: list[Row]
     payload: dict[str, Any]
+    height: float
 
 
 def map_view(analysis: Analysis) -> MapView | None:
@@ -46,7 +47,7 @@ def map_view(analysis: Analysis) -> MapView | None:
     if not stages or not layers or not analysis.sets:
         return None
     layer = next((layer for layer in analysis.insertion if layer in layers), layers[0])
-    scale, (left, top) = _scale(analysis.limits)
+    scale, (left, top), height = _scale(analysis.limits)
     payload = {
         "scale": scale,
         "origin": [left, top],
@@ -65,24 +66,26 @@ def map_view(analysis: Analysis) -> MapView | None:
         if name in shown else [None] * counts[name]
         for name in analysis.sets
     }  # fmt: skip
-    return MapView(layer, stages[-1], layers, stages, analysis.sets, places, _rows(analysis, shown), payload)
+    return MapView(layer, stages[-1], layers, stages, analysis.sets, places, _rows(analysis, shown), payload, height)
 
 
-def _scale(limits: tuple[float, float, float, float]) -> tuple[float, tuple[float, float]]:
-    """Units of the drawing for one of the map, the same on both axes, and where the map's origin lies in it."""
+def _scale(limits: tuple[float, float, float, float]) -> tuple[float, tuple[float, float], float]:
+    """Units of the drawing for one of the map, the same on both axes; where its origin lies; the drawing's height."""
     low_x, high_x, low_y, high_y = limits
-    width = max(high_x - low_x, high_y - low_y) or 1.0
-    scale = (SIZE - 2 * MARGIN) / width
+    across, up = high_x - low_x, high_y - low_y
+    inner = SIZE - 2 * MARGIN
+    scale = inner / (max(across, up) or 1.0)
+    height = round(max(FLATTEST, scale * up + 2 * MARGIN), 1)
     centre_x, centre_y = (low_x + high_x) / 2, (low_y + high_y) / 2
-    return scale, (SIZE / 2 - scale * centre_x, SIZE / 2 + scale * centre_y)
+    return scale, (SIZE / 2 - scale * centre_x, height / 2 + scale * centre_y), height
 
 
 def grid(view: MapView) -> tuple[list[float], list[float]]:
     """Places of upright and level lines."""
     scale, (left, top) = view.payload["scale"], view.payload["origin"]
     across = [left + scale * x for x in ticks(-left / scale, (SIZE - left) / scale, 4)]
-    up = [top - scale * y for y in ticks((top - SIZE) / scale, top / scale, 4)]
-    return [round(x, 1) for x in across if 0 < x < SIZE], [round(y, 1) for y in up if 0 < y < SIZE]
+    up = [top - scale * y for y in ticks((top - view.height) / scale, top / scale, 4)]
+    return [round(x, 1) for x in across if 0 < x < SIZE], [round(y, 1) for y in up if 0 < y < view.height]
 
 
 def _rows(analysis: Analysis, shown: dict[str, Any]) -> list[Row]:

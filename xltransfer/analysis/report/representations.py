@@ -17,13 +17,13 @@ _LONGEST = 300
 """Letters of a sentence on the map."""
 
 MEASURES = {
-    "hausdorff": "Hausdorff distance",
-    "hausdorff_average": "average Hausdorff distance",
-    "hausdorff_95": "Hausdorff distance, 95th percentile",
-    "centroid": "distance of the centres",
-    "classifier": "accuracy of a linear classifier (0.5: it cannot tell them apart)",
-    "neighbour_overlap": "neighbours of the other set (1: as by chance, 0: none)",
-    "cka": "linear CKA (1: alike)",
+    "hausdorff": "Hausdorff",
+    "hausdorff_average": "average Hausdorff",
+    "hausdorff_95": "Hausdorff, 95th percentile",
+    "centroid": "of the centres",
+    "classifier": "classifier accuracy",
+    "neighbour_overlap": "neighbour overlap",
+    "cka": "linear CKA",
 }
 PAIRS = {
     "source-target": "source and target",
@@ -36,9 +36,8 @@ Points = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Distance:
-    """A measure of a pair of sets at a layer, before and after training, in words."""
+    """A measure of two sets at a layer, before and after training, in words."""
 
-    pair: str
     measure: str
     before: str
     after: str
@@ -60,7 +59,8 @@ class Analysis:
 
     layers: tuple[str, ...]
     insertion: tuple[str, ...]
-    distances: dict[str, list[Distance]]
+    distances: dict[str, dict[str, list[Distance]]]
+    """By layer and pair of sets."""
     tokens: dict[str, list[TokenChange]]
     ranks: dict[str, tuple[str, str]]
     method: str
@@ -136,15 +136,19 @@ def _cut(text: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _distances(raw: Mapping[str, Any], layer: str) -> list[Distance]:
+def _distances(raw: Mapping[str, Any], layer: str) -> dict[str, list[Distance]]:
     by_stage = [(raw.get(stage) or {}).get(layer) or {} for stage in STAGES]
-    pairs = [pair for pair in PAIRS if any(pair in stage for stage in by_stage)]
-    found = []
-    for pair in pairs:
-        measures = dict.fromkeys(name for stage in by_stage for name in stage.get(pair, {}))
-        for measure in sorted(measures, key=list(MEASURES).index if set(measures) <= set(MEASURES) else None):
-            before, after = (_interval(stage.get(pair, {}).get(measure)) for stage in by_stage)
-            found.append(Distance(PAIRS[pair], MEASURES.get(measure, measure.replace("_", " ")), before, after))
+    found: dict[str, list[Distance]] = {}
+    for pair, name in PAIRS.items():
+        stages = [stage.get(pair) or {} for stage in by_stage]
+        measures = [*MEASURES, *sorted({measure for stage in stages for measure in stage} - set(MEASURES))]
+        rows = [
+            Distance(MEASURES.get(measure, measure.replace("_", " ")), *(_interval(one.get(measure)) for one in stages))
+            for measure in measures
+            if any(measure in stage for stage in stages)
+        ]
+        if rows:
+            found[name] = rows
     return found
 
 
