@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +28,9 @@ def command(
     resume_dir: Annotated[
         Path | None, typer.Option("--resume", metavar="DIR", help="continue the interrupted run in this folder")
     ] = None,
+    with_report: Annotated[
+        bool, typer.Option("--report", help="write report.html in the run folder too, as xlt report does")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
 ) -> None:
@@ -48,10 +52,13 @@ def command(
         raise
     if launched_number():
         return
+    report = _report(result) if with_report else None
     if as_json:
-        print(json.dumps({**result.metrics, "run_dir": str(result.run_dir)}))
-    else:
-        _print_table(result)
+        written = {} if report is None else {"report": str(report)}
+        print(json.dumps({**result.metrics, "run_dir": str(result.run_dir), **written}))
+        return
+    _print_table(result)
+    print(f"report: {report}" if report else f"report: xlt report {shlex.quote(str(result.run_dir))}")
 
 
 def _train(config: RunConfig | None, resume_dir: Path | None, reporter: Reporter) -> RunResult:
@@ -61,6 +68,12 @@ def _train(config: RunConfig | None, resume_dir: Path | None, reporter: Reporter
         return resume(resume_dir, config, reporter)
     assert config is not None
     return run(config, reporter)
+
+
+def _report(result: RunResult) -> Path:
+    from xltransfer.analysis.report.write import write
+
+    return write([result.run_dir]).file
 
 
 def _print_table(result: RunResult) -> None:

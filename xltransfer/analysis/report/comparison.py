@@ -45,7 +45,7 @@ class Comparison:
 
 def compared(runs: Sequence[FinishedRun], names: Sequence[str]) -> Comparison:
     """The runs under the names that the page gives them."""
-    differing = [name for name in _fields(runs) if len({_shown(run, name) for run in runs}) > 1]
+    differing = [name for name in _fields(runs) if len({_shown(run, name) for run in runs} - {MISSING}) > 1]
     return Comparison(_runs(runs, names, differing), _means(runs, differing), _curves(runs, names), _warning(runs))
 
 
@@ -54,7 +54,7 @@ def _fields(runs: Sequence[FinishedRun]) -> list[str]:
 
 
 def _shown(run: FinishedRun, name: str) -> str:
-    """A field of the configuration; a part that the method has no use for is not there."""
+    """A field of the configuration; a part that the method has no use for, as the method tells, is not there."""
     part = name.removesuffix("_options")
     if part in ("rtn", "backend", "layer", "meta_lr") and not run.meta.get("backend" if part == "backend" else "rtn"):
         return MISSING

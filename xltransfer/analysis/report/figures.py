@@ -84,11 +84,13 @@ def _curves(found: Sequence[Curves]) -> Figure:
             )  # fmt: skip
         for mark in curves.marks:
             axes.axvline(mark, color="0.6", linewidth=0.6, linestyle=":")
-        axes.set(title=_plain(curves.title), xlabel=curves.x_name, yscale="log" if curves.log_scale else "linear")
+        axes.set(xlabel=curves.x_name, yscale="log" if curves.log_scale else "linear")
+        several = len(curves.lines) if len(curves.lines) > 1 else 0
+        axes.set_title(_plain(curves.title), pad=6 + 12 * -(-several // 2))
         if few:
             axes.set_xticks(curves.x)
-        if len(curves.lines) > 1:
-            axes.legend()
+        if several:
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, borderaxespad=0.2, columnspacing=1.2)
     for axes in list(panels)[len(found) :]:
         axes.set_axis_off()
     return figure

@@ -32,11 +32,11 @@ def write(run_dirs: Sequence[Path], output: Path | None = None, figures: Path | 
     ConfigError: no such run, not a finished one, something else has the name, too large; then nothing is written.
     """
     run_dirs = list({path.resolve(): path for path in run_dirs}.values())
+    runs = [read_run(path) for path in run_dirs]
     file = output or (run_dirs[0] / NAME if len(run_dirs) == 1 else Path(NAME))
     _refuse_other(file)
     if figures is not None and (figures.exists() or figures.is_symlink()):
         raise ConfigError([f"figures: {str(figures)!r} exists; name another folder, or move that one away."])
-    runs = [read_run(path) for path in run_dirs]
     text = render(runs)
     size = len(text.encode())
     if size > LARGEST:

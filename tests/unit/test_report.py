@@ -1,0 +1,234 @@
+"""What a report is made of: curves, ticks, scores by label, errors, and the analysis it reads."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.analyses import made_up
+from xltransfer.analysis.report.charts import BOTTOM, LEFT, RIGHT, TOP, chart, ticks
+from xltransfer.analysis.report.curves import LIMIT, curves_of, warnings_of
+from xltransfer.analysis.report.formats import duration, mean_and_deviation, number, setting, size
+from xltransfer.analysis.report.labels import OTHER, confusion, label_scores
+from xltransfer.analysis.report.maps import MARGIN, SIZE, map_view
+from xltransfer.analysis.report.mistakes import worst
+from xltransfer.analysis.report.predictions import Predictions, TaggedPrediction, TextPrediction, direction
+from xltransfer.analysis.report.representations import Analysis, read_analysis
+from xltransfer.analysis.report.runs import FinishedRun
+from xltransfer.errors import ConfigError
+
+ONES = {"f1": 1.0, "precision": 1.0, "recall": 1.0, "accuracy": 1.0}
+
+
+def run_with(log: list[dict[str, Any]], rtn: str | None = "mlp") -> FinishedRun:
+    meta = {"source": ["a"], "target": "b", "method": "metaxl", "rtn": rtn}
+    metrics = {"task": "ner", "metric": "f1", "best_epoch": 2, "steps": len(log), "seconds": 1.0, "meta": meta}
+    return FinishedRun(Path("run"), metrics, {"test": ONES}, {}, {}, log, Predictions(), None)
+
+
+def steps(count: int, **values: Any) -> list[dict[str, Any]]:
+    return [{"step": step, "epoch": 1 + 2 * step // count, **values} for step in range(1, count + 1)]
+
+
+def test_every_figure_of_the_log_has_a_curve_and_known_ones_a_title() -> None:
+    log = steps(4, inner_loss=1.0, meta_loss=2.0, update_ratio=0.1, gradient_cosine=-0.5, seconds=0.2, of_a_plugin=3)
+    found = {curves.title: set(curves.lines) for curves in curves_of(run_with(log))}
+    assert found == {
+        "Losses": {"inner loss", "meta loss"},
+        "Update of the RTN": {"‖Δφ‖ / ‖φ‖"},
+        "Agreement of gradients": {"cosine of source and target gradients"},
+        "Time a step": {"seconds"},
+        "Of a plugin": {"of a plugin"},
+    }
+
+
+def test_the_rate_of_an_rtn_that_is_not_there_is_not_shown() -> None:
+    log = steps(4, lr=1.0, meta_lr=1.0)
+    assert [len(curves_of(run_with(log, rtn))[0].lines) for rtn in ("mlp", None)] == [2, 1]
+
+
+def test_long_curves_are_means_and_say_so() -> None:
+    log = steps(1000)
+    for line in log:
+        line["grad_norm"] = float(line["step"])
+    (curves,) = curves_of(run_with(log))
+    assert len(curves.x) <= LIMIT
+    assert "mean of 7 steps" in curves.note
+    assert curves.x[0] == 7
+    assert curves.lines["encoder and head, ‖∇θ‖"][0] == pytest.approx(4.0)
+    assert curves.log_scale
+    assert "Log scale" in curves.note
+    assert curves.marks == (499.0, 999.0)
+
+
+def test_what_is_not_finite_is_a_gap_and_warnings_are_told() -> None:
+    log = [*steps(3, grad_norm=1.0), {"step": 2, "epoch": 1, "warning": "too large"}]
+    log[1]["grad_norm"] = float("nan")
+    (curves,) = curves_of(run_with(log))
+    assert list(curves.lines.values()) == [(1.0, None, 1.0)]
+    assert chart(curves).lines[0].path.count("M") == 2
+    assert warnings_of(run_with(log)) == ["step 2: too large"]
+
+
+def test_a_log_of_nothing_finite_is_drawn_empty() -> None:
+    (curves,) = curves_of(run_with(steps(2, grad_norm=float("inf"))))
+    assert chart(curves).lines[0].path == ""
+
+
+def test_dev_scores_have_the_deciding_one_first() -> None:
+    log = [{"step": epoch, "epoch": epoch, "dev": {**ONES, "f1": epoch / 10}} for epoch in (1, 2, 3)]
+    (curves,) = curves_of(run_with(log))
+    assert list(curves.lines) == ["F1", "precision", "recall", "accuracy"]
+    assert curves.lines["F1"] == pytest.approx((10.0, 20.0, 30.0))
+    assert curves.marks == (2.0,)
+
+
+@pytest.mark.parametrize("values", [[1.0], [0.0, 0.0], [1e-8, 3e-8], [-5.0, 7.0], [1e6, 2e6], [0.001, 900.0]])
+def test_charts_stay_in_their_frame(values: list[float]) -> None:
+    log = steps(len(values))
+    for line, value in zip(log, values, strict=True):
+        line["grad_norm"] = value
+    drawn = chart(curves_of(run_with(log))[0])
+    assert all(LEFT <= x <= RIGHT and TOP <= y <= BOTTOM for x, y in drawn.lines[0].dots)
+    assert all(TOP <= tick.place <= BOTTOM for tick in drawn.y_ticks)
+    assert 2 <= len(drawn.y_ticks) <= 9
+    assert len({tick.label for tick in drawn.y_ticks}) == len(drawn.y_ticks)
+    assert drawn.rows[0] == (number(1.0), number(values[0]))
+
+
+@pytest.mark.parametrize("low, high", [(0, 1), (3, 3), (0, 0), (-1e-9, 1e9), (41.2, 44.9), (0.1, 0.3)])
+def test_ticks_are_round_and_hold_the_range(low: float, high: float) -> None:
+    found = ticks(low, high)
+    slack = 1e-6 * (high - low)
+    assert found[0] <= low + slack
+    assert found[-1] >= high - slack
+    assert 2 <= len(found) <= 9
+
+
+def tagged(*sentences: tuple[str, str]) -> Predictions:
+    """From gold and predicted tags with spaces between them."""
+    return Predictions(tagged=tuple(
+        TaggedPrediction(tuple(f"w{n}" for n in range(len(gold.split()))), tuple(gold.split()), tuple(found.split()))
+        for gold, found in sentences
+    ))  # fmt: skip
+
+
+def test_entities_are_counted_as_seqeval_does() -> None:
+    found = label_scores(tagged(("B-PER I-PER O", "B-PER O O"), ("B-LOC O", "B-LOC O"), ("O", "B-ORG")))
+    assert [(one.label, one.precision, one.recall, one.f1, one.support) for one in found] == [
+        ("LOC", 1.0, 1.0, 1.0, 1),
+        ("ORG", 0.0, 0.0, 0.0, 0),
+        ("PER", 0.0, 0.0, 0.0, 1),
+    ]
+    assert label_scores(tagged(("O O", "O O"))) == []
+
+
+def test_tags_that_are_not_bio_are_labels() -> None:
+    found = tagged(("NOUN VERB", "NOUN NOUN"))
+    assert [(one.label, one.recall) for one in label_scores(found)] == [("NOUN", 1.0), ("VERB", 0.0)]
+    assert confusion(found).counts == ((1, 0), (1, 0))
+
+
+def test_rare_labels_are_one_in_the_matrix() -> None:
+    texts = [TextPrediction("x", f"label {n:02}", f"label {(n + 1) % 40:02}") for n in range(40) for _ in range(40 - n)]
+    found = confusion(Predictions(texts=tuple(texts)))
+    assert len(found.labels) == 24
+    assert found.labels[-1] == OTHER
+    assert sum(map(sum, found.counts)) == len(texts)
+    assert found.share(0, 1) == 1.0
+
+
+def test_the_worst_sentences_have_most_wrong_tags_and_the_worst_texts_are_longest() -> None:
+    found = worst(tagged(("O O O", "O O B-X"), ("O O", "B-X B-X"), ("O", "O"), ("O O", "O B-X")))
+    assert [(one.number, one.wrong, one.of) for one in found] == [(2, 2, 2), (4, 1, 2), (1, 1, 3)]
+    texts = (TextPrediction("ab", "x", "y"), TextPrediction("abcd" * 400, "x", "y"), TextPrediction("abc", "x", "x"))
+    first, second = worst(Predictions(texts=texts))
+    assert (first.number, second.number) == (2, 1)
+    assert (len(first.text), first.left_out) == (1200, 400)
+
+
+def test_correct_entities_are_shown_and_correct_parts_of_speech_are_not() -> None:
+    for gold, predicted, shown in (
+        ("B-X O O", "B-X B-X O", [True, True, False]),
+        ("NOUN VERB", "NOUN X", [False, True]),
+    ):
+        (mistake,) = worst(tagged((gold, predicted)))
+        assert [word.shown for word in mistake.words] == shown
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [("", "ltr"), ("123 ...", "ltr"), ("plain", "ltr"), ("این خوب است", "rtl"), ("iPhone این گوشی خوب", "rtl"),
+     ("שלום", "rtl"), ("a long sentence with one word of این", "ltr"), ("గొప్ప", "ltr")],
+)  # fmt: skip
+def test_direction(text: str, expected: str) -> None:
+    assert direction(text) == expected
+
+
+def analysis_of(raw: dict[str, Any], folder: Path) -> Analysis:
+    file = folder / "analysis.json"
+    file.write_text(json.dumps(raw), encoding="utf-8")
+    found = read_analysis(file)
+    assert found is not None
+    return found
+
+
+def test_the_map_holds_every_point_of_every_state_on_the_same_axes(tmp_path: Path) -> None:
+    analysis = analysis_of(made_up(["a", "b", "c"], ["x", "y"]), tmp_path)
+    view = map_view(analysis)
+    assert view is not None
+    assert (view.layer, view.stage, view.layers, view.stages) == ("2", "after", ("2", "3", "4"), ("before", "after"))
+    scale, (left, top) = view.payload["scale"], view.payload["origin"]
+    for layers in view.payload["points"].values():
+        for sets in layers.values():
+            assert Counter({name: len(points) for name, points in sets.items()}) == {
+                "source": 3, "transformed": 3, "target": 2,
+            }  # fmt: skip
+            for x, y in (point for points in sets.values() for point in points):
+                assert MARGIN - 1 <= left + scale * x <= SIZE - MARGIN + 1
+                assert MARGIN - 1 <= top - scale * y <= view.height - MARGIN + 1
+    assert [row.text for row in view.rows] == ["a", "b", "c", "x", "y"]
+    assert [row.transformed is None for row in view.rows] == [False] * 3 + [True] * 2
+
+
+def test_a_run_without_rtn_has_a_map_of_two_sets(tmp_path: Path) -> None:
+    analysis = analysis_of(made_up(["a"], ["x"], transformed=False), tmp_path)
+    assert analysis.sets == ("source", "target")
+    assert analysis.tokens == {}
+    assert list(analysis.distances["2"]) == ["source and target"]
+
+
+def test_distances_have_intervals_where_there_are_some(tmp_path: Path) -> None:
+    raw = made_up(["a"], ["x"])
+    raw["distances"]["after"]["2"]["source-target"]["hausdorff"]["value"] = float("nan")
+    raw["distances"]["after"]["2"]["source-target"]["another"] = {"value": 1, "low": None, "high": None}
+    found = analysis_of(raw, tmp_path).distances["2"]
+    rows = {one.measure: (one.before, one.after) for one in found["source and target"]}
+    assert rows["Hausdorff"] == ("4 (3.75 to 4.25)", "– (2.25 to 2.75)")
+    assert rows["another"] == ("–", "1")
+    assert [(one.measure, one.after) for one in found["source and transformed source"]] == [("linear CKA", "0.9")]
+
+
+@pytest.mark.parametrize("fault", ["points", "nan", "layers"])
+def test_an_analysis_that_is_not_one_is_refused(fault: str, tmp_path: Path) -> None:
+    raw = made_up(["a", "b"], ["x"])
+    if fault == "points":
+        raw["map"]["points"]["after"]["2"]["source"].pop()
+    elif fault == "nan":
+        raw["map"]["points"]["after"]["2"]["source"][0][0] = float("nan")
+    else:
+        raw["layers"] = None
+    with pytest.raises(ConfigError, match="is not as 'xlt analyze' writes it"):
+        analysis_of(raw, tmp_path)
+
+
+def test_numbers_in_words() -> None:
+    assert [duration(value) for value in (3.14, 61, 3600 * 2 + 120)] == ["3.1 s", "1 min 1 s", "2 h 2 min"]
+    assert [size(value) for value in (None, 12, 1.5e6, 2.345e9)] == ["–", "12 B", "2 MB", "2.35 GB"]
+    assert mean_and_deviation([0.5], 100) == "50.00"
+    assert mean_and_deviation([0.1, 0.3], 100) == "20.00 ± 14.14"
+    assert setting({"a": [1, True], "b": None}) == "a=1, yes, b=none"
