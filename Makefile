@@ -3,7 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench soak learn2learn plugins clean
+.PHONY: demo test lint bench soak learn2learn plugins browser clean
 
 demo: $(STAMP)
 	$(BIN)/xlt run
@@ -41,6 +41,16 @@ learn2learn: .venv/.learn2learn
 	$(PIP) --upgrade pip setuptools wheel 'cython>=3'
 	CYTHON_FORCE_REGEN=1 $(PIP) --no-deps --no-build-isolation -C--global-option=build_ext learn2learn==0.2.0
 	$(BIN)/python -W error -c 'import xltransfer.backends.learn2learn, transformers'
+	touch $@
+
+# What tests/report needs: headless Chromium (Debian's, unless there is one), playwright, and axe-core.
+browser: .venv/.browser
+
+.venv/.browser: $(STAMP) tests/report/package-lock.json
+	for name in chromium-headless-shell chromium chromium-browser google-chrome; do command -v $$name && exit; done; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium-headless-shell
+	$(PIP) playwright
+	npm ci --prefix tests/report --no-audit --no-fund
 	touch $@
 
 clean:

@@ -71,6 +71,16 @@ def test_comparing_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert "metaxl/frozen" in capsys.readouterr().out
 
 
+def test_reports_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in commands("Reports"):
+        more = [*LESS, *LESS_SYNTHETIC] if command[1] == "run" else []
+        assert status_of([*command[1:], *more]) == 0, command
+    assert Path("runs/one/report.html").is_file()
+    assert "2 runs compared" in Path("both.html").read_text(encoding="utf-8")
+    assert Path("figures/comparison.pdf").is_file()
+
+
 def test_interrupted_runs_section(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

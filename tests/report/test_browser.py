@@ -1,0 +1,220 @@
+"""The report's page in headless Chromium: it opens without a word or a request, can be used, and is accessible.
+
+`make browser` installs what is needed; without it these tests are skipped, and say why.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.analyses import put_into
+from xltransfer.analysis.report.write import write
+from xltransfer.training.run import RunResult
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+SENTENCES = [f"sentence {number}" for number in range(29)] + ["</script><script>alert('text of the data')</script>"]
+Open = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium. Skips where there is none."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip(f"no Chromium ({', '.join(NAMES)}); 'make browser' installs one")
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright; 'make browser' installs it")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=program, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def reports(finished_runs: dict[str, RunResult], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A page of each kind of run, one with an analysis, and one of several runs."""
+    folder = tmp_path_factory.mktemp("reports")
+    runs = {task: folder / task for task in finished_runs}
+    for task, run in runs.items():
+        shutil.copytree(finished_runs[task].run_dir, run, ignore=shutil.ignore_patterns("model", "rtn"))
+    put_into(runs["ner"], SENTENCES, SENTENCES[:20])
+    pages = {task: write([run]).file for task, run in runs.items()}
+    return {**pages, "several": write(list(runs.values()), folder / "several.html").file}
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Open]:
+    """Opens a page; what it says or asks for beside itself fails the test."""
+    told: list[str] = []
+    contexts = []
+
+    def opening(file: Path, **settings: Any) -> Page:
+        contexts.append(browser.new_context(**{"reduced_motion": "reduce", **settings}))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: told.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: told.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: told.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: told.append(f"request: {request.url}"))
+        page.goto(file.as_uri())
+        told.remove(f"request: {file.as_uri()}")
+        return page
+
+    yield opening
+    for context in contexts:
+        context.close()
+    assert told == []
+
+
+@pytest.mark.parametrize("name", ["ner", "sentiment", "pos", "several"])
+def test_it_opens_in_silence_and_fits_a_phone(name: str, reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports[name], viewport={"width": 360, "height": 700})
+    page.evaluate("document.querySelectorAll('details').forEach((box) => (box.open = true))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.locator("h1").inner_text()
+
+
+@pytest.mark.parametrize("scheme, width", [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize("name", ["ner", "sentiment", "several"])
+def test_axe_finds_nothing_serious(name: str, scheme: str, width: int, reports: dict[str, Path], opened: Open) -> None:
+    if not AXE.is_file():
+        pytest.skip("no axe-core; 'make browser' installs it")
+    page = opened(reports[name], color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True)
+    page.evaluate("document.querySelectorAll('details').forEach((box) => (box.open = true))")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")
+    assert {"color-contrast"} <= {one["id"] for one in found["passes"]}
+    grave = [
+        (one["id"], one["nodes"][0]["html"], one["nodes"][0]["failureSummary"])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert grave == []
+
+
+def mark(page: Page, name: str, index: int) -> tuple[float, float]:
+    """Where the middle of a mark of the map is, on the screen."""
+    box = page.locator(f".plane g[data-set={name}] use").nth(index).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_point_of_the_map_tells_its_sentence(reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports["ner"])
+    tip = page.locator("figure.map .tip")
+    assert not tip.is_visible()
+    page.locator(".plane").scroll_into_view_if_needed()
+    for name, index, heading in (
+        ("target", 7, "target"),
+        ("transformed", 12, "source, transformed"),
+        ("source", 29, "source"),
+    ):
+        page.mouse.move(*mark(page, name, index))
+        assert tip.inner_text().split("\n") == [f"{heading}, sentence {index + 1}", SENTENCES[index]]
+    page.mouse.move(0, 0)
+    assert not tip.is_visible()
+
+
+def test_the_map_by_keyboard(reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports["ner"])
+    tip = page.locator("figure.map .tip")
+    page.locator("input[type=checkbox]").last.focus()
+    page.keyboard.press("Tab")
+    assert tip.inner_text().startswith("source, sentence 1\n")
+    page.keyboard.press("ArrowRight")
+    assert tip.inner_text().startswith("source, sentence 2\n")
+    page.keyboard.press("ArrowDown")
+    assert tip.inner_text().startswith("source, transformed, sentence 2\n")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert tip.inner_text().startswith("source, sentence 30\n")
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+
+
+def test_the_map_shows_other_layers_and_the_time_before(reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports["ner"])
+    page.locator("figure.map details summary").click()
+    cell = page.locator("figure.map tbody .point").nth(5)
+    seen = {(mark(page, "source", 5), cell.inner_text())}
+    for label in ("3", "before", "4", "after"):
+        page.get_by_label(label, exact=True).check()
+        seen.add((mark(page, "source", 5), cell.inner_text()))
+    assert len(seen) == 5
+    assert page.locator("figure.map caption").inner_text() == "Coordinates, layer 4, after training"
+    page.locator("input[name=source]").uncheck()
+    assert not page.locator(".plane g[data-set=source]").is_visible()
+    assert page.locator(".plane g[data-set=target]").is_visible()
+
+
+@pytest.mark.parametrize("by", ["click", "keyboard"])
+def test_the_comparison_is_sorted(by: str, reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports["several"])
+    table = page.locator("table.sortable").first
+    heading = table.locator("th", has_text="test accuracy")
+    column = [one.strip("↕ \xa0") for one in table.locator("thead th").all_inner_texts()].index("test accuracy")
+
+    def shown() -> list[float]:
+        return [float(row.locator("th, td").nth(column).inner_text()) for row in table.locator("tbody tr").all()]
+
+    def sort() -> None:
+        if by == "click":
+            heading.locator("button").click()
+        else:
+            heading.locator("button").focus()
+            page.keyboard.press("Enter")
+
+    values = shown()
+    assert heading.get_attribute("aria-sort") is None
+    sort()
+    assert (shown(), heading.get_attribute("aria-sort")) == (sorted(values, reverse=True), "descending")
+    sort()
+    assert (shown(), heading.get_attribute("aria-sort")) == (sorted(values), "ascending")
+    table.locator("th button").first.click()
+    assert heading.get_attribute("aria-sort") is None
+    assert table.locator("tbody th").all_inner_texts() == ["ner", "pos", "sentiment"]
+
+
+def test_a_chart_tells_its_values(reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports["ner"])
+    figure = page.locator("figure.chart", has_text="Losses")
+    figure.locator("> svg").hover()
+    assert figure.locator(".tip").inner_text().startswith("step ")
+    page.mouse.move(0, 0)
+    figure.locator("> svg").focus()
+    page.keyboard.press("Home")
+    first = [cell.inner_text() for cell in figure.locator("tbody tr").first.locator("th, td").all()]
+    names = figure.locator("thead th").all_inner_texts()
+    assert len(first) == len(names) == 3
+    assert figure.locator(".tip").is_visible()
+
+
+def test_a_link_to_a_closed_run_opens_it(reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports["several"])
+    assert not page.locator("#run-2-summary").is_visible()
+    page.locator("nav a", has_text="sentiment").click()
+    assert page.locator("#run-2-summary").is_visible()
+
+
+def test_without_scripts_nothing_is_lost(reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports["ner"], java_script_enabled=False)
+    assert page.locator(".plane use").first.is_visible()
+    assert not page.locator("form.controls").is_visible()
+    assert page.locator(".legend.printed").is_visible()
+
+
+def test_on_paper_there_are_no_controls_and_every_run(reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports["several"])
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert not page.locator("form.controls").first.is_visible()
+    assert page.locator("#run-3-summary").is_visible()
