@@ -214,7 +214,8 @@ def test_without_scripts_nothing_is_lost(reports: dict[str, Path], opened: Open)
 
 def test_on_paper_there_are_no_controls_and_every_run(reports: dict[str, Path], opened: Open) -> None:
     page = opened(reports["several"])
-    page.emulate_media(media="print")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.locator("nav").is_visible()
     assert not page.locator("form.controls").first.is_visible()
     assert page.locator("#run-3-summary").is_visible()

@@ -13,6 +13,11 @@ from xltransfer.analysis.report.runs import SCORE_NAMES, FinishedRun
 _IMMATERIAL = ("output", "device", "plugin", "checkpoint_steps", "checkpoint_minutes", "skip_nonfinite", "track")
 """Fields that two runs may differ in and still be the same configuration."""
 _ABSENT = object()
+MOST_LINES = 8
+"""Of a chart: so many can be told apart."""
+
+Groups = dict[tuple[str, ...], dict[str, FinishedRun]]
+"""Runs by their configuration, and by seed."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,13 @@ class Comparison:
 def compared(runs: Sequence[FinishedRun], names: Sequence[str]) -> Comparison:
     """The runs under the names that the page gives them."""
     differing = [name for name in _fields(runs) if len({_shown(run, name) for run in runs} - {MISSING}) > 1]
-    return Comparison(_runs(runs, names, differing), _means(runs, differing), _curves(runs, names), _warning(runs))
+    kept = [name for name in differing if name != "seed"]
+    groups: dict[tuple[str, ...], dict[str, FinishedRun]] = {}
+    for run in runs:
+        groups.setdefault(tuple(_shown(run, name) for name in kept), {})[_shown(run, "seed")] = run
+    return Comparison(
+        _runs(runs, names, differing), _means(groups, kept), _curves(runs, names, groups), _warning(runs)
+    )  # fmt: skip
 
 
 def _fields(runs: Sequence[FinishedRun]) -> list[str]:
@@ -86,15 +97,11 @@ def _runs(runs: Sequence[FinishedRun], names: Sequence[str], differing: Sequence
     return Table(headings, tuple(rows), 1 + len(differing))
 
 
-def _means(runs: Sequence[FinishedRun], differing: Sequence[str]) -> Table | None:
-    """A row for each configuration. The same run twice is one: seeds are what is counted."""
-    kept = [name for name in differing if name != "seed"]
-    groups: dict[tuple[str, ...], dict[str, FinishedRun]] = {}
-    for run in runs:
-        groups.setdefault(tuple(_shown(run, name) for name in kept), {})[_shown(run, "seed")] = run
+def _means(groups: Groups, kept: Sequence[str]) -> Table | None:
+    """A row for each configuration."""
     if all(len(group) < 2 for group in groups.values()):
         return None
-    columns = _score_columns(runs)
+    columns = _score_columns([run for group in groups.values() for run in group.values()])
     headings = (*(name.replace("_", " ") for name in kept), "seeds",
                 *(f"{part} {SCORE_NAMES[score]}" for part, score in columns), "seconds")  # fmt: skip
     rows = []
@@ -115,18 +122,29 @@ def _word(text: str) -> Cell:
         return Cell(text, text.lower())
 
 
-def _curves(runs: Sequence[FinishedRun], names: Sequence[str]) -> Curves | None:
-    scores = [dev_scores(run) for run in runs]
-    epochs = sorted({epoch for found in scores for epoch in found})
-    if not epochs or len({run.metric for run in runs}) > 1:
+def _curves(runs: Sequence[FinishedRun], names: Sequence[str], groups: Groups) -> Curves | None:
+    """Dev's score of every run, or of every configuration on average where there are too many runs."""
+    if len({run.metric for run in runs}) > 1:
         return None
-    lines = {
-        name: tuple(None if (found := of_run.get(epoch)) is None else 100 * found for epoch in epochs)
-        for name, of_run in zip(names, scores, strict=True)
-        if of_run
-    }
-    title = f"{SCORE_NAMES[runs[0].metric]} on dev"
-    return Curves(title, "epoch", tuple(map(float, epochs)), lines, note="In points.")
+    lines = {name: [dev_scores(run)] for name, run in zip(names, runs, strict=True)}
+    title, note = f"{SCORE_NAMES[runs[0].metric]} on dev", "In points."
+    if len(lines) > MOST_LINES:
+        lines = {_spoken(values): [dev_scores(run) for run in group.values()] for values, group in groups.items()}
+        note = "In points, the mean over seeds."
+    epochs = sorted({epoch for found in lines.values() for scores in found for epoch in scores})
+    if not epochs or len(lines) > MOST_LINES:
+        return None
+    means = {name: tuple(_mean(found, epoch) for epoch in epochs) for name, found in lines.items()}
+    return Curves(title, "epoch", tuple(map(float, epochs)), means, note=note)
+
+
+def _mean(found: Sequence[dict[int, float]], epoch: int) -> float | None:
+    values = [100 * scores[epoch] for scores in found if epoch in scores]
+    return sum(values) / len(values) if values else None
+
+
+def _spoken(values: Sequence[str]) -> str:
+    return ", ".join(value for value in values if value != MISSING) or "all"
 
 
 def _warning(runs: Sequence[FinishedRun]) -> str:
