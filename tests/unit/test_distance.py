@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -13,6 +14,9 @@ from torch import Tensor
 from xltransfer.analysis import nearest as module
 from xltransfer.analysis.distance import (
     MEASURES,
+    OF_NEAREST,
+    ONCE,
+    Interval,
     average_hausdorff,
     centroid_distance,
     classifier_accuracy,
@@ -88,20 +92,24 @@ def test_one_outlier_decides_hausdorff_and_hardly_moves_the_robust_ones() -> Non
     assert hausdorff_95(after) < 1.05 * hausdorff_95(before)
 
 
+def measured(name: str, first: Tensor, second: Tensor, resamples: int = 0) -> Interval:
+    return distances(first, second, resamples)[name]
+
+
 @pytest.mark.parametrize("name", MEASURES)
 def test_rotations_and_shifts_of_both_sets_change_nothing(name: str) -> None:
     first, second = sets(60, 50, 6)
     rotation = torch.linalg.qr(torch.randn(6, 6, dtype=torch.double, generator=torch.Generator().manual_seed(0)))[0]
     moved = [part @ rotation + 3 for part in (first, second)]
     close = 0.03 if name == "classifier" else 1e-9  # it standardises each coordinate, which a rotation changes
-    assert MEASURES[name](*moved) == pytest.approx(MEASURES[name](first, second), abs=close)
+    assert measured(name, *moved).value == pytest.approx(measured(name, first, second).value, abs=close)
 
 
 @pytest.mark.parametrize("name", ["hausdorff", "hausdorff_average", "hausdorff_95", "centroid"])
 def test_distances_scale_and_vanish_between_equal_sets(name: str) -> None:
     first, second = sets(30, 40, 5)
-    assert MEASURES[name](3 * first, 3 * second) == pytest.approx(3 * MEASURES[name](first, second))
-    assert MEASURES[name](first, first.flip(0)) == pytest.approx(0, abs=1e-12)
+    assert measured(name, 3 * first, 3 * second).value == pytest.approx(3 * measured(name, first, second).value)
+    assert measured(name, first, first.flip(0)).value == pytest.approx(0, abs=1e-12)
 
 
 def naive_cka(x: Tensor, y: Tensor) -> float:
@@ -142,13 +150,13 @@ def test_neighbours_by_hand() -> None:
     assert neighbour_overlap(first, second, neighbours=1) == pytest.approx(shares)
 
 
-@pytest.mark.parametrize("name", ["hausdorff_average", "centroid"])
+@pytest.mark.parametrize("name", ["hausdorff_average", "hausdorff_95", "centroid"])
 def test_intervals_hold_the_value_and_narrow_with_more_sentences(name: str) -> None:
     widths = []
     for size in (30, 300):
         first, second = sets(size, size, 3)
-        found = with_interval(MEASURES[name], first, second, 100)
-        assert found == with_interval(MEASURES[name], first, second, 100)
+        found = measured(name, first, second, 100)
+        assert found == measured(name, first, second, 100)
         assert found.low is not None
         assert found.high is not None
         assert found.low < found.value < found.high
@@ -169,10 +177,19 @@ def test_intervals_cover_the_truth() -> None:
     assert covered >= 51  # of 60; 57 are expected, and 51 or fewer come once in a hundred times
 
 
+@pytest.mark.parametrize("name", OF_NEAREST)
+def test_resamples_are_measured_as_the_sets_are(name: str) -> None:
+    """By the vectors of a resample themselves, instead of by the distances of all pairs."""
+    first, second = sets(30, 20, 4)
+    found = dataclasses.astuple(measured(name, first, second, 40))
+    again = with_interval(lambda one, other: OF_NEAREST[name](nearest(one, other)), first, second, 40)
+    assert found == pytest.approx(dataclasses.astuple(again))
+
+
 def test_all_at_once() -> None:
-    found = distances(*sets(30, 20, 4), resamples=20)
-    assert found.keys() == MEASURES.keys()
-    assert {name for name, one in found.items() if one.low is None} == {"classifier", "neighbour_overlap"}
+    found = distances(*sets(30, 20, 4), resamples=5)
+    assert tuple(found) == MEASURES
+    assert {name for name, one in found.items() if one.low is None} == ONCE.keys()
 
 
 def test_refused() -> None:

@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 NEIGHBOURS = 10
 _FOLDS = 5
 _LEVEL = 0.95
+_MOST_PAIRS = 1 << 24
+"""Of which all distances are kept for resampling: 128 MB."""
 
 
 def hausdorff(found: Nearest) -> float:
@@ -110,14 +112,14 @@ def _rows_for(vectors: Tensor) -> int:
 
 
 Measure = Callable[[Tensor, Tensor], float]
-MEASURES: Mapping[str, Measure] = {
-    "hausdorff": lambda first, second: hausdorff(nearest(first, second)),
-    "hausdorff_average": lambda first, second: average_hausdorff(nearest(first, second)),
-    "hausdorff_95": lambda first, second: hausdorff_95(nearest(first, second)),
-    "centroid": centroid_distance,
-    "classifier": classifier_accuracy,
-    "neighbour_overlap": neighbour_overlap,
+OF_NEAREST: Mapping[str, Callable[[Nearest], float]] = {
+    "hausdorff": hausdorff,
+    "hausdorff_average": average_hausdorff,
+    "hausdorff_95": hausdorff_95,
 }
+ONCE: Mapping[str, Measure] = {"classifier": classifier_accuracy, "neighbour_overlap": neighbour_overlap}
+"""Without an interval: what a resample repeats is its own neighbour, and in training and test alike."""
+MEASURES = (*OF_NEAREST, "centroid", *ONCE)
 """Of two sets; all but the last rise with the distance between them."""
 
 
@@ -126,36 +128,52 @@ class Interval:
     """A measure, and a 95 % interval of it; None where it could not be estimated."""
 
     value: float
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def distances(first: Tensor, second: Tensor, resamples: int) -> dict[str, Interval]:
+    """The `MEASURES` of two sets of vectors, (n, dim) and (m, dim), those that can be with bootstrap intervals."""
+    found = nearest(first, second)
+    values = {name: measure(found) for name, measure in OF_NEAREST.items()}
+    drawn: dict[str, list[float]] = {name: [] for name in OF_NEAREST}
+    if resamples and len(first) * len(second) <= _MOST_PAIRS:
+        pairs = torch.cdist(first.double(), second.double())
+        for number in range(resamples):
+            rows, others = drawn_rows(len(first), len(second), number)
+            again = Nearest(pairs[:, torch.unique(others)].amin(1)[rows], pairs[torch.unique(rows)].amin(0)[others])
+            for name, measure in OF_NEAREST.items():
+                drawn[name].append(measure(again))
+    return {
+        **{name: interval(values[name], drawn[name]) for name in OF_NEAREST},
+        "centroid": with_interval(centroid_distance, first, second, resamples),
+        **{name: Interval(measure(first, second)) for name, measure in ONCE.items()},
+    }
 
 
 def with_interval(measure: Measure, first: Tensor, second: Tensor, resamples: int, paired: bool = False) -> Interval:
-    """The measure, and the percentiles of its values on resampled sentences (Efron 1979, the bootstrap).
+    """A measure with an interval from resampled sentences; `paired`: two views of the same ones, drawn together."""
+    drawn = []
+    for number in range(resamples):
+        rows, others = drawn_rows(len(first), len(second), number)
+        drawn.append(measure(first[rows], second[rows if paired else others]))
+    return interval(measure(first, second), drawn)
 
-    `paired`: both sets are of the same sentences, drawn together. A resample holds fewer different sentences than the
-    sets, so that distances to the nearest come out larger in it: the interval is shifted back by the median's excess.
+
+def interval(value: float, drawn: Sequence[float]) -> Interval:
+    """The value, and percentiles of those of resamples (the bootstrap; Efron 1979).
+
+    A resample holds fewer different sentences than the set, so that distances to the nearest come out larger in it:
+    the interval is shifted back by the median's excess.
     """
-    value = measure(first, second)
-    if resamples < 1 or not np.isfinite(value):
-        return Interval(value, None, None)
-    values = np.array([measure(*_drawn(first, second, number, paired)) for number in range(resamples)])
-    low, middle, high = np.nanquantile(values, [(1 - _LEVEL) / 2, 0.5, (1 + _LEVEL) / 2])
+    if not drawn or not np.isfinite(value):
+        return Interval(value)
+    low, middle, high = np.nanquantile(drawn, [(1 - _LEVEL) / 2, 0.5, (1 + _LEVEL) / 2])
     return Interval(value, float(low - middle + value), float(high - middle + value))
 
 
-def _drawn(first: Tensor, second: Tensor, seed: int, paired: bool) -> tuple[Tensor, Tensor]:
+def drawn_rows(first: int, second: int, seed: int) -> tuple[Tensor, Tensor]:
+    """As many rows of each set as it has, with replacement."""
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.randint(len(first), (len(first),), generator=generator)
-    others = rows if paired else torch.randint(len(second), (len(second),), generator=generator)
-    return first[rows], second[others]
-
-
-def distances(
-    first: Tensor, second: Tensor, resamples: int, names: Sequence[str] = tuple(MEASURES)
-) -> dict[str, Interval]:
-    """Measures of two sets by name. The classifier and the neighbours have no interval: a resample repeats vectors,
-    which then are their own neighbours, and in training and test alike.
-    """
-    once = ("classifier", "neighbour_overlap")
-    return {name: with_interval(MEASURES[name], first, second, 0 if name in once else resamples) for name in names}
+    rows, others = (torch.randint(size, (size,), generator=generator) for size in (first, second))
+    return rows, others
