@@ -1,0 +1,151 @@
+"""`xlt sweep`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from xltransfer.cli.status import status as told_on_stderr
+from xltransfer.errors import ConfigError, Interrupted, unknown
+
+if TYPE_CHECKING:
+    from xltransfer.experiments.engines import Engine
+    from xltransfer.experiments.index import Planned, State
+    from xltransfer.experiments.matrix_table import Report
+
+ENGINES = ("local", "ray")
+_FORMATS = ("table", "markdown", "latex", "csv", "json")
+_WIDEST = 10_000
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML: values, rows, grid, seeds, baseline")],
+    engine: Annotated[str, typer.Option(metavar="NAME", help="local or ray")] = "local",
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="runs at a time [cores / threads]")] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="of each run [1; with a GPU: all]")] = None,
+    gpus: Annotated[float | None, typer.Option(metavar="X", min=0, help="share of GPUs a run, with ray [0]")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="A", help="of a Ray cluster: auto or HOST:PORT [one of its own]")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="folder of all runs [runs/sweep-FILE]")] = None,
+    status: Annotated[bool, typer.Option("--status", help="run nothing: what there is by now")] = False,
+    format: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="table, markdown, latex, csv or json")
+    ] = "table",
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Python file that registers parts; repeat for several")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
+) -> int:
+    """Sweep."""
+    faults = [unknown(name, value, allowed) for name, value, allowed in
+              (("engine", engine, ENGINES), ("format", format, _FORMATS)) if value not in allowed]  # fmt: skip
+    faults += [f"{name}: received {value}; it is of --engine ray." for name, value in
+               (("gpus", gpus), ("address", address)) if value is not None and engine != "ray"]  # fmt: skip
+    if faults:
+        raise ConfigError(faults)
+
+    from xltransfer.experiments.index import planned, states_of, write_index
+    from xltransfer.experiments.matrix_table import report_of
+    from xltransfer.experiments.sweep_file import read_sweep
+
+    sweep = read_sweep(file, [str(path) for path in plugin or []])
+    folder = output or Path("runs") / f"sweep-{sweep.name}"
+    runs = planned(sweep.cells(), sweep.seeds)
+    states = states_of(folder, runs)
+    unfinished = [name for name, state in states.items() if state.kind != "finished"]
+    if status:
+        if folder.is_dir():
+            write_index(folder, sweep.name, runs, states)
+        print(_counted(states), file=sys.stderr)
+    elif not unfinished:
+        write_index(folder, sweep.name, runs, states)
+        print(f"all {len(states)} runs are finished; nothing to do", file=sys.stderr)
+    else:
+        workers, threads = _sizes(workers, threads)
+        states = _run(sweep.name, folder, runs, _engine(engine, workers, threads, gpus, address), threads, quiet)
+    report = report_of(sweep.name, sweep.seeds, runs, states, sweep.baseline)
+    _print(report, "json" if as_json else format, folder)
+    for one in report.failed():
+        print(f"failed: {one['row']}, {one['column']}, seed {one['seed']}: {one['error']}", file=sys.stderr)
+    return 0 if status or len(report.of_kind("finished")) == len(states) else 1
+
+
+def _sizes(workers: int | None, threads: int | None) -> tuple[int, int]:
+    """Runs at a time, and threads of each: several runs of one thread are faster than one of several."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if torch.cuda.is_available():  # one run fills a GPU's memory more often than not
+        workers = workers or 1
+        return workers, threads or max(1, cores // workers)
+    threads = threads or 1
+    return workers or max(1, cores // threads), threads
+
+
+def _engine(name: str, workers: int, threads: int, gpus: float | None, address: str | None) -> Callable[[], Engine]:
+    from xltransfer.experiments.engines import LocalEngine
+
+    return lambda: LocalEngine(workers, threads)
+
+
+def _run(
+    name: str, folder: Path, runs: list[Planned], engine: Callable[[], Engine], threads: int, quiet: bool
+) -> dict[str, State]:
+    from xltransfer.experiments.sweep import Runner, Told
+
+    def line(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    with told_on_stderr(quiet) as tell:
+        told = Told(lambda text: tell(escape(text)), lambda text: line(f"warning: {text}"), line)
+        try:
+            with engine() as started:
+                runner = Runner(name, folder, started, threads, told)
+                states = runner.run(runs)
+        except Interrupted as interrupted:  # Typer drops its message
+            line(f"xlt: {interrupted}")
+            raise
+    if runner.busy:
+        line(f"{len(runner.busy)} runs are another process's; the same command takes them when it has finished them")
+    return states
+
+
+def _counted(states: dict[str, State]) -> str:
+    """What there is, in one line."""
+    kinds = [state.kind for state in states.values()]
+    said = {"failed": "failed", "begun": "begun", "waiting": "not yet begun"}
+    counts = [f"{kinds.count(kind)} {word}" for kind, word in said.items() if kind in kinds]
+    return "; ".join([f"{kinds.count('finished')} of {len(kinds)} done", *counts])
+
+
+def _print(report: Report, format: str, folder: Path) -> None:
+    from xltransfer.experiments.matrix_table import FORMATS, caption, headings, lines, verdicts
+
+    if format in FORMATS:
+        print(FORMATS[format](report), end="")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from xltransfer.experiments.table import as_markup
+
+    for matrix in report.matrices:
+        table = Table(title=escape(caption(matrix)))
+        for index, heading in enumerate(headings(matrix)):
+            table.add_column(escape(heading), justify="right" if index else "left", no_wrap=True)
+        for line in lines(matrix):
+            table.add_row(*(as_markup(cell) for cell in line))
+        console = Console()
+        needed = Console(width=_WIDEST).measure(table).maximum  # a narrower terminal wraps lines, and loses no digits
+        Console(width=max(console.width, needed)).print(table)
+        for verdict in verdicts(matrix):
+            console.print(verdict, highlight=False, markup=False)
+    print(f"runs: {folder}")
