@@ -27,9 +27,9 @@ _WIDEST = 10_000
 def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML: values, rows, grid, seeds, baseline")],
     engine: Annotated[str, typer.Option(metavar="NAME", help="local or ray")] = "local",
-    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="runs at a time [cores / threads]")] = None,
-    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="of each run [1; with a GPU: all]")] = None,
-    gpus: Annotated[float | None, typer.Option(metavar="X", min=0, help="share of GPUs a run, with ray [0]")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="runs at a time [cores / threads]")] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="of each run [1; with a GPU: all]")] = None,
+    gpus: Annotated[float | None, typer.Option(metavar="X", help="share of GPUs a run, with ray [0]")] = None,
     address: Annotated[
         str | None, typer.Option(metavar="A", help="of a Ray cluster: auto or HOST:PORT [one of its own]")
     ] = None,
@@ -49,6 +49,10 @@ def command(
               (("engine", engine, ENGINES), ("format", format, _FORMATS)) if value not in allowed]  # fmt: skip
     faults += [f"{name}: received {value}; it is of --engine ray." for name, value in
                (("gpus", gpus), ("address", address)) if value is not None and engine != "ray"]  # fmt: skip
+    faults += [f"{name}: received {value}; allowed: 1 or more." for name, value in
+               (("workers", workers), ("threads", threads)) if value is not None and value < 1]  # fmt: skip
+    if gpus is not None and not gpus >= 0:
+        faults.append(f"gpus: received {gpus}; allowed: 0 or more.")
     if faults:
         raise ConfigError(faults)
 
