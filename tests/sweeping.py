@@ -56,11 +56,11 @@ class Cut(RTN):
         read, written = os.pipe()
         os.set_blocking(written, False)
         signal.set_wakeup_fd(written)
-        os.kill(os.getppid(), int(number))
+        os.kill(os.getppid() if whom == "parent" else int(whom), int(number))
         select.select([read], [], [], 60)  # until this process is told to stop
         signal.set_wakeup_fd(-1)
 """
-"""An RTN that sends a signal, once, as the file `signal` says: to its process (worker) or to that which began it."""
+"""An RTN that sends a signal, once, as the file `signal` says: to its own process (worker), its parent, or a number."""
 CUT_RUNS: dict[str, Any] = {
     "values": {**VALUES, "epochs": 2, "rtn": "cut", "method": "joint-rtn", "checkpoint_steps": 1}, "seeds": [1, 2],
 }  # fmt: skip

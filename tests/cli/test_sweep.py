@@ -163,7 +163,7 @@ def test_a_killed_worker_loses_nothing_and_a_failed_run_is_told_and_tried_again(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_sweep_that_is_stopped_or_killed_goes_on(number: signal.Signals, empty_folder: Path, capsys: Capture) -> None:
     whole = uncut(capsys)
-    Path("signal").write_text(f"driver {int(number)}")
+    Path("signal").write_text(f"parent {int(number)}")
     command = [sys.executable, "-m", "xltransfer", "sweep", "s.yaml", "--plugin", "cut.py", "--workers", "2", "--quiet"]
     begun = subprocess.run(command, capture_output=True, text=True, check=False)
     assert begun.returncode == {signal.SIGTERM: 130, signal.SIGKILL: -9}[number], begun.stderr

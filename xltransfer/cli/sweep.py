@@ -73,7 +73,8 @@ def command(
         write_index(folder, sweep.name, runs, states)
         print(f"all {len(states)} runs are finished; nothing to do", file=sys.stderr)
     else:
-        workers, threads = _sizes(workers, threads)
+        elsewhere = engine == "ray" and address not in (None, "local")
+        workers, threads = (workers, threads or 1) if elsewhere else _sizes(workers, threads)
         states = _run(sweep.name, folder, runs, _engine(engine, workers, threads, gpus, address), threads, quiet)
     report = report_of(sweep.name, sweep.seeds, runs, states, sweep.baseline)
     _print(report, "json" if as_json else format, folder)
@@ -94,10 +95,16 @@ def _sizes(workers: int | None, threads: int | None) -> tuple[int, int]:
     return workers or max(1, cores // threads), threads
 
 
-def _engine(name: str, workers: int, threads: int, gpus: float | None, address: str | None) -> Callable[[], Engine]:
+def _engine(
+    name: str, workers: int | None, threads: int, gpus: float | None, address: str | None
+) -> Callable[[], Engine]:
+    if name == "ray":
+        from xltransfer.experiments.ray_engine import RayEngine
+
+        return lambda: RayEngine(workers, threads, gpus, address)
     from xltransfer.experiments.engines import LocalEngine
 
-    return lambda: LocalEngine(workers, threads)
+    return lambda: LocalEngine(workers or 1, threads)
 
 
 def _run(
