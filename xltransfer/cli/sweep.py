@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,12 @@ from xltransfer.errors import ConfigError, Interrupted, unknown
 
 if TYPE_CHECKING:
     from xltransfer.experiments.engines import Engine
-    from xltransfer.experiments.index import Planned, State
+    from xltransfer.experiments.index import State
     from xltransfer.experiments.matrix_table import Report
+    from xltransfer.experiments.sweep import Runner
+    from xltransfer.experiments.sweep_file import Sweep
+
+    Start = Callable[[], AbstractContextManager[Runner]]
 
 ENGINES = ("local", "ray")
 _FORMATS = ("table", "markdown", "latex", "csv", "json")
@@ -25,7 +30,7 @@ _WIDEST = 10_000
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML: values, rows, grid, seeds, baseline")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML: values, rows, grid, seeds, baseline, search")],
     engine: Annotated[str, typer.Option(metavar="NAME", help="local or ray")] = "local",
     workers: Annotated[int | None, typer.Option(metavar="N", help="runs at a time [cores / threads]")] = None,
     threads: Annotated[int | None, typer.Option(metavar="N", help="of each run [1; with a GPU: all]")] = None,
@@ -56,31 +61,75 @@ def command(
     if faults:
         raise ConfigError(faults)
 
-    from xltransfer.experiments.index import planned, states_of, write_index
-    from xltransfer.experiments.matrix_table import report_of
     from xltransfer.experiments.sweep_file import read_sweep
 
     sweep = read_sweep(file, [str(path) for path in plugin or []])
     folder = output or Path("runs") / f"sweep-{sweep.name}"
+    elsewhere = engine == "ray" and address not in (None, "local")
+
+    @contextmanager
+    def runner() -> Iterator[Runner]:
+        wanted = (workers, threads or 1) if elsewhere else _sizes(workers, threads)
+        with _runner(sweep.name, folder, _engine(engine, *wanted, gpus, address), wanted[1], quiet) as made:
+            yield made
+
+    action = _search if sweep.search else _table
+    return action(sweep, folder, None if status else runner, "json" if as_json else format)
+
+
+def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> int:
+    """Do the runs, unless there is no `runner`, and print their table."""
+    from xltransfer.experiments.index import planned, states_of, write_index
+    from xltransfer.experiments.matrix_table import report_of
+
     runs = planned(sweep.cells(), sweep.seeds)
     states = states_of(folder, runs)
-    unfinished = [name for name, state in states.items() if state.kind != "finished"]
-    if status:
-        if folder.is_dir():
-            write_index(folder, sweep.name, runs, states)
-        print(_counted(states), file=sys.stderr)
-    elif not unfinished:
+    done = all(state.kind == "finished" for state in states.values())
+    if folder.is_dir():
         write_index(folder, sweep.name, runs, states)
+    if done:
         print(f"all {len(states)} runs are finished; nothing to do", file=sys.stderr)
+    elif runner is None:
+        print(_counted(states), file=sys.stderr)
     else:
-        elsewhere = engine == "ray" and address not in (None, "local")
-        workers, threads = (workers, threads or 1) if elsewhere else _sizes(workers, threads)
-        states = _run(sweep.name, folder, runs, _engine(engine, workers, threads, gpus, address), threads, quiet)
+        with runner() as started:
+            states = started.run(runs)
     report = report_of(sweep.name, sweep.seeds, runs, states, sweep.baseline)
-    _print(report, "json" if as_json else format, folder)
+    _print(report, format, folder)
     for one in report.failed():
         print(f"failed: {one['row']}, {one['column']}, seed {one['seed']}: {one['error']}", file=sys.stderr)
-    return 0 if status or len(report.of_kind("finished")) == len(states) else 1
+    return 0 if runner is None or len(report.of_kind("finished")) == len(states) else 1
+
+
+def _search(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> int:
+    """Search, unless there is no `runner`, and print what is best by now."""
+    from xltransfer.experiments.index import Planned, states_of, write_index
+    from xltransfer.experiments.search import search, write_best
+    from xltransfer.experiments.search_table import CAPTION, FORMATS, HEADINGS, lines
+
+    assert sweep.search is not None
+    asked: list[Planned] = []
+
+    def known(runs: Sequence[Planned]) -> dict[str, State]:
+        asked.extend(runs)
+        return states_of(folder, runs)
+
+    found = search(sweep, known)
+    if folder.is_dir():
+        write_index(folder, sweep.name, asked, states_of(folder, asked))
+    if all(one.trials == sweep.search.trials for one in found):
+        print(f"all {sweep.search.trials} trials are finished; nothing to do", file=sys.stderr)
+    elif runner is not None:
+        with runner() as started:
+            found = search(sweep, started.run)
+    best = write_best(sweep, found, folder) if any(one.trials for one in found) else None
+    if format in FORMATS:
+        print(FORMATS[format](found), end="")
+    else:
+        _print_table(HEADINGS, lines(found), CAPTION, [])
+        print(f"for the final runs: xlt sweep {best} --output {folder}" if best else "no trial is finished yet")
+    complete = all(one.trials and one.trials + one.failed == sweep.search.trials for one in found)
+    return 0 if runner is None or complete else 1
 
 
 def _sizes(workers: int | None, threads: int | None) -> tuple[int, int]:
@@ -107,9 +156,11 @@ def _engine(
     return lambda: LocalEngine(workers or 1, threads)
 
 
-def _run(
-    name: str, folder: Path, runs: list[Planned], engine: Callable[[], Engine], threads: int, quiet: bool
-) -> dict[str, State]:
+@contextmanager
+def _runner(
+    name: str, folder: Path, engine: Callable[[], Engine], threads: int | None, quiet: bool
+) -> Iterator[Runner]:
+    """What does the runs on an engine, and tells of them on standard error."""
     from xltransfer.experiments.sweep import Runner, Told
 
     def line(text: str) -> None:
@@ -119,14 +170,12 @@ def _run(
         told = Told(lambda text: tell(escape(text)), lambda text: line(f"warning: {text}"), line)
         try:
             with engine() as started:
-                runner = Runner(name, folder, started, threads, told)
-                states = runner.run(runs)
+                yield (runner := Runner(name, folder, started, threads, told))
         except Interrupted as interrupted:  # Typer drops its message
             line(f"xlt: {interrupted}")
             raise
     if runner.busy:
         line(f"{len(runner.busy)} runs are another process's; the same command takes them when it has finished them")
-    return states
 
 
 def _counted(states: dict[str, State]) -> str:
@@ -143,20 +192,24 @@ def _print(report: Report, format: str, folder: Path) -> None:
     if format in FORMATS:
         print(FORMATS[format](report), end="")
         return
+    for matrix in report.matrices:
+        _print_table(headings(matrix), lines(matrix), caption(matrix), verdicts(matrix))
+    print(f"runs: {folder}")
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str, below: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from xltransfer.experiments.table import as_markup
 
-    for matrix in report.matrices:
-        table = Table(title=escape(caption(matrix)))
-        for index, heading in enumerate(headings(matrix)):
-            table.add_column(escape(heading), justify="right" if index else "left", no_wrap=True)
-        for line in lines(matrix):
-            table.add_row(*(as_markup(cell) for cell in line))
-        console = Console()
-        needed = Console(width=_WIDEST).measure(table).maximum  # a narrower terminal wraps lines, and loses no digits
-        Console(width=max(console.width, needed)).print(table)
-        for verdict in verdicts(matrix):
-            console.print(verdict, highlight=False, markup=False)
-    print(f"runs: {folder}")
+    table = Table(title=escape(title))
+    for index, heading in enumerate(head):
+        table.add_column(escape(heading), justify="right" if index else "left", no_wrap=True)
+    for line in rows:
+        table.add_row(*map(as_markup, line))
+    console = Console()
+    needed = Console(width=_WIDEST).measure(table).maximum  # a narrower terminal wraps lines, and loses no digits
+    Console(width=max(console.width, needed)).print(table)
+    for text in below:
+        console.print(text, highlight=False, markup=False)

@@ -30,13 +30,14 @@ Build = Callable[[dict[str, Any]], RunConfig]
 @dataclass(frozen=True)
 class Cell:
     """One of the things compared, under the name it has in the table. `config` has no seed or folder of its own;
-    `key` holds all that its scores depend on; `column` is what it is scored on.
+    `key` holds all that its scores depend on; `column` is what it is scored on, `row` what its name begins with.
     """
 
     name: str
     config: RunConfig
     key: str
     column: str
+    row: str = ""
 
     def run_name(self, seed: int) -> str:
         """A folder's name, which the same run has in every comparison, and no other."""
@@ -90,7 +91,8 @@ def _cell(values: Mapping[str, Any], changes: Mapping[str, Any], build: Build, r
         raise ConfigError([f"{name}: {fault}" if name else fault for fault in error.faults]) from error
     unused = _unused(config)
     used = {name: value for name, value in changes.items() if _is_used(name, one, unused)}
-    return Cell(_name(row.name, used) or config.method, config, _key(config, unused), config.target or config.data)
+    name = _name(row.name, used) or config.method
+    return Cell(name, config, _key(config, unused), config.target or config.data, row.name)
 
 
 def _with_fitting_options(one: dict[str, Any], row: Row) -> dict[str, Any]:

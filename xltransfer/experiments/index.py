@@ -82,8 +82,8 @@ def write_index(folder: Path, sweep: str, runs: Sequence[Planned], states: dict[
     for run in runs:
         state, result = states[run.name], states[run.name].result
         entry = found.setdefault(run.name, {"state": state.kind, "cells": []})
-        entry["cells"].append({"task": run.cell.config.task, "row": run.cell.name, "column": run.cell.column,
-                               "seed": run.seed})  # fmt: skip
+        place = {"task": run.cell.config.task, "row": run.cell.name, "column": run.cell.column, "seed": run.seed}
+        entry["cells"] += [place] if place not in entry["cells"] else []
         if result is not None:
             _note_file(folder, run.name).unlink(missing_ok=True)
             entry |= {"dev": result.dev.to_dict(), "test": result.test.to_dict(), "seconds": result.metrics["seconds"]}

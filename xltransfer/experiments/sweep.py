@@ -37,7 +37,7 @@ class Told:
 
 @dataclass
 class Runner:
-    """Does the runs of a sweep in `folder`; `busy` are those that another process has."""
+    """Does the runs of a sweep in `folder`, `indexed` in all; `busy` are those that another process has."""
 
     name: str
     folder: Path
@@ -45,20 +45,22 @@ class Runner:
     threads: int | None = None
     told: Told = field(default_factory=Told)
     busy: set[str] = field(default_factory=set)
+    indexed: list[Planned] = field(default_factory=list)
+    _failed: set[str] = field(default_factory=set)
     _warned: set[str] = field(default_factory=set)
 
     def run(self, runs: Sequence[Planned]) -> dict[str, State]:
         """Do what is not finished. Raises Interrupted, all that is running saved, upon SIGTERM or Ctrl-C."""
         states = states_of(self.folder, runs)
+        self.indexed += runs
         jobs = [self._job(run) for run in {run.name: run for run in runs}.values()
-                if states[run.name].kind != "finished"]  # fmt: skip
+                if states[run.name].kind != "finished" and run.name not in self._failed]  # fmt: skip
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_index(self.folder, self.name, runs, states)
+        self._write_index()
         stop = StopSignal()
         with stop.caught(), stop.deferred():
             try:
-                self._do(jobs, len(states), stop, lambda: write_index(
-                    self.folder, self.name, runs, states_of(self.folder, runs)))  # fmt: skip
+                self._do(jobs, len(states), stop)
             except StopRequested:
                 self.told.progress("stopping: runs finish the step and save")
                 self.engine.stop()
@@ -67,14 +69,16 @@ class Runner:
                 self.engine.stop()
                 raise
             finally:
-                states = states_of(self.folder, runs)
-                write_index(self.folder, self.name, runs, states)
-        return states
+                self._write_index()
+        return states_of(self.folder, runs)
+
+    def _write_index(self) -> None:
+        write_index(self.folder, self.name, self.indexed, states_of(self.folder, self.indexed))
 
     def _job(self, run: Planned) -> Job:
         return Job(run.name, run.label, config_of(run.cell, run.seed, self.folder), str(Path.cwd()), self.threads)
 
-    def _do(self, jobs: Sequence[Job], total: int, stop: StopSignal, changed: Callable[[], None]) -> None:
+    def _do(self, jobs: Sequence[Job], total: int, stop: StopSignal) -> None:
         waiting, running = deque(jobs), dict[Future[Outcome], Job]()
         lost: Counter[str] = Counter()
         progress = Progress(total, len(jobs), time.monotonic())
@@ -97,7 +101,7 @@ class Runner:
                     waiting.appendleft(job)
                     continue
                 self._ended(job, _outcome(future), progress)
-                changed()
+                self._write_index()
             stop.check()
 
     def _ended(self, job: Job, outcome: Outcome, progress: Progress) -> None:
@@ -111,6 +115,7 @@ class Runner:
         progress.finished += outcome.status == "finished"
         if outcome.status == "failed":
             progress.failed += 1
+            self._failed.add(job.name)
             record_failure(self.folder, job.name, outcome)
         if outcome.status == "busy":
             self.busy.add(job.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,15 @@ from xltransfer.config import RunConfig, read_yaml
 from xltransfer.errors import ConfigError, UserError, did_you_mean
 from xltransfer.experiments.columns import with_columns
 from xltransfer.experiments.compare import chosen_baseline
+from xltransfer.experiments.field_names import name_fault, read_seeds, type_faults
 from xltransfer.experiments.grid import PARTS, Cell, Row, cells_of, with_changes
+from xltransfer.experiments.search_space import Search, read_search
 from xltransfer.recipes.catalogue import Recipe, find, recipes
 from xltransfer.registry import load_plugin
 from xltransfer.trust import code_of
 
-KEYS = ("values", "rows", "grid", "seeds", "baseline")
+KEYS = ("values", "rows", "grid", "seeds", "baseline", "search")
 SEEDS = (0, 1, 2)
-_ELSEWHERE = {
-    "seed": "give seeds: [0, 1, 2] beside values",
-    "output": "every run has a folder of its own; give --output",
-}
-_FIELDS = tuple(spec.name for spec in fields(RunConfig))
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,7 @@ class Sweep:
     grid: Mapping[str, list[Any]]
     seeds: tuple[int, ...]
     baseline: str | None
+    search: Search | None = None
 
     def cells(self, chosen: Mapping[str, Mapping[str, Any]] | None = None) -> list[Cell]:
         """Every row and column of the table; `chosen` are values of a row above all others. Raises ConfigError."""
@@ -110,6 +108,7 @@ def read_sweep(path: Path, plugins: Sequence[str] = ()) -> Sweep:
     rows = _rows(raw.get("rows"), faults)
     grid = _grid(raw.get("grid", {}), faults)
     seeds = read_seeds(raw.get("seeds", list(SEEDS)), "seeds", faults)
+    search = read_search(raw["search"], seeds, grid, faults) if "search" in raw else None
     baseline = raw.get("baseline")
     if not isinstance(baseline, str | None):
         faults.append(f"baseline: received {baseline!r}; allowed: the name of a row.")
@@ -122,7 +121,7 @@ def read_sweep(path: Path, plugins: Sequence[str] = ()) -> Sweep:
     values = with_changes(values, {name: several[0] for name, several in grid.items() if len(several) == 1})
     values |= {"plugin": list(plugins)} if plugins else {}
     varied = {name: several for name, several in grid.items() if len(several) > 1}
-    sweep = Sweep(path.stem, where, values, rows, varied, seeds, baseline)
+    sweep = Sweep(path.stem, where, values, rows, varied, seeds, baseline, search)
     try:
         chosen_baseline(sweep.cells(), baseline)
     except ConfigError as error:
@@ -130,43 +129,16 @@ def read_sweep(path: Path, plugins: Sequence[str] = ()) -> Sweep:
     return sweep
 
 
-def read_seeds(raw: Any, name: str, faults: list[str]) -> tuple[int, ...]:
-    """A list of seeds; what is wrong with it goes to `faults`."""
-    if not isinstance(raw, list) or not raw or not all(type(seed) is int and seed >= 0 for seed in raw):
-        faults.append(f"{name}: received {raw!r}; allowed: a list of whole numbers, 0 or more.")
-        return ()
-    return tuple(dict.fromkeys(raw))
-
-
 def _values(raw: Any, where: str, faults: list[str]) -> dict[str, Any]:
     """A mapping of values, options of parts as mappings."""
     if not isinstance(raw, Mapping):
         faults.append(f"{where}: received {raw!r}; allowed: a mapping of a run's options, as in a config.yaml.")
         return {}
-    found = {name: value for name, value in raw.items() if not _name_fault(name, where, faults)}
+    found = {name: value for name, value in raw.items() if not name_fault(name, where, faults)}
     plain = {name: value for name, value in found.items() if "." not in name}
     before = len(faults)
-    faults += _type_faults(plain, where)
+    faults += type_faults(plain, where)
     return with_changes(plain, found) if len(faults) == before else {}
-
-
-def _name_fault(name: Any, where: str, faults: list[str]) -> bool:
-    field, _, option = str(name).partition(".")
-    if field in _ELSEWHERE:
-        faults.append(f"{where}: {field} is not given here; {_ELSEWHERE[field]}.")
-    elif field not in _FIELDS or (option and not field.endswith("_options")):
-        faults.append(f"{where}: unknown option {name!r}.{did_you_mean(field, _FIELDS)}")
-    else:
-        return False
-    return True
-
-
-def _type_faults(values: Mapping[str, Any], where: str) -> list[str]:
-    try:
-        RunConfig.from_mapping(values)
-    except ConfigError as error:
-        return [f"{where}: {fault}" for fault in error.faults]
-    return []
 
 
 def _rows(raw: Any, faults: list[str]) -> dict[str, tuple[Start, ...]]:
@@ -209,7 +181,7 @@ def _grid(raw: Any, faults: list[str]) -> dict[str, list[Any]]:
         return {}
     found: dict[str, list[Any]] = {}
     for name, several in raw.items():
-        if _name_fault(name, "grid", faults):
+        if name_fault(name, "grid", faults):
             continue
         if name == "plugin" or name.endswith("_options"):
             allowed = "values: plugin" if name == "plugin" else f"one option of it, as in {name}.NAME"
@@ -219,7 +191,7 @@ def _grid(raw: Any, faults: list[str]) -> dict[str, list[Any]]:
         else:
             found[name] = [one for index, one in enumerate(several) if one not in several[:index]]
             if "." not in name:
-                faults += [fault for one in found[name] for fault in _type_faults({name: one}, "grid")]
+                faults += [fault for one in found[name] for fault in type_faults({name: one}, "grid")]
     return found
 
 

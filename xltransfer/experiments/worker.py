@@ -46,6 +46,10 @@ def execute(job: Job) -> Outcome:
     warnings: dict[str, None] = {}
     try:
         os.chdir(job.folder)
+    except OSError as error:
+        return Outcome("failed", f"the folder that the sweep was begun in cannot be entered here ({error.strerror}): "
+                       "it has to be on storage that all machines share.")  # fmt: skip
+    try:
         _train(job, warnings)
         return Outcome("finished", warnings=tuple(warnings))
     except KeyboardInterrupt:
