@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from xltransfer.experiments.sweep import Runner
     from xltransfer.experiments.sweep_file import Sweep
 
-    Start = Callable[[], AbstractContextManager[Runner]]
+    Start = Callable[[int], AbstractContextManager[Runner]]
+    """Of at most so many runs at a time."""
 
 ENGINES = ("local", "ray")
 _FORMATS = ("table", "markdown", "latex", "csv", "json")
@@ -68,8 +69,8 @@ def command(
     elsewhere = engine == "ray" and address not in (None, "local")
 
     @contextmanager
-    def runner() -> Iterator[Runner]:
-        wanted = (workers, threads or 1) if elsewhere else _sizes(workers, threads)
+    def runner(most: int) -> Iterator[Runner]:
+        wanted = (workers, threads or 1) if elsewhere else _sizes(workers, threads, most)
         with _runner(sweep.name, folder, _engine(engine, *wanted, gpus, address), wanted[1], quiet) as made:
             yield made
 
@@ -84,15 +85,15 @@ def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> int
 
     runs = planned(sweep.cells(), sweep.seeds)
     states = states_of(folder, runs)
-    done = all(state.kind == "finished" for state in states.values())
+    unfinished = [name for name, state in states.items() if state.kind != "finished"]
     if folder.is_dir():
         write_index(folder, sweep.name, runs, states)
-    if done:
+    if not unfinished:
         print(f"all {len(states)} runs are finished; nothing to do", file=sys.stderr)
     elif runner is None:
         print(_counted(states), file=sys.stderr)
     else:
-        with runner() as started:
+        with runner(len(unfinished)) as started:
             states = started.run(runs)
     report = report_of(sweep.name, sweep.seeds, runs, states, sweep.baseline)
     _print(report, format, folder)
@@ -120,7 +121,7 @@ def _search(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> in
     if all(one.trials == sweep.search.trials for one in found):
         print(f"all {sweep.search.trials} trials are finished; nothing to do", file=sys.stderr)
     elif runner is not None:
-        with runner() as started:
+        with runner(len(sweep.cells()) * len(sweep.search.seeds)) as started:
             found = search(sweep, started.run)
     best = write_best(sweep, found, folder) if any(one.trials for one in found) else None
     if format in FORMATS:
@@ -132,16 +133,16 @@ def _search(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> in
     return 0 if runner is None or complete else 1
 
 
-def _sizes(workers: int | None, threads: int | None) -> tuple[int, int]:
+def _sizes(workers: int | None, threads: int | None, most: int) -> tuple[int, int]:
     """Runs at a time, and threads of each: several runs of one thread are faster than one of several."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if torch.cuda.is_available():  # one run fills a GPU's memory more often than not
-        workers = workers or 1
+        workers = min(workers or 1, most)
         return workers, threads or max(1, cores // workers)
     threads = threads or 1
-    return workers or max(1, cores // threads), threads
+    return min(workers or max(1, cores // threads), most), threads
 
 
 def _engine(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock
+
 from xltransfer.durable import write_json
 from xltransfer.errors import ConfigError
 from xltransfer.experiments.grid import Cell
@@ -19,6 +21,7 @@ from xltransfer.training.run import RunResult, result_of
 from xltransfer.training.run_folder import FINISHED
 
 INDEX = "index.json"
+LOCK = ".index.lock"
 _TAIL = 8192
 """Bytes at the end of a log that hold its last line."""
 
@@ -89,7 +92,8 @@ def write_index(folder: Path, sweep: str, runs: Sequence[Planned], states: dict[
             entry |= {"dev": result.dev.to_dict(), "test": result.test.to_dict(), "seconds": result.metrics["seconds"]}
         if state.error:
             entry |= {"error": state.error, "attempts": state.attempts}
-    write_json(folder / INDEX, {"sweep": sweep, "runs": found})
+    with FileLock(folder / LOCK):  # --status may write it while the sweep does
+        write_json(folder / INDEX, {"sweep": sweep, "runs": found})
 
 
 def record_failure(folder: Path, name: str, outcome: Outcome) -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from xltransfer.durable import write_text
 from xltransfer.errors import ConfigError, UserError
 from xltransfer.experiments.compare import task_of
 from xltransfer.experiments.grid import Cell, with_changes
-from xltransfer.experiments.index import Planned, State, planned
+from xltransfer.experiments.index import LOCK, Planned, State, planned
 from xltransfer.experiments.search_space import Range
 from xltransfer.experiments.sweep_file import Start, Sweep
 
@@ -86,7 +87,8 @@ def write_best(sweep: Sweep, found: Sequence[Found], folder: Path) -> Path:
     content |= {"grid": dict(sweep.grid), "seeds": list(sweep.seeds)}
     content |= {"baseline": sweep.baseline} if sweep.baseline else {}
     path = folder / BEST
-    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    with FileLock(folder / LOCK):
+        write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     return path
 
 
