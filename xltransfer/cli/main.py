@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from xltransfer.cli import analyze, bench, compare, data, doctor, evaluate, export, ls, predict, run
+from xltransfer.cli import analyze, bench, compare, data, doctor, evaluate, export, ls, predict, run, sweep
 from xltransfer.errors import MachineError, UserError
 from xltransfer.faults import explained
 from xltransfer.processes import launched_number
@@ -25,6 +25,7 @@ app.command("run", help="Train, choose the epoch on dev, score test once, and ke
 app.command("compare", help="Run several methods, RTNs, layers or other options, several seeds each, and test.")(
     compare.command
 )
+app.command("sweep", help="Run what a file of rows, a grid and seeds describes, several runs at a time.")(sweep.command)
 app.command("bench", help="Time meta-gradient steps against joint training and against the released procedure.")(
     bench.command
 )

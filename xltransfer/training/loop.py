@@ -86,9 +86,8 @@ def _steps_of_epoch(
         losses = guards.step(trainee, draw, *batches)
         seconds = time.monotonic() - started
         state.step += 1
-        log(
-            {"step": state.step, "epoch": epoch, **losses, **rates, **_seen(losses, trainee.phi.ratio, cosine, seconds)}
-        )
+        seen = _seen(losses, trainee.phi.ratio, cosine, seconds)
+        log({"step": state.step, "epoch": epoch, **losses, **rates, **seen})
         reporter.step(state.step, losses)
         yield state.step
 
