@@ -104,6 +104,9 @@ class RunConfig:
     pad_to: int = _field(
         1, "pad batches to a multiple of so many subwords, so that compiled shapes repeat", metavar="N", lowest=1
     )
+    diagnose: int = _field(
+        50, "log the cosine of source and target gradients every so many steps; 0: never", metavar="N", lowest=0
+    )
     deterministic: bool = _field(
         False, "yes: refuse whatever cannot be repeated bit for bit, on a GPU above all", metavar="yes|no"
     )

@@ -47,6 +47,10 @@ class LockedError(UserError):
     """Another process is writing to the run folder."""
 
 
+class TakenError(ConfigError):
+    """The folder that a new run was to have exists."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A run was stopped by a signal; the message says how to continue it."""
 

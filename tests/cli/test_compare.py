@@ -19,7 +19,7 @@ from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.errors import Interrupted
-from xltransfer.experiments import compare as comparing
+from xltransfer.experiments import runs
 from xltransfer.experiments.compare import Comparison, Row
 from xltransfer.experiments.statistics import Difference, difference, pseudovalues
 from xltransfer.experiments.table import FORMATS
@@ -74,7 +74,7 @@ def test_what_is_finished_is_not_run_again(capsys: Capture, monkeypatch: pytest.
         began.append(config.rtn)
         return run(config, reporter)
 
-    monkeypatch.setattr(comparing, "run", beginning)
+    monkeypatch.setattr(runs, "run", beginning)
     assert found(capsys, *TWO) == first
     assert not began
     wider = found(capsys, *TWO, "--rtn", "mlp", "--rtn", "identity")
@@ -94,7 +94,7 @@ def test_an_interrupted_comparison_goes_on(capsys: Capture, monkeypatch: pytest.
         return run(config, reporter)
 
     with monkeypatch.context() as patched:
-        patched.setattr(comparing, "run", interrupted)
+        patched.setattr(runs, "run", interrupted)
         assert status_of([*SMALL, *TWO, "--output", "again"]) == 130
     assert "the same command goes on from here" in capsys.readouterr().err
     again = found(capsys, *TWO, "--output", "again")

@@ -112,7 +112,7 @@ def test_the_state_that_is_kept_repeats_the_fault(capsys: Capture) -> None:
 def test_a_step_may_be_skipped_and_then_changes_nothing(capsys: Capture) -> None:
     counted_apart = "self.forwards = getattr(self, 'forwards', 0) + 1"  # a buffer would be put back with the step
     nan_at_7 = NAN_AT_7.replace("calls", "forwards")
-    assert status_of([*rtn(nan_at_7, counted_apart), "--skip-nonfinite", "1"]) == 0
+    assert status_of([*rtn(nan_at_7, counted_apart), "--skip-nonfinite", "1", "--diagnose", "0"]) == 0
     assert "step 7 (epoch 1): not finite" in capsys.readouterr().err
     assert json.loads(Path("run/metrics.json").read_text())["meta"]["skipped_steps"] == 1
     lines = log()

@@ -7,13 +7,16 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import datasets
 import pytest
+import yaml
 
 from tests import mirrors
 from tests.conftest import SHARED, shared
+from tests.sweeping import without_processes
 from xltransfer.cli.main import status_of
 
 README = Path(__file__).parents[2] / "README.md"
@@ -79,6 +82,26 @@ def test_reports_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert Path("runs/one/report.html").is_file()
     assert "2 runs compared" in Path("both.html").read_text(encoding="utf-8")
     assert Path("figures/comparison.pdf").is_file()
+
+
+def test_sweeping_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As printed, but on less data, and without processes but for Ray's."""
+    pytest.importorskip("optuna")
+    pytest.importorskip("ray")
+    monkeypatch.chdir(tmp_path)
+    less = {"source_size": 16, "target_size": 8, "epochs": 1, "batch_size": 8, "max_length": 48,
+            "data_options": {"train": 20, "dev": 10, "test": 10}}  # fmt: skip
+    for block in blocks("yaml", "Sweeping"):
+        content = yaml.safe_load(block)
+        content["values"] |= less
+        name = block.splitlines()[0].removeprefix("# ")
+        Path(name).write_text(yaml.safe_dump({**content, "seeds": [0]} if name == "sweep.yaml" else content))
+    for command in commands("Sweeping"):
+        with nullcontext() if "ray" in command else without_processes():
+            assert status_of([*command[1:], "--quiet"]) == 0, command
+    printed = capsys.readouterr().out
+    assert "frozen RTN/layer 2+3" in printed
+    assert "for the final runs: xlt sweep runs/sweep-search/best.yaml --output runs/sweep-search" in printed
 
 
 def test_interrupted_runs_section(

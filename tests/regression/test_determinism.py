@@ -21,6 +21,7 @@ import torch
 
 from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError, UserError
+from xltransfer.testing.runs import log_of
 from xltransfer.training import loop
 from xltransfer.training.device import deterministic
 from xltransfer.training.run import run
@@ -46,7 +47,8 @@ def digest(folder: Path, changes: dict[str, Any]) -> str:
     for file in sorted(folder.glob("*/*.safetensors")):
         for name, tensor in sorted(safetensors.torch.load_file(file).items()):
             found.update(name.encode() + tensor.numpy().tobytes())
-    for name in ("log.jsonl", "predictions.test.tsv", "samples.json"):
+    found.update(log_of(folder).encode())
+    for name in ("predictions.test.tsv", "samples.json"):
         found.update((folder / name).read_bytes())
     return found.hexdigest() + json.dumps(result.metrics["test"])
 

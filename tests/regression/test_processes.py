@@ -18,6 +18,7 @@ from tests.resuming import TINY, tiny
 from xltransfer.cli.main import status_of
 from xltransfer.data.batching import IGNORED, Batch, in_pieces
 from xltransfer.errors import ConfigError
+from xltransfer.testing.runs import log_of
 from xltransfer.training.run import VARYING, run
 
 pytest.importorskip("accelerate")
@@ -87,9 +88,14 @@ def plugin(empty_folder: Path) -> Path:
 def files_of(folder: Path) -> dict[str, Any]:
     """What a run wrote, but for times."""
     metrics = json.loads((folder / "metrics.json").read_text())
-    found = {name: (folder / name).read_text() for name in ("log.jsonl", "predictions.test.tsv", "samples.json")}
+    found = {name: (folder / name).read_text() for name in ("predictions.test.tsv", "samples.json")}
     weights = {f"{name}": (folder / name).read_bytes() for name in ("rtn/rtn.safetensors", "model/model.safetensors")}
-    return {**found, **weights, "metrics": {name: value for name, value in metrics.items() if name not in VARYING}}
+    return {
+        **found,
+        **weights,
+        "log": log_of(folder),
+        "metrics": {name: value for name, value in metrics.items() if name not in VARYING},
+    }
 
 
 def test_two_processes_write_one_run_and_one_continues_it(plugin: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,13 +46,14 @@ def command(
 
     from xltransfer.experiments.compare import compare
     from xltransfer.experiments.grid import cells_of
+    from xltransfer.experiments.repeated import values_and_alternatives
 
     outputs = given.pop("output", [])
     if len(outputs) > 1:
         raise ConfigError([f"output: received {', '.join(outputs)}; allowed: one folder, for all runs."])
     for name, flag in OPTION_NAMES.items():
         pairs(flag, given.get(name, []))
-    cells = cells_of(given, lambda values: merged_config(values, config, recipe))
+    cells = cells_of(*values_and_alternatives(given), lambda values: merged_config(values, config, recipe))
     folder = Path(outputs[0]) if outputs else _folder(cells[0])
     try:
         with status(quiet) as tell:

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-_EXTRAS = {"openpyxl": ("spreadsheets", "pip install 'xltransfer[xlsx]'")}
+_EXTRAS = {
+    "openpyxl": ("spreadsheets", "pip install 'xltransfer[xlsx]'"),
+    "matplotlib": ("pictures", "pip install 'xltransfer[report]'"),
+    "accelerate": ("several processes", "pip install 'xltransfer[distributed]'"),
+    "ray": ("sweeps on a cluster", "pip install 'xltransfer[distributed]'"),
+    "optuna": ("searches", "pip install 'xltransfer[search]'"),
+    "tensorboard": ("--track tensorboard", "pip install 'xltransfer[track]'"),
+    "wandb": ("--track wandb", "pip install wandb"),
+    "umap": ("--projection umap", "pip install umap-learn"),
+}
+"""Modules that a feature needs: what it is, and how to get it."""
 
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False) -> None:

@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from xltransfer.cli import bench, compare, data, doctor, evaluate, export, ls, predict, report, run
+from xltransfer.cli import analyze, bench, compare, data, doctor, evaluate, export, ls, predict, report, run, sweep
 from xltransfer.errors import MachineError, UserError
 from xltransfer.faults import explained
 from xltransfer.processes import launched_number
@@ -25,6 +25,7 @@ app.command("run", help="Train, choose the epoch on dev, score test once, and ke
 app.command("compare", help="Run several methods, RTNs, layers or other options, several seeds each, and test.")(
     compare.command
 )
+app.command("sweep", help="Run what a file of rows, a grid and seeds describes, several runs at a time.")(sweep.command)
 app.command("report", help="One page of finished runs: curves, scores by label, representations, worst errors.")(
     report.command
 )
@@ -33,6 +34,9 @@ app.command("bench", help="Time meta-gradient steps against joint training and a
 )
 app.command("evaluate", help="Score a finished run again.")(evaluate.command)
 app.command("predict", help="Tag or classify text with a finished run.")(predict.command)
+app.command("analyze", help="Measure what a run did to its representations, before and after training.")(
+    analyze.command
+)
 app.command("export", help="Copy a run's model, in Hugging Face format and without the RTN.")(export.command)
 app.add_typer(data.app, name="data", help="List named corpora, and look into data before training on them.")
 app.command("ls", help="List registered parts and recipes; imports none of them.")(ls.command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,10 +47,17 @@ def _with_config(command: Callable[..., None], repeated: bool) -> Callable[..., 
 
 
 def merged_config(given: dict[str, Any], config_file: Path | None, recipe: str | None = None) -> RunConfig:
-    """The values of a configuration file or a recipe, overridden by those given. Raises ConfigError."""
+    """The values of a configuration file or a recipe, overridden by those given. Raises ConfigError.
+
+    Options of parts are NAME=VALUE, or a mapping.
+    """
     if config_file and recipe:
         raise ConfigError([f"--config {str(config_file)!r} and --recipe {recipe!r}: give one of them."])
-    options = {name: pairs(OPTION_NAMES[name], value) for name, value in given.items() if name in OPTION_NAMES}
+    options = {
+        name: dict(value) if isinstance(value, Mapping) else pairs(OPTION_NAMES[name], value)
+        for name, value in given.items()
+        if name in OPTION_NAMES
+    }
     given = {**given, **options}
     if recipe:
         return RunConfig.from_mapping(find(recipe).with_options(given))

@@ -26,6 +26,6 @@ def status(quiet: bool) -> Iterator[Callable[[str], None]]:
         nonlocal last
         if time.monotonic() - last >= EVERY:
             last = time.monotonic()
-            console.print(message, highlight=False, markup=False)
+            console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     yield tell

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError, UserError, unknown
 from xltransfer.experiments.grid import Cell
+from xltransfer.experiments.runs import config_of, finished_or_run
 from xltransfer.experiments.statistics import LEVEL, Array, Difference, difference, holm, pseudovalues
 from xltransfer.registry import TASKS
 from xltransfer.tasks.base import Task
 from xltransfer.training.progress import Reporter
-from xltransfer.training.run import RunResult, result_of, resume, run
-from xltransfer.training.run_folder import FINISHED, read_predictions
-from xltransfer.trust import code_of
+from xltransfer.training.run import RunResult
+from xltransfer.training.run_folder import read_predictions
 
 PREFERRED_BASELINE = "joint"
 
@@ -112,42 +111,46 @@ def compare(
     A finished run is taken as it is, an interrupted one is continued. `reporter` makes the reporter of a run, from what
     is run. Raises UserError, and what has been run is kept.
     """
-    names = [cell.name for cell in cells]
-    preferred = [cell.name for cell in cells if cell.config.method == PREFERRED_BASELINE]
-    chosen = baseline or (preferred or names)[0]
-    if chosen not in names:
-        raise ConfigError([unknown("baseline", chosen, names)])
+    chosen = chosen_baseline(cells, baseline)
     results: dict[str, list[RunResult]] = {cell.name: [] for cell in cells}
     total = len(cells) * len(seeds)
     for number, (seed, cell) in enumerate(((seed, cell) for seed in seeds for cell in cells), 1):
         told = f"{number} of {total}: {cell.name}, seed {seed}"
         results[cell.name].append(_result(cell, seed, folder, reporter(told)))
-    return _compared(cells[0].config.task, _task(cells[0]), results, seeds, chosen)
+    return compared(cells[0].config.task, task_of(cells[0]), results, seeds, chosen)
+
+
+def chosen_baseline(cells: Sequence[Cell], wanted: str | None) -> str:
+    """What others are compared with: the first with method `joint`, or the first. Raises ConfigError."""
+    names = list(dict.fromkeys(cell.name for cell in cells))
+    preferred = [cell.name for cell in cells if cell.config.method == PREFERRED_BASELINE]
+    chosen = wanted or (preferred or names)[0]
+    if chosen not in names:
+        raise ConfigError([unknown("baseline", chosen, names)])
+    return chosen
 
 
 def _result(cell: Cell, seed: int, folder: Path, reporter: Reporter) -> RunResult:
-    path = folder / cell.run_name(seed)
     try:
-        if (path / FINISHED).is_file():
-            return result_of(path)
-        config = dataclasses.replace(cell.config, seed=seed, output=str(path))
-        if not path.exists():
-            return run(config, reporter)
-        given = {**code_of(cell.config.to_dict()), "skip_nonfinite": cell.config.skip_nonfinite}
-        return resume(path, RunConfig.from_yaml(path / "config.yaml", given), reporter)
+        return finished_or_run(config_of(cell, seed, folder), reporter)
     except UserError as error:
         error.args = (f"{cell.name}, seed {seed}: {error}",)
         raise
 
 
-def _task(cell: Cell) -> Task:
+def task_of(cell: Cell) -> Task:
+    """That a cell is scored by."""
     task: Task = TASKS.load(cell.config.task)(**cell.config.task_options)
     return task
 
 
-def _compared(
-    name: str, task: Task, results: dict[str, list[RunResult]], seeds: Sequence[int], baseline: str
+def compared(
+    name: str, task: Task, results: Mapping[str, Sequence[RunResult]], seeds: Sequence[int], baseline: str
 ) -> Comparison:
+    """What finished runs say: `results` by row, of `seeds` in that order.
+
+    Raises ConfigError if they were not scored on the same test sentences.
+    """
     read = {cell: [read_predictions(one.run_dir, "test", task.kind) for one in runs] for cell, runs in results.items()}
     gold = read[baseline][0][0]
     for cell, runs in results.items():

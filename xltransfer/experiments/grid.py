@@ -1,12 +1,12 @@
-"""From options given several times to the configurations to compare."""
+"""From values and alternatives to the configurations of a table."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,24 @@ from xltransfer import __version__
 from xltransfer.config import INNER, RunConfig
 from xltransfer.errors import ConfigError
 from xltransfer.options import options_of
-from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry, load_plugin
+from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry
 
 FIXED = ("task", "task_options", "data", "data_options", "target", "data_seed")
-"""Fields of which there is one value: scores are compared on the same test sentences."""
+"""Fields of which a column of a table has one value: scores are compared on the same test sentences."""
+PARTS: dict[str, Registry] = {"method": METHODS, "rtn": RTNS, "backend": BACKENDS}
+"""What a column may have several of, each with options of its own."""
 _SPOKEN = ("method", "rtn", "backend", "encoder", "precision", "mixing", "attention")
 """Fields whose values say what they are of."""
-_IMMATERIAL = ("seed", "output", "device", "plugin", "checkpoint_steps", "checkpoint_minutes", "skip_nonfinite")
-_SEVERAL = tuple(spec.name for spec in fields(RunConfig) if isinstance(spec.default, tuple))
-_PARTS: dict[str, Registry] = {"method": METHODS, "rtn": RTNS, "backend": BACKENDS}
+_IMMATERIAL = (
+    "seed",
+    "output",
+    "device",
+    "plugin",
+    "checkpoint_steps",
+    "checkpoint_minutes",
+    "skip_nonfinite",
+    "track",
+)
 
 Build = Callable[[dict[str, Any]], RunConfig]
 
@@ -30,12 +39,14 @@ Build = Callable[[dict[str, Any]], RunConfig]
 @dataclass(frozen=True)
 class Cell:
     """One of the things compared, under the name it has in the table. `config` has no seed or folder of its own;
-    `key` holds all that its scores depend on.
+    `key` holds all that its scores depend on; `column` is what it is scored on, `row` what its name begins with.
     """
 
     name: str
     config: RunConfig
     key: str
+    column: str
+    row: str = ""
 
     def run_name(self, seed: int) -> str:
         """A folder's name, which the same run has in every comparison, and no other."""
@@ -43,98 +54,73 @@ class Cell:
         return f"{self.config.method}-seed{seed}-{digest}"
 
 
-def cells_of(given: Mapping[str, list[str]], build: Build) -> list[Cell]:
-    """Every combination of the options given several times; the same run is there once.
+@dataclass(frozen=True)
+class Row:
+    """What cells have in common: the start of their names, and the names of parts that no value given changes.
 
-    `given` has the options of the command line; of `layer` and `source`, which a run may have several of, each is one
-    alternative, `2,3` two together; options of parts are NAME=VALUE. `build` makes a configuration of one value of
-    each, as `xlt run` would take them. An option of a part that is varied goes to those that have it. Raises
-    ConfigError for a combination that cannot be.
+    `known` are the names that each part has anywhere in the table. An option of such a part goes to those that have it.
     """
-    for plugin in given.get("plugin", []):
-        load_plugin(Path(plugin).resolve())
-    alternatives = _alternatives(given)
-    if faults := [
-        f"{name.replace('.', ' ')}: received {', '.join(map(str, values))}; allowed: one, since scores are compared on "
-        "the same test sentences; 'xlt run' once for each."
-        for name, values in alternatives.items()
-        if name.partition(".")[0] in FIXED
-    ]:
-        raise ConfigError(faults)
+
+    name: str = ""
+    own: Mapping[str, str] | None = None
+    known: Mapping[str, Collection[str]] | None = None
+
+
+def cells_of(
+    values: Mapping[str, Any], alternatives: Mapping[str, list[Any]], build: Build, row: Row | None = None
+) -> list[Cell]:
+    """Every combination of `alternatives` with `values`; the same run is there once.
+
+    Alternatives are of fields, or of an option of a part as in `rtn_options.bottleneck`. `build` makes a configuration
+    of one value of each. Raises ConfigError for a combination that cannot be.
+    """
+    row = row or Row(known={part: alternatives[part] for part in PARTS if part in alternatives})
     found: dict[str, Cell] = {}
-    for values in itertools.product(*alternatives.values()):
-        changes = dict(zip(alternatives, values, strict=True))
-        cell = _cell(given, changes, alternatives, build)
+    for chosen in itertools.product(*alternatives.values()):
+        cell = _cell(values, dict(zip(alternatives, chosen, strict=True)), build, row)
         found.setdefault(cell.key, cell)
     return list(found.values())
 
 
-def _cell(
-    given: Mapping[str, list[str]], changes: Mapping[str, Any], alternatives: Mapping[str, list[Any]], build: Build
-) -> Cell:
-    one = _one(given, changes, alternatives)
-    try:
-        config = build(one).validated()
-    except ConfigError as error:
-        name = _name(changes)
-        raise ConfigError([f"{name}: {fault}" if name else fault for fault in error.faults]) from error
-    unused = _unused(config)
-    used = {name: value for name, value in changes.items() if _is_used(name, one, unused)}
-    return Cell(_name(used) or config.method, config, _key(config, unused))
-
-
-def _alternatives(given: Mapping[str, list[str]]) -> dict[str, list[Any]]:
-    """The values of every field, or option of a part, that was given several times."""
-    found: dict[str, list[Any]] = {}
-    for name, values in given.items():
-        if name == "plugin":
-            continue
-        if name.endswith("_options"):
-            found |= {f"{name}.{key}": several for key, several in _by_key(values).items()}
-        else:
-            found[name] = [value.split(",") if name in _SEVERAL else value for value in dict.fromkeys(values)]
-    return {name: values for name, values in found.items() if len(values) > 1}
-
-
-def _by_key(pairs: Sequence[str]) -> dict[str, list[str]]:
-    """The values of each option."""
-    found: dict[str, list[str]] = {}
-    for pair in dict.fromkeys(pairs):
-        key, _, value = pair.partition("=")
-        found.setdefault(key, []).append(value)
-    return found
-
-
-def _one(
-    given: Mapping[str, list[str]], changes: Mapping[str, Any], alternatives: Mapping[str, list[Any]]
-) -> dict[str, Any]:
-    """One value of each option: that of `changes`, or the first."""
-    one: dict[str, Any] = {}
-    for name, values in given.items():
-        if name.endswith("_options"):
-            firsts = {pair.partition("=")[0]: pair for pair in reversed(values)}
-            one[name] = [
-                f"{key}={changes[f'{name}.{key}']}" if f"{name}.{key}" in changes else firsts[key]
-                for key in dict.fromkeys(pair.partition("=")[0] for pair in values)
-            ]
-        elif name == "plugin":
-            one[name] = values
-        else:
-            one[name] = changes.get(name, values[0].split(",") if name in _SEVERAL else values[0])
-    for part, registry in _PARTS.items():
-        if part in alternatives and f"{part}_options" in one:
-            one[f"{part}_options"] = [
-                pair
-                for pair in one[f"{part}_options"]
-                if _takes(registry, one[part], pair)
-                or not any(_takes(registry, other, pair) for other in alternatives[part])
-            ]
+def with_changes(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, changed: `rtn_options.bottleneck` is that option alone."""
+    one = dict(values)
+    for name, value in changes.items():
+        field, _, option = name.partition(".")
+        one[field] = {**(one.get(field) or {}), option: value} if option else value
     return one
 
 
-def _takes(registry: Registry, name: str, pair: str) -> bool:
+def _cell(values: Mapping[str, Any], changes: Mapping[str, Any], build: Build, row: Row) -> Cell:
+    one = _with_fitting_options(with_changes(values, changes), row)
+    try:
+        config = build(one).validated()
+    except ConfigError as error:
+        name = _name(row.name, changes)
+        raise ConfigError([f"{name}: {fault}" if name else fault for fault in error.faults]) from error
+    unused = _unused(config)
+    used = {name: value for name, value in changes.items() if _is_used(name, one, unused)}
+    name = _name(row.name, used) or config.method
+    return Cell(name, config, _key(config, unused), config.target or config.data, row.name)
+
+
+def _with_fitting_options(one: dict[str, Any], row: Row) -> dict[str, Any]:
+    """Without the options that other parts of the table have, and this cell's have not."""
+    for part, names in (row.known or {}).items():
+        registry, options = PARTS[part], one.get(f"{part}_options")
+        if options:
+            name = (row.own or {}).get(part) or one.get(part) or getattr(RunConfig, part)
+            one[f"{part}_options"] = {
+                key: value
+                for key, value in options.items()
+                if _takes(registry, name, key) or not any(_takes(registry, other, key) for other in names)
+            }
+    return one
+
+
+def _takes(registry: Registry, name: str, key: str) -> bool:
     """Whether a part has an option, or a part inside it may have it."""
-    own, key = options_of(registry.load(name)), pair.partition("=")[0]
+    own = options_of(registry.load(name))
     return key in own or (key.startswith(INNER) and "inner" in own)
 
 
@@ -147,7 +133,7 @@ def _unused(config: RunConfig) -> set[str]:
 
 def _is_used(name: str, one: Mapping[str, Any], unused: set[str]) -> bool:
     field, _, option = name.partition(".")
-    return field not in unused and (not option or any(pair.startswith(f"{option}=") for pair in one[field]))
+    return field not in FIXED and field not in unused and (not option or option in one[field])
 
 
 def _key(config: RunConfig, unused: set[str]) -> str:
@@ -165,7 +151,7 @@ def _files(place: Path) -> Iterator[tuple[str, int, int]]:
 
 def _plugins(config: RunConfig, unused: set[str]) -> Iterator[str]:
     """Digests of the plugin files, if a part of the run is none of xltransfer's own."""
-    parts = {**_PARTS, "encoder": ENCODERS, "task": TASKS, "data": DATASETS, "source_data": DATASETS}
+    parts = {**PARTS, "encoder": ENCODERS, "task": TASKS, "data": DATASETS, "source_data": DATASETS}
     named = [(registry, getattr(config, part)) for part, registry in parts.items() if part not in unused]
     classes = [registry.load(name) for registry, name in named if name is not None and name in registry]
     if any(not part.__module__.startswith("xltransfer.") for part in classes):
@@ -173,13 +159,18 @@ def _plugins(config: RunConfig, unused: set[str]) -> Iterator[str]:
             yield hashlib.sha256(Path(plugin).read_bytes()).hexdigest()
 
 
-def _name(changes: Mapping[str, Any]) -> str:
-    return "/".join(_spoken(name, value) for name, value in changes.items())
+def _name(row: str, changes: Mapping[str, Any]) -> str:
+    return "/".join([*([row] if row else []), *(spoken(name, value) for name, value in changes.items())])
 
 
-def _spoken(name: str, value: Any) -> str:
-    said = "+".join(value) if isinstance(value, list) else str(value)
+def spoken(name: str, value: Any) -> str:
+    """A value of a field, or of an option, as a table names it."""
+    said = "+".join(map(str, value)) if isinstance(value, list | tuple) else _plain(value)
     field, _, option = name.partition(".")
     if option:
         return f"{option}={said}"
     return said if field in _SPOKEN else f"{field.replace('_', ' ')} {said}"
+
+
+def _plain(value: Any) -> str:
+    return {True: "yes", False: "no", None: "none"}[value] if value is None or isinstance(value, bool) else str(value)

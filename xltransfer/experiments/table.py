@@ -5,12 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from rich.markup import escape
 
 from xltransfer.experiments.compare import Comparison, Row
 
 _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
           "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}  # fmt: skip
+
+METRICS = {"f1": "F1", "accuracy": "accuracy"}
+_BOLD, _PLAIN = "\x02", "\x03"
+_PIPE = r"\|"
 
 
 def cells(row: Row, comparison: Comparison) -> list[str]:
@@ -19,7 +25,7 @@ def cells(row: Row, comparison: Comparison) -> list[str]:
     interval = "" if found is None or found.low is None else f"{100 * found.low:+.1f} to {100 * (found.high or 0):+.1f}"
     return [
         row.name,
-        _mean(row.mean, row.deviation),
+        mean_and_deviation(row.mean, row.deviation),
         f"{100 * sum(row.dev) / len(row.dev):.1f}",
         "baseline" if found is None else f"{100 * found.mean:+.1f}",
         interval,
@@ -30,7 +36,7 @@ def cells(row: Row, comparison: Comparison) -> list[str]:
 
 def headings(comparison: Comparison) -> list[str]:
     """Of the columns of `cells`."""
-    metric = {"f1": "F1", "accuracy": "accuracy"}[comparison.metric]
+    metric = METRICS[comparison.metric]
     return [
         "",
         f"test {metric}",
@@ -44,23 +50,41 @@ def headings(comparison: Comparison) -> list[str]:
 
 def markdown(comparison: Comparison) -> str:
     """A table in Markdown; best in bold, the verdict below."""
-    lines = [headings(comparison), ["---"] + ["---:"] * (len(headings(comparison)) - 1)]
-    lines += [_marked(row, comparison, "**{}**") for row in comparison.rows]
-    return (
-        "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{caption(comparison)} {comparison.verdict()}\n"
-    )
+    rows = [_marked(row, comparison) for row in comparison.rows]
+    return f"{markdown_table(headings(comparison), rows)}\n{caption(comparison)} {comparison.verdict()}\n"
 
 
 def latex(comparison: Comparison) -> str:
     """A table for the booktabs package; best in bold."""
-    rows = [_marked(row, comparison, "\x02{}\x03") for row in comparison.rows]
-    body = [" & ".join(map(_escaped, line)) + r" \\" for line in rows]
-    head = " & ".join(map(_escaped, headings(comparison))) + r" \\"
-    columns = "l" + "r" * (len(headings(comparison)) - 1)
-    lines = [r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *body,
-             r"\bottomrule", r"\end{tabular}",
-             rf"\caption{{{_escaped(caption(comparison) + ' ' + comparison.verdict())}}}", r"\end{table}"]  # fmt: skip
+    rows = [_marked(row, comparison) for row in comparison.rows]
+    return latex_table(headings(comparison), rows, f"{caption(comparison)} {comparison.verdict()}")
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; what `bold` marked is bold."""
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    text = "\n".join(f"| {' | '.join(cell.replace('|', _PIPE) for cell in line)} |" for line in lines)
+    return text.replace(_BOLD, "**").replace(_PLAIN, "**") + "\n"
+
+
+def latex_table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    """A table for the booktabs package; what `bold` marked is bold."""
+    body = [" & ".join(map(_escaped, line)) + r" \\" for line in (head, *rows)]
+    columns = "l" + "r" * (len(head) - 1)
+    lines = [r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule",
+             *body[1:], r"\bottomrule", r"\end{tabular}", rf"\caption{{{_escaped(caption)}}}",
+             r"\end{table}"]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def bold(text: str) -> str:
+    """Marked as bold for `markdown_table` and `latex_table`."""
+    return f"{_BOLD}{text}{_PLAIN}"
+
+
+def as_markup(text: str) -> str:
+    """For a terminal, by Rich; what `bold` marked is bold."""
+    return escape(text).replace(_BOLD, "[bold]").replace(_PLAIN, "[/bold]")
 
 
 def as_csv(comparison: Comparison) -> str:
@@ -94,16 +118,16 @@ def caption(comparison: Comparison) -> str:
     )
 
 
-def _marked(row: Row, comparison: Comparison, bold: str) -> list[str]:
+def _marked(row: Row, comparison: Comparison) -> list[str]:
     found = cells(row, comparison)
-    name = found[0].replace("|", r"\|") if bold == "**{}**" else found[0]
-    return [name, bold.format(found[1]) if row.mean == comparison.best else found[1], *found[2:]]
+    return [found[0], bold(found[1]) if row.mean == comparison.best else found[1], *found[2:]]
 
 
-def _mean(mean: float, deviation: float | None) -> str:
+def mean_and_deviation(mean: float, deviation: float | None) -> str:
+    """Of a share, in points."""
     return f"{100 * mean:.1f}" + ("" if deviation is None else f" ± {100 * deviation:.1f}")
 
 
 def _escaped(text: str) -> str:
     plain = "".join(_LATEX.get(letter, letter) for letter in text)
-    return plain.replace("±", r"$\pm$").replace("\x02", r"\textbf{").replace("\x03", "}")
+    return plain.replace("±", r"$\pm$").replace(_BOLD, r"\textbf{").replace(_PLAIN, "}")

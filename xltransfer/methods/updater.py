@@ -22,7 +22,7 @@ class Updater:
 
     def __init__(
         self, module: nn.Module, *, optimizer: str, lr: float, weight_decay: float, warmup: float, clip: float,
-        total_steps: int,
+        total_steps: int, measured: bool = False,
     ) -> None:  # fmt: skip
         self.parameters = trainable(module)
         self.clip = clip
@@ -30,6 +30,9 @@ class Updater:
         self._warmup = max(1, round(warmup * total_steps))
         self._total = total_steps
         self._done = 0
+        self.ratio: float | None = None
+        """|Δ| / |parameters| of the last update, where that is `measured`, which costs a copy of them."""
+        self._measured = measured and bool(self.parameters)
         self.decay = 1.0
         """What decoupled weight decay has made of a parameter that never had a gradient."""
         self._weight_decay = weight_decay if optimizer == "adamw" else 0.0
@@ -57,11 +60,21 @@ class Updater:
             if self.clip:
                 nn.utils.clip_grads_with_norm_(self.parameters.values(), self.clip, norm)
             self._optimizer.param_groups[0]["lr"] = self.lr
+            before = [parameter.detach().clone() for parameter in self.parameters.values() if self._measured]
             self._optimizer.step()
+            self.ratio = self._ratio(before)
             self._optimizer.zero_grad(set_to_none=True)
         self.decay *= 1 - self.lr * self._weight_decay
         self._done += 1
         return norm.item()
+
+    @torch.no_grad()
+    def _ratio(self, before: list[Tensor]) -> float | None:
+        if not before:
+            return None
+        change = nn.utils.get_total_norm([now - old for now, old in zip(self.parameters.values(), before, strict=True)])
+        size = nn.utils.get_total_norm(before)
+        return (change / size).item() if size > 0 else None
 
     def norm(self, gradients: Gradients) -> Tensor:
         """The norm of all gradients together, a scalar; 0 where nothing is trained."""

@@ -45,6 +45,10 @@ class RTN(nn.Module, ABC):
         """None: one source pass through all insertion layers. Else a pass for each, losses weighted so: (layers,)."""
         return None
 
+    def gate_values(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
+        """By what each position's change is scaled, (batch, time), to look at; None for an RTN without a gate."""
+        return None
+
     @abstractmethod
     def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
         """The change to add, shape (batch, time, dim).

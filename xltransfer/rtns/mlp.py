@@ -40,6 +40,13 @@ class MLP(RTN):
         nn.init.zeros_(self.down.bias)
         nn.init.zeros_(self.up.bias)
 
+    def gate_values(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
+        """See `RTN.gate_values`."""
+        if not self.gate:
+            return None
+        output: Tensor = self.up(self.activation(self.down(hidden)))
+        return output[..., self.dim].sigmoid()
+
     def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
         """The change, shape (batch, time, dim)."""
         output: Tensor = self.up(self.activation(self.down(hidden)))

@@ -40,6 +40,11 @@ class Multi(Nested):
         """The weights α of the passes, or None if there is one."""
         return None if self.logits is None else self.logits.softmax(0)
 
+    def gate_values(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
+        """See `RTN.gate_values`."""
+        network: RTN = self.networks[str(layer)]  # type: ignore[assignment]
+        return network.gate_values(hidden, mask, layer)
+
     def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
         """The change of this layer's network, shape (batch, time, dim)."""
         change: Tensor = self.networks[str(layer)](hidden, mask, layer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Annotated, Any
 
+import torch
 from torch import Tensor, nn
 
 from xltransfer.rtns.base import RTN, RTNInfo
@@ -38,6 +39,18 @@ class PerLanguage(Nested):
         bound = copy.copy(self)
         bound._languages = languages
         return bound
+
+    def gate_values(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
+        """See `RTN.gate_values`."""
+        assert self._languages is not None
+        found: list[Tensor] = []
+        for row, language in enumerate(self._languages.tolist()):
+            network: RTN = self.networks[language]
+            own = network.gate_values(hidden[row : row + 1], mask[row : row + 1], layer)
+            if own is None:
+                return None
+            found.append(own)
+        return torch.cat(found)
 
     def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
         """Each row's change by the network of its language, shape (batch, time, dim)."""

@@ -12,8 +12,15 @@ _OF_ONE_RUN = ("config.yaml", "environment.json")
 
 
 def outcome(run_dir: Path) -> dict[str, bytes]:
-    """The content of every file that a finished run leaves, by path; of metrics.json without time and memory."""
+    """The content of every file that a finished run leaves, by path, without time and memory."""
     files = {str(path.relative_to(run_dir)): path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
     metrics = json.loads(files["metrics.json"])
     files["metrics.json"] = json.dumps({name: metrics[name] for name in metrics if name not in VARYING}).encode()
+    files["log.jsonl"] = log_of(run_dir).encode()
     return {name: content for name, content in files.items() if name not in _OF_ONE_RUN}
+
+
+def log_of(run_dir: Path) -> str:
+    """The lines of log.jsonl without the time of each step."""
+    lines = [json.loads(line) for line in (run_dir / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return "".join(json.dumps({name: line[name] for name in line if name != "seconds"}) + "\n" for line in lines)

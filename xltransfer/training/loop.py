@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +14,7 @@ from xltransfer.data.batching import Batch, Collator, endless_order
 from xltransfer.data.mixing import bucketed, source_order
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.tasks.base import Scores
+from xltransfer.training.diagnosis import gradient_cosine
 from xltransfer.training.evaluation import predict
 from xltransfer.training.failure import Draw
 from xltransfer.training.guards import Guards
@@ -77,11 +79,23 @@ def _steps_of_epoch(
         rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
         seed = (config.seed * _SEED_STRIDE + state.step) * SEEDS_PER_PROBLEM
         draw = Draw(state.step + 1, state.total_steps, epoch, tuple(rows), tuple(next(targets)), seed, **rates)
-        losses = guards.step(trainee, draw, *batches_of(draw, run, collate, state.vocabulary))
+        batches = batches_of(draw, run, collate, state.vocabulary)
+        looked_at = config.diagnose > 0 and state.step % config.diagnose == 0
+        cosine = gradient_cosine(run.method, trainee, *batches, seed) if looked_at else None
+        started = time.monotonic()
+        losses = guards.step(trainee, draw, *batches)
+        seconds = time.monotonic() - started
         state.step += 1
-        log({"step": state.step, "epoch": epoch, **losses, **rates})
+        seen = _seen(losses, trainee.phi.ratio, cosine, seconds)
+        log({"step": state.step, "epoch": epoch, **losses, **rates, **seen})
         reporter.step(state.step, losses)
         yield state.step
+
+
+def _seen(losses: Mapping[str, float], ratio: float | None, cosine: float | None, seconds: float) -> dict[str, float]:
+    """What is logged beside losses: the RTN's movement, whether the source helps, and the time of the step."""
+    moved = {} if ratio is None or "skipped" in losses else {"update_ratio": ratio}
+    return {**moved, **({} if cosine is None else {"gradient_cosine": round(cosine, 6)}), "seconds": round(seconds, 4)}
 
 
 def _score_epoch(

@@ -31,7 +31,7 @@ from xltransfer.durable import (
     write_text,
 )
 from xltransfer.encoders.loading import quiet_transformers
-from xltransfer.errors import ConfigError, LockedError
+from xltransfer.errors import ConfigError, LockedError, TakenError
 from xltransfer.training.checkpoint import FOLDER as CHECKPOINTS
 from xltransfer.training.checkpoint import found_in, unshared
 from xltransfer.training.device import processor
@@ -49,7 +49,7 @@ def choose_folder(config: RunConfig) -> Path:
     if config.output is not None:
         folder = Path(config.output)
         if folder.exists():
-            raise ConfigError([_taken(folder)])
+            raise TakenError([_taken(folder)])
         return folder
     name = f"{config.task}-{'+'.join(config.source)}-{config.target}-{config.method}-seed{config.seed}"
     base = Path("runs") / re.sub(r"[^\w+.-]+", "_", name)
@@ -102,7 +102,7 @@ class RunFolder:
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             if path.exists():
-                raise ConfigError([_taken(path)]) from error
+                raise TakenError([_taken(path)]) from error
             raise
         return cls(path, new=True)
 

@@ -140,7 +140,7 @@ def trainee_of(run: Prepared, steps: int) -> Trainee:
         "total_steps": steps,
     }
     theta = Updater(run.learner, lr=config.lr, **shared)
-    phi = Updater(run.rtn, lr=config.meta_lr, **shared)
+    phi = Updater(run.rtn, lr=config.meta_lr, measured=run.method.uses_rtn, **shared)
     return Trainee(
         run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast, run.processes, config.accumulate
     )

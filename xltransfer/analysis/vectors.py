@@ -1,0 +1,161 @@
+"""Sentence vectors at the layers of an encoder, with and without the RTN, and what the RTN does to each token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from xltransfer.data.batching import Batch, Collator, Encoded
+from xltransfer.encoders.learner import Learner
+from xltransfer.rtns.base import RTN
+
+BATCH = 64
+KINDS = ("special", "word start", "continuation")
+"""Of tokens. A subword of a text that is not split into words counts as a word's start."""
+_KEPT = 4096
+"""Tokens whose changes are kept for the effective rank."""
+
+
+@dataclass
+class TokenChanges:
+    """What the RTN does at one layer, token by token, each (tokens,)."""
+
+    kind: list[Tensor] = field(default_factory=list)
+    """Indices into `KINDS`."""
+    relative_norm: list[Tensor] = field(default_factory=list)
+    """|change| / |hidden state|."""
+    gate: list[Tensor] = field(default_factory=list)
+    """Empty for an RTN without a gate."""
+    changes: list[Tensor] = field(default_factory=list)
+    """(tokens, dim), of the first some thousand tokens."""
+
+    def summary(self) -> dict[str, object]:
+        """Means by kind of token, and the effective rank of the changes."""
+        kinds, norms = torch.cat(self.kind), torch.cat(self.relative_norm)
+        gates = torch.cat(self.gate) if self.gate else None
+        tokens = {
+            name: {
+                "count": int((own := kinds == index).sum()),
+                "relative_norm": norms[own].mean().item(),
+                "gate": None if gates is None else gates[own].mean().item(),
+            }
+            for index, name in enumerate(KINDS)
+            if bool((kinds == index).any())
+        }
+        return {"tokens": tokens, "effective_rank": effective_rank(torch.cat(self.changes)[:_KEPT])}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a pass needs beside the learner. `layers` are those looked at, `insertion` those of the RTN among them."""
+
+    layers: tuple[int, ...]
+    insertion: tuple[int, ...]
+    collate: Collator
+    special: frozenset[int]
+    """Ids of special tokens."""
+    autocast: Callable[[], AbstractContextManager[object]]
+
+
+def effective_rank(rows: Tensor) -> float:
+    """exp(entropy of the singular values as shares) (Roy & Vetterli 2007): 1 if all rows lie on a line, 0 for zeros."""
+    values = torch.linalg.svdvals(rows.double())
+    total = values.sum()
+    if total == 0:
+        return 0.0
+    shares = values / total
+    return float(torch.exp(-torch.xlogy(shares, shares).sum()))
+
+
+@torch.no_grad()
+def sentence_vectors(
+    learner: Learner, encoded: Sequence[Encoded], setting: Setting, rtn: RTN | None = None,
+    told: Mapping[int, TokenChanges] | None = None, between: Callable[[], object] = lambda: None,
+) -> dict[int, Tensor]:  # fmt: skip
+    """The mean over tokens at each layer, padding left out (Xia et al. 2021, section 5): (sentences, dim), on the CPU.
+
+    With `rtn` these are transformed: from an insertion layer on. `told` gets what it did there. `between` is called
+    before each batch.
+    """
+    found: dict[int, list[Tensor]] = {layer: [] for layer in setting.layers}
+    was_training = learner.training
+    learner.eval()
+    viewer = Learner(learner.model, setting.layers)  # a change of nothing at every layer shows the states there
+    for start in range(0, len(encoded), BATCH):
+        between()
+        sentences = encoded[start : start + BATCH]
+        batch = setting.collate(sentences).to(next(learner.parameters()).device)
+        for active, shown in _passes(setting, rtn):
+            seen = _Seen(batch, rtn, active, shown, _kinds(sentences, batch, setting.special), told)
+            with setting.autocast():
+                viewer(batch.inputs, seen)
+            for layer, vectors in seen.vectors.items():
+                found[layer].append(vectors.cpu())
+    learner.train(was_training)
+    return {layer: torch.cat(parts) for layer, parts in found.items()}
+
+
+def _passes(setting: Setting, rtn: RTN | None) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The insertion layers of each pass, and the layers it shows. An RTN that mixes has a pass for each."""
+    if rtn is None or rtn.mix() is None:
+        yield setting.insertion if rtn is not None else (), setting.layers
+        return
+    bounds = [*setting.insertion[1:], setting.layers[-1] + 1]
+    for layer, end in zip(setting.insertion, bounds, strict=True):
+        yield (layer,), tuple(one for one in setting.layers if layer <= one < end)
+
+
+class _Seen:
+    """Stands in for the RTN in one pass over a batch, and keeps what comes by."""
+
+    def __init__(
+        self, batch: Batch, rtn: RTN | None, active: tuple[int, ...], shown: tuple[int, ...], kinds: Tensor,
+        told: Mapping[int, TokenChanges] | None,
+    ) -> None:  # fmt: skip
+        self.vectors: dict[int, Tensor] = {}
+        self._rtn = None if rtn is None else rtn.for_batch(batch.languages)
+        self._active = active
+        self._shown = shown
+        self._kinds = kinds
+        self._told = told
+
+    def mix(self) -> None:
+        """One pass."""
+
+    def __call__(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
+        change = torch.zeros_like(hidden)
+        if self._rtn is not None and layer in self._active:
+            change = self._rtn(hidden, mask, layer).to(hidden.dtype)
+            self._tell(hidden, mask, change, layer)
+        if layer in self._shown:
+            weights = mask[..., None].float()
+            self.vectors[layer] = ((hidden + change).float() * weights).sum(1) / weights.sum(1)
+        return change
+
+    def _tell(self, hidden: Tensor, mask: Tensor, change: Tensor, layer: int) -> None:
+        if self._told is None:
+            return
+        assert self._rtn is not None
+        told, real = self._told[layer], mask.bool()
+        told.kind.append(self._kinds[real].cpu())
+        told.relative_norm.append((change.float().norm(dim=-1) / hidden.float().norm(dim=-1))[real].cpu())
+        if (gate := self._rtn.gate_values(hidden, mask, layer)) is not None:
+            told.gate.append(gate.float()[real].cpu())
+        if sum(map(len, told.changes)) < _KEPT:
+            told.changes.append(change.float()[real].cpu())
+
+
+def _kinds(sentences: Sequence[Encoded], batch: Batch, special: frozenset[int]) -> Tensor:
+    """The kind of each token, (batch, time); of padding too, where it means nothing."""
+    ids = batch.inputs["input_ids"]
+    kinds = torch.full(ids.shape, KINDS.index("word start"), device=ids.device)
+    for row, sentence in enumerate(sentences):
+        if sentence.words:
+            kinds[row] = KINDS.index("continuation")
+            kinds[row, [place for place in sentence.words if place >= 0]] = KINDS.index("word start")
+    kinds[torch.isin(ids, torch.tensor(sorted(special), device=ids.device))] = KINDS.index("special")
+    return kinds

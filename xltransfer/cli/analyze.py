@@ -1,0 +1,90 @@
+"""`xlt analyze`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xltransfer.cli.options import PLUGIN_HELP
+from xltransfer.cli.status import status
+from xltransfer.data.dataset import SPLITS
+from xltransfer.errors import ConfigError, unknown
+
+_TITLES = {"hausdorff": "Hausdorff", "hausdorff_average": "average", "hausdorff_95": "95 %", "centroid": "centroids",
+           "classifier": "told apart", "neighbour_overlap": "neighbours", "cka": "CKA"}  # fmt: skip
+_WIDEST = 10_000
+
+
+def command(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a finished run")],
+    sentences: Annotated[int, typer.Option(metavar="N", help="of each set at most")] = 1000,
+    resamples: Annotated[int, typer.Option(metavar="N", help="of the bootstrap; 0: no intervals")] = 200,
+    projection: Annotated[str, typer.Option(metavar="NAME", help="of the map: pca, tsne or umap")] = "pca",
+    split: Annotated[str, typer.Option(metavar="NAME", help="of the target: train, dev or test")] = "dev",
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu or cuda [the run's]")] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=PLUGIN_HELP)] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print what analysis.json holds, but for the map")] = False,
+) -> None:
+    """Analyse."""
+    if split not in SPLITS:
+        raise ConfigError([unknown("split", split, SPLITS)])
+    lowest = {"sentences": (sentences, 2), "resamples": (resamples, 0)}
+    if faults := [f"{name}: received {value}; allowed: {least} or more."
+                  for name, (value, least) in lowest.items() if value < least]:  # fmt: skip
+        raise ConfigError(faults)
+    from xltransfer.analysis.analyze import FILE, Settings, analyze
+    from xltransfer.training.progress import Reporter, WarningReporter
+
+    class Telling(WarningReporter):
+        def stage(self, message: str) -> None:
+            tell(message)
+
+    with status(quiet) as tell:
+        reporter: Reporter = Telling()
+        settings = Settings(sentences, resamples, projection, split, device)
+        found = analyze(run_dir, settings, [str(path) for path in plugin or []], reporter)
+    if as_json:
+        print(json.dumps({name: value for name, value in found.items() if name != "map"}))
+        return
+    _print(found)
+    print(f"written to {run_dir / FILE}; xlt report {run_dir} shows it")
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title="distances of sentence vectors, before → after training", caption=_legend(found))
+    for index, heading in enumerate(("layer", "sets", *_TITLES.values())):
+        table.add_column(heading, justify="right" if index > 1 else "left")
+    for row in _rows(found["distances"]):
+        table.add_row(*row)
+    needed = Console(width=_WIDEST).measure(table).maximum  # a narrower terminal wraps lines, and loses no digits
+    Console(width=max(console.width, needed)).print(table)
+    for layer, what in found["rtn"].get("after", {}).items():
+        norms = ", ".join(f"{kind} {100 * one['relative_norm']:.0f} %" for kind, one in what["tokens"].items())
+        console.print(f"RTN at layer {layer}: its change is, of the hidden state's norm: {norms}; effective rank "
+                      f"{what['effective_rank']:.1f}", highlight=False)  # fmt: skip
+
+
+def _rows(distances: dict[str, Any]) -> Iterator[list[str]]:
+    for layer, pairs in distances["before"].items():
+        for pair, before in pairs.items():
+            after = distances["after"][layer][pair]
+            yield [layer, pair.replace("-", " – "), *(_change(before.get(name), after.get(name)) for name in _TITLES)]
+
+
+def _change(before: dict[str, Any] | None, after: dict[str, Any] | None) -> str:
+    shown = [one["value"] for one in (before, after) if one is not None and one["value"] is not None]
+    return " → ".join(f"{value:.2f}" for value in shown)
+
+
+def _legend(found: dict[str, Any]) -> str:
+    counts = ", ".join(f"{count} of the {name}" for name, count in found["sentences"].items())
+    return f"{counts}; told apart: a linear classifier's accuracy; neighbours: of the other set, 1 if mixed"

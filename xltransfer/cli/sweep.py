@@ -1,0 +1,216 @@
+"""`xlt sweep`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from xltransfer.cli.status import status as told_on_stderr
+from xltransfer.errors import ConfigError, Interrupted, unknown
+
+if TYPE_CHECKING:
+    from xltransfer.experiments.engines import Engine
+    from xltransfer.experiments.index import State
+    from xltransfer.experiments.matrix_table import Report
+    from xltransfer.experiments.sweep import Runner
+    from xltransfer.experiments.sweep_file import Sweep
+
+    Start = Callable[[int], AbstractContextManager[Runner]]
+    """Of at most so many runs at a time."""
+
+ENGINES = ("local", "ray")
+_FORMATS = ("table", "markdown", "latex", "csv", "json")
+_WIDEST = 10_000
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML: values, rows, grid, seeds, baseline, search")],
+    engine: Annotated[str, typer.Option(metavar="NAME", help="local or ray")] = "local",
+    workers: Annotated[int | None, typer.Option(metavar="N", help="runs at a time [cores / threads]")] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="of each run [1; with a GPU: all]")] = None,
+    gpus: Annotated[float | None, typer.Option(metavar="X", help="share of GPUs a run, with ray [0]")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="A", help="of a Ray cluster: auto or HOST:PORT [one of its own]")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="folder of all runs [runs/sweep-FILE]")] = None,
+    status: Annotated[bool, typer.Option("--status", help="run nothing: what there is by now")] = False,
+    format: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="table, markdown, latex, csv or json")
+    ] = "table",
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Python file that registers parts; repeat for several")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
+) -> int:
+    """Sweep."""
+    faults = [unknown(name, value, allowed) for name, value, allowed in
+              (("engine", engine, ENGINES), ("format", format, _FORMATS)) if value not in allowed]  # fmt: skip
+    faults += [f"{name}: received {value}; it is of --engine ray." for name, value in
+               (("gpus", gpus), ("address", address)) if value is not None and engine != "ray"]  # fmt: skip
+    faults += [f"{name}: received {value}; allowed: 1 or more." for name, value in
+               (("workers", workers), ("threads", threads)) if value is not None and value < 1]  # fmt: skip
+    if gpus is not None and not gpus >= 0:
+        faults.append(f"gpus: received {gpus}; allowed: 0 or more.")
+    if faults:
+        raise ConfigError(faults)
+
+    from xltransfer.experiments.sweep_file import read_sweep
+
+    sweep = read_sweep(file, [str(path) for path in plugin or []])
+    folder = output or Path("runs") / f"sweep-{sweep.name}"
+    elsewhere = engine == "ray" and address not in (None, "local")
+
+    @contextmanager
+    def runner(most: int) -> Iterator[Runner]:
+        wanted = (workers, threads or 1) if elsewhere else _sizes(workers, threads, most)
+        with _runner(sweep.name, folder, _engine(engine, *wanted, gpus, address), wanted[1], quiet) as made:
+            yield made
+
+    action = _search if sweep.search else _table
+    return action(sweep, folder, None if status else runner, "json" if as_json else format)
+
+
+def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> int:
+    """Do the runs, unless there is no `runner`, and print their table."""
+    from xltransfer.experiments.index import planned, states_of, write_index
+    from xltransfer.experiments.matrix_table import report_of
+
+    runs = planned(sweep.cells(), sweep.seeds)
+    states = states_of(folder, runs)
+    unfinished = [name for name, state in states.items() if state.kind != "finished"]
+    if folder.is_dir():
+        write_index(folder, sweep.name, runs, states)
+    if not unfinished:
+        print(f"all {len(states)} runs are finished; nothing to do", file=sys.stderr)
+    elif runner is None:
+        print(_counted(states), file=sys.stderr)
+    else:
+        with runner(len(unfinished)) as started:
+            states = started.run(runs)
+    report = report_of(sweep.name, sweep.seeds, runs, states, sweep.baseline)
+    _print(report, format, folder)
+    for one in report.failed():
+        print(f"failed: {one['row']}, {one['column']}, seed {one['seed']}: {one['error']}", file=sys.stderr)
+    return 0 if runner is None or len(report.of_kind("finished")) == len(states) else 1
+
+
+def _search(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> int:
+    """Search, unless there is no `runner`, and print what is best by now."""
+    from xltransfer.experiments.index import Planned, states_of, write_index
+    from xltransfer.experiments.search import search, write_best
+    from xltransfer.experiments.search_table import CAPTION, FORMATS, HEADINGS, lines
+
+    assert sweep.search is not None
+    asked: list[Planned] = []
+
+    def known(runs: Sequence[Planned]) -> dict[str, State]:
+        asked.extend(runs)
+        return states_of(folder, runs)
+
+    found = search(sweep, known)
+    if folder.is_dir():
+        write_index(folder, sweep.name, asked, states_of(folder, asked))
+    if all(one.trials == sweep.search.trials for one in found):
+        print(f"all {sweep.search.trials} trials are finished; nothing to do", file=sys.stderr)
+    elif runner is not None:
+        with runner(len(sweep.cells()) * len(sweep.search.seeds)) as started:
+            found = search(sweep, started.run)
+    best = write_best(sweep, found, folder) if any(one.trials for one in found) else None
+    if format in FORMATS:
+        print(FORMATS[format](found), end="")
+    else:
+        _print_table(HEADINGS, lines(found), CAPTION, [])
+        print(f"for the final runs: xlt sweep {best} --output {folder}" if best else "no trial is finished yet")
+    complete = all(one.trials and one.trials + one.failed == sweep.search.trials for one in found)
+    return 0 if runner is None or complete else 1
+
+
+def _sizes(workers: int | None, threads: int | None, most: int) -> tuple[int, int]:
+    """Runs at a time, and threads of each: several runs of one thread are faster than one of several."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if torch.cuda.is_available():  # one run fills a GPU's memory more often than not
+        workers = min(workers or 1, most)
+        return workers, threads or max(1, cores // workers)
+    threads = threads or 1
+    return min(workers or max(1, cores // threads), most), threads
+
+
+def _engine(
+    name: str, workers: int | None, threads: int, gpus: float | None, address: str | None
+) -> Callable[[], Engine]:
+    if name == "ray":
+        from xltransfer.experiments.ray_engine import RayEngine
+
+        return lambda: RayEngine(workers, threads, gpus, address)
+    from xltransfer.experiments.engines import LocalEngine
+
+    return lambda: LocalEngine(workers or 1, threads)
+
+
+@contextmanager
+def _runner(
+    name: str, folder: Path, engine: Callable[[], Engine], threads: int | None, quiet: bool
+) -> Iterator[Runner]:
+    """What does the runs on an engine, and tells of them on standard error."""
+    from xltransfer.experiments.sweep import Runner, Told
+
+    def line(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    with told_on_stderr(quiet) as tell:
+        told = Told(lambda text: tell(escape(text)), lambda text: line(f"warning: {text}"), line)
+        try:
+            with engine() as started:
+                yield (runner := Runner(name, folder, started, threads, told))
+        except Interrupted as interrupted:  # Typer drops its message
+            line(f"xlt: {interrupted}")
+            raise
+    if runner.busy:
+        line(f"{len(runner.busy)} runs are another process's; the same command takes them when it has finished them")
+
+
+def _counted(states: dict[str, State]) -> str:
+    """What there is, in one line."""
+    kinds = [state.kind for state in states.values()]
+    said = {"failed": "failed", "begun": "begun", "waiting": "not yet begun"}
+    counts = [f"{kinds.count(kind)} {word}" for kind, word in said.items() if kind in kinds]
+    return "; ".join([f"{kinds.count('finished')} of {len(kinds)} done", *counts])
+
+
+def _print(report: Report, format: str, folder: Path) -> None:
+    from xltransfer.experiments.matrix_table import FORMATS, caption, headings, lines, verdicts
+
+    if format in FORMATS:
+        print(FORMATS[format](report), end="")
+        return
+    for matrix in report.matrices:
+        _print_table(headings(matrix), lines(matrix), caption(matrix), verdicts(matrix))
+    print(f"runs: {folder}")
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str, below: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from xltransfer.experiments.table import as_markup
+
+    table = Table(title=escape(title))
+    for index, heading in enumerate(head):
+        table.add_column(escape(heading), justify="right" if index else "left", no_wrap=True)
+    for line in rows:
+        table.add_row(*map(as_markup, line))
+    console = Console()
+    needed = Console(width=_WIDEST).measure(table).maximum  # a narrower terminal wraps lines, and loses no digits
+    Console(width=max(console.width, needed)).print(table)
+    for text in below:
+        console.print(text, highlight=False, markup=False)

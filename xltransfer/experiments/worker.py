@@ -1,0 +1,92 @@
+"""What a worker does, in whatever process and on whatever machine: one run, and how it ended.
+
+Imports no torch: the number of threads has to be in the environment before that.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from xltransfer.errors import LockedError, MachineError, TakenError, UserError
+
+if TYPE_CHECKING:
+    from xltransfer.config import RunConfig
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to do. `name` is that of its folder; paths in `config` are relative to `folder`, the driver's own."""
+
+    name: str
+    label: str
+    config: RunConfig
+    folder: str
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended; `busy` is one that another process is running. `error` is one line."""
+
+    status: Literal["finished", "failed", "stopped", "busy"]
+    error: str = ""
+    traceback: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def execute(job: Job) -> Outcome:
+    """Do a run, or what is left of it. Never raises for what goes wrong in it."""
+    warnings: dict[str, None] = {}
+    try:
+        os.chdir(job.folder)
+    except OSError as error:
+        return Outcome("failed", f"the folder that the sweep was begun in cannot be entered here ({error.strerror}): "
+                       "it has to be on storage that all machines share.")  # fmt: skip
+    try:
+        _train(job, warnings)
+        return Outcome("finished", warnings=tuple(warnings))
+    except KeyboardInterrupt:
+        return Outcome("stopped", warnings=tuple(warnings))
+    except (LockedError, TakenError) as error:
+        return Outcome("busy", str(error))
+    except (UserError, MachineError) as error:
+        return Outcome("failed", " ".join(str(error).split()), warnings=tuple(warnings))
+    except Exception as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        return Outcome("failed", told, traceback.format_exc(), tuple(warnings))
+
+
+def _train(job: Job, warnings: dict[str, None]) -> None:
+    import torch
+
+    from xltransfer.experiments.runs import finished_or_run
+    from xltransfer.training.progress import Reporter
+
+    class Warned(Reporter):
+        def warn(self, message: str) -> None:
+            warnings[message] = None
+
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    finished_or_run(job.config, Warned())
+
+
+def begin(threads: int | None) -> None:
+    """Make this process a worker: so many threads, and an end, the run saved, when the driver is no more."""
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    threading.Thread(target=_follow, args=(driver.join,), daemon=True).start()
+
+
+def _follow(until_driver_ends: Callable[[], None]) -> None:
+    until_driver_ends()
+    os.kill(os.getpid(), signal.SIGTERM)
