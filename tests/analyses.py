@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+SETS = ("source", "transformed", "target")
 MEASURES = ("hausdorff", "hausdorff_average", "hausdorff_95", "centroid", "classifier", "neighbour_overlap")
 
 
@@ -22,6 +23,7 @@ def made_up(source: list[str], target: list[str], transformed: bool = True) -> d
             stage: {str(layer): _distances(apart + layer, transformed) for layer in layers}
             for stage, apart in stages.items()
         },
+        "moved": {str(layer): {name: 0.8 for name in SETS if transformed or name != "transformed"} for layer in layers},
         "rtn": {stage: {"2": _rtn(apart)} for stage, apart in stages.items()} if transformed else {},
         "map": {
             "method": "pca",

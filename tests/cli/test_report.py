@@ -187,6 +187,22 @@ def test_a_report_is_replaced_and_the_same_again(finished_runs: Runs, capsys: Ca
     assert not list(run.glob(".*.partial"))
 
 
+@pytest.mark.parametrize("method", ["metaxl", "joint"])
+def test_what_analyze_writes_is_shown(method: str) -> None:
+    assert status_of([*SHORT, *SYNTHETIC, "--method", method, "--output", "run"]) == 0
+    assert status_of(["analyze", "run", "--quiet", "--sentences", "6", "--resamples", "3"]) == 0
+    page = page_of(Path("run"))
+    analysis = json.loads(Path("run/analysis.json").read_text())
+    sentences = [text for part in ("source", "target") for text in analysis["map"]["sentences"][part]]
+    assert [one.text for one in page.found("td", class_="text")] == sentences
+    marks = sum(map(len, analysis["map"]["points"]["after"]["2"].values()))
+    assert len(page.found("use")) == marks
+    tables = [one.text for one in page.found("table", class_="intervals")]
+    assert len(tables) == len(analysis["layers"])
+    assert all("classifier accuracy" in text for text in tables)
+    assert ("transformed source and target" in tables[0]) == (method == "metaxl")
+
+
 def test_figures(finished_runs: Runs, capsys: Capture) -> None:
     run = copied(finished_runs, "sentiment")
     put_into(run)

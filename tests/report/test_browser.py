@@ -202,7 +202,7 @@ def test_a_link_to_a_closed_run_opens_it(reports: dict[str, Path], opened: Open)
     page = opened(reports["several"])
     assert not page.locator("#run-2-summary").is_visible()
     page.locator("nav a", has_text="sentiment").click()
-    assert page.locator("#run-2-summary").is_visible()
+    page.locator("#run-2-summary").wait_for(state="visible", timeout=5000)
 
 
 def test_without_scripts_nothing_is_lost(reports: dict[str, Path], opened: Open) -> None:

@@ -74,6 +74,22 @@ def test_what_is_not_finite_is_a_gap_and_warnings_are_told() -> None:
     assert warnings_of(run_with(log)) == ["step 2: too large"]
 
 
+def test_figures_of_some_steps_only_are_joined_up() -> None:
+    log = steps(100, seconds=1.0)
+    for line in log[::5]:
+        line["gradient_cosine"] = 0.5
+    cosine, seconds = curves_of(run_with(log))
+    assert cosine.x == tuple(float(step) for step in range(1, 101, 5))
+    assert chart(cosine).lines[0].path.count("M") == 1
+    assert cosine.marks == seconds.marks == (49.0, 99.0)
+
+
+def test_a_value_between_gaps_is_a_dot() -> None:
+    log = steps(30, grad_norm=float("nan"))
+    log[20]["grad_norm"] = 2.0
+    assert len(chart(curves_of(run_with(log))[0]).lines[0].dots) == 1
+
+
 def test_a_log_of_nothing_finite_is_drawn_empty() -> None:
     (curves,) = curves_of(run_with(steps(2, grad_norm=float("inf"))))
     assert chart(curves).lines[0].path == ""
@@ -208,7 +224,7 @@ def test_distances_have_intervals_where_there_are_some(tmp_path: Path) -> None:
     raw["distances"]["after"]["2"]["source-target"]["another"] = {"value": 1, "low": None, "high": None}
     found = analysis_of(raw, tmp_path).distances["2"]
     rows = {one.measure: (one.before, one.after) for one in found["source and target"]}
-    assert rows["Hausdorff"] == ("4 (3.75 to 4.25)", "– (2.25 to 2.75)")
+    assert rows["Hausdorff"] == ("4 (3.75\xa0to\xa04.25)", "– (2.25\xa0to\xa02.75)")
     assert rows["another"] == ("–", "1")
     assert [(one.measure, one.after) for one in found["source and transformed source"]] == [("linear CKA", "0.9")]
 

@@ -27,7 +27,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: an SVG path, and its points if they are few."""
+    """One curve: an SVG path, and its points if they are few; else those that have no neighbour to draw a line to."""
 
     name: str
     path: str
@@ -71,7 +71,7 @@ def chart(curves: Curves) -> Chart:
         lines,
         tuple(Tick(round(across(x), 1), number(x)) for x in x_ticks),
         tuple(Tick(round(up(height(y)), 1), number(y)) for y in y_ticks),
-        tuple(round(across(x), 1) for x in curves.marks),
+        tuple(round(across(x), 1) for x in curves.marks if min(curves.x) <= x <= max(curves.x)),
         tuple(round(across(x), 1) for x in curves.x),
         tuple(tuple(map(number, row)) for row in columns),
     )
@@ -119,5 +119,10 @@ def _line(name: str, points: Sequence[tuple[float, float] | None], index: int) -
         if point is not None:
             parts.append(f"{pen}{point[0]:g} {point[1]:g}")
         pen = "M" if point is None else "L"
-    dots = tuple(point for point in points if point is not None)
-    return Line(name, "".join(parts), dots if len(points) <= _FEW else (), index % STYLES)
+    alone = [None, *points, None]
+    dots = tuple(
+        point
+        for before, point, after in zip(alone, points, alone[2:], strict=False)
+        if point is not None and (len(points) <= _FEW or before is after is None)
+    )
+    return Line(name, "".join(parts), dots, index % STYLES)

@@ -15,6 +15,8 @@ LIMIT = 160
 _WIDE = 20
 """Where the largest value is so many times the smallest, norms and ratios are drawn on a log scale."""
 
+_NO_CURVES = ("step", "epoch", "skipped")
+
 Values = tuple[float | None, ...]
 
 
@@ -57,7 +59,7 @@ def curves_of(run: FinishedRun) -> list[Curves]:
     """One chart for each kind of figure that the log has; unknown figures have one each, under their own name."""
     steps = [line for line in run.log if "dev" not in line and "warning" not in line]
     keys = list(dict.fromkeys(key for line in steps for key, value in line.items() if _is_number(value)))
-    keys = [key for key in keys if key not in ("step", "epoch") and not (key == "meta_lr" and not run.meta.get("rtn"))]
+    keys = [key for key in keys if key not in _NO_CURVES and not (key == "meta_lr" and not run.meta.get("rtn"))]
     known = {key for panel in _PANELS for key in panel.names}
     others = (_Panel(_spoken(key).capitalize(), {key: _spoken(key)}) for key in keys if key not in known)
     found = [dev] if (dev := _dev(run)) else []
@@ -98,13 +100,14 @@ def _dev(run: FinishedRun) -> Curves | None:
 
 
 def _over_steps(lines: Sequence[Mapping[str, Any]], panel: _Panel, names: Mapping[str, str]) -> Curves:
+    ends = tuple(float(line["step"]) for line, after in pairwise(lines) if after["epoch"] != line["epoch"])
+    lines = [line for line in lines if not names.keys().isdisjoint(line)]  # some figures are of some steps only
     of_each = -(-len(lines) // LIMIT)
     groups = [lines[start : start + of_each] for start in range(0, len(lines), of_each)]
     values = {name: tuple(_mean(line.get(key) for line in group) for group in groups) for key, name in names.items()}
     flat = [value for line in values.values() for value in line if value is not None]
     log_scale = panel.may_be_log and bool(flat) and min(flat) > 0 and max(flat) > _WIDE * min(flat)
     notes = ["Log scale."] * log_scale + [f"Each point is the mean of {of_each} steps."] * (of_each > 1)
-    ends = tuple(float(line["step"]) for line, after in pairwise(lines) if after["epoch"] != line["epoch"])
     places = tuple(float(group[-1]["step"]) for group in groups)
     return Curves(panel.title, "step", places, values, log_scale, " ".join(notes), ends if len(ends) <= 20 else ())
 

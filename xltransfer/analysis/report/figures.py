@@ -131,9 +131,10 @@ def _matrix(found: Confusion) -> Figure:
 
 
 def _map(analysis: Analysis) -> Figure:
-    """A row for each layer, a column before and one after training; the same axes."""
+    """A row for each insertion layer and the last, a column before and one after training; the same axes."""
     stages = [stage for stage in STAGES if analysis.points.get(stage)]
     layers = [layer for layer in analysis.layers if any(analysis.points[stage].get(layer) for stage in stages)]
+    layers = [layer for layer in layers if layer in analysis.insertion or layer == layers[-1]]
     figure = _figure(2.8 * len(stages), 2.6 * len(layers) + 0.3)
     panels: Any = figure.subplots(len(layers), len(stages), squeeze=False, sharex=True, sharey=True)
     for row, layer in zip(panels, layers, strict=True):

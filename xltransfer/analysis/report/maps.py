@@ -1,4 +1,4 @@
-"""The map of sentence vectors: where its points lie for each layer and before and after training, on the same axes."""
+"""The map of sentence vectors: where its points lie for each layer, before and after training."""
 
 from __future__ import annotations
 

@@ -61,6 +61,8 @@ class Analysis:
     insertion: tuple[str, ...]
     distances: dict[str, dict[str, list[Distance]]]
     """By layer and pair of sets."""
+    kept: dict[str, dict[str, str]]
+    """By layer and set: linear CKA of the same sentences before and after training."""
     tokens: dict[str, list[TokenChange]]
     ranks: dict[str, tuple[str, str]]
     method: str
@@ -113,6 +115,11 @@ def _analysis(raw: Mapping[str, Any]) -> Analysis:
         layers,
         tuple(map(str, raw["insertion"])),
         {layer: found for layer in layers if (found := _distances(raw["distances"], layer))},
+        {
+            layer: {str(name): _number(value) for name, value in found.items()}
+            for layer, found in (raw.get("moved") or {}).items()
+            if layer in layers
+        },
         tokens,
         ranks,
         str(plan["method"]),
@@ -156,7 +163,7 @@ def _interval(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return "–"
     value, low, high = (_number(found.get(name)) for name in ("value", "low", "high"))
-    return value if "–" in (low, high) else f"{value} ({low} to {high})"
+    return value if "–" in (low, high) else f"{value} ({low}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high})"
 
 
 def _rtn(
@@ -183,4 +190,4 @@ def _change(kind: str, found: list[Mapping[str, Any]]) -> TokenChange:
 
 
 def _number(value: Any) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.4g}"
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3g}"
