@@ -15,6 +15,7 @@ import yaml
 from tests.analyses import put_into
 from tests.pages import FETCHED, Page
 from tests.refusals import SHORT, SYNTHETIC, refused
+from xltransfer.analysis.report import write
 from xltransfer.cli.main import status_of
 from xltransfer.training.run import RunResult
 
@@ -152,6 +153,32 @@ def test_several_runs(finished_runs: Runs) -> None:
     assert f"joint 1 {values[0]:.2f}" in tables[1].text
     assert [one.text for one in page.found("h2")] == ["Comparison", "a", "b", "c"]
     assert not page.found("p", class_="warning")
+
+
+def test_a_folder_of_runs_stands_for_the_finished_ones(finished_runs: Runs, capsys: Capture) -> None:
+    for name in ("runs/a", "runs/b", "runs/unfinished"):
+        copied(finished_runs, "ner", name)
+    Path("runs/unfinished/metrics.json").unlink()
+    Path("runs/index.json").write_text("{}")
+    assert status_of(["report", "runs"]) == 0
+    assert capsys.readouterr().out == "report: runs/report.html\n"
+    page = Page(Path("runs/report.html").read_text(encoding="utf-8"))
+    assert [one.text for one in page.found("h2")] == ["Comparison", "a", "b"]
+
+
+def test_a_page_too_large_leaves_the_maps_out(
+    finished_runs: Runs, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = copied(finished_runs, "ner", "a"), copied(finished_runs, "ner", "b")
+    put_into(first, ["x" * 300] * 100, ["y"])
+    page_of(first, second)
+    monkeypatch.setattr(write, "LARGEST", Path("page.html").stat().st_size - 1)
+    page = page_of(first, second)
+    assert not page.found("figure", class_="map")
+    assert any("The map is left out" in one.text for one in page.found("p"))
+    assert page.found("table", class_="intervals")
+    monkeypatch.setattr(write, "LARGEST", 1000)
+    refused(capsys, ["report", "a", "b", "--output", "other.html"], "a report of these 2 would have")
 
 
 def test_runs_that_cannot_be_compared_say_so(finished_runs: Runs) -> None:

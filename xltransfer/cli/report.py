@@ -10,10 +10,14 @@ import typer
 
 
 def command(
-    run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of finished runs")],
+    run_dirs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="folders of finished runs, or of a comparison")
+    ],
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="the page; a report there is replaced [RUN/report.html; here for several]"),
+        typer.Option(
+            metavar="FILE", help="the page; a report there is replaced [report.html in RUN; here for several]"
+        ),
     ] = None,
     figures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="also make this folder, of figures as PNG, SVG and PDF")

@@ -45,10 +45,13 @@ class RunView:
     environment: list[tuple[str, str]]
 
 
-def render(runs: Sequence[FinishedRun]) -> str:
+def render(runs: Sequence[FinishedRun], with_maps: bool = True) -> str:
     """One HTML page that needs nothing beside itself."""
     names = unique_names(runs)
-    views = [view(run, name, f"run-{number}") for number, (run, name) in enumerate(zip(runs, names, strict=True), 1)]
+    views = [
+        view(run, name, f"run-{number}", with_maps)
+        for number, (run, name) in enumerate(zip(runs, names, strict=True), 1)
+    ]
     comparison = compared(runs, names) if len(runs) > 1 else None
     overlay = comparison and comparison.curves and charts.chart(comparison.curves)
     script, style = _asset("report.js"), _asset("report.css")
@@ -60,7 +63,7 @@ def render(runs: Sequence[FinishedRun]) -> str:
     )  # fmt: skip
 
 
-def view(run: FinishedRun, name: str, key: str) -> RunView:
+def view(run: FinishedRun, name: str, key: str, with_map: bool = True) -> RunView:
     """All of one run."""
     entities = run.predictions.entities
     return RunView(
@@ -72,7 +75,7 @@ def view(run: FinishedRun, name: str, key: str) -> RunView:
         warnings_of(run),
         label_scores(run.predictions),
         None if entities else confusion(run.predictions),
-        maps.map_view(run.analysis) if run.analysis else None,
+        maps.map_view(run.analysis) if run.analysis and with_map else None,
         mistakes.worst(run.predictions),
         mistakes.wrong_predictions(run.predictions),
         "" if run.config.get("data") == "synthetic" else language_code(run.target),

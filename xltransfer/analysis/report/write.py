@@ -28,16 +28,19 @@ class Written:
 def write(run_dirs: Sequence[Path], output: Path | None = None, figures: Path | None = None) -> Written:
     """A page of finished runs, and their figures if a folder for them is given.
 
-    `output` is report.html in the run's folder, or here for several. A report that is there is replaced. Raises
-    ConfigError: no such run, not a finished one, something else has the name, too large; then nothing is written.
+    A folder that holds runs stands for those that are finished. `output` is report.html in the folder given, or here
+    for several. A report that is there is replaced. Raises ConfigError: no such run, not a finished one, something else
+    has the name, too large; then nothing is written.
     """
-    run_dirs = list({path.resolve(): path for path in run_dirs}.values())
-    runs = [read_run(path) for path in run_dirs]
+    paths = [path for given in run_dirs for path in _runs_in(given)]
+    runs = [read_run(path) for path in {path.resolve(): path for path in paths}.values()]
     file = output or (run_dirs[0] / NAME if len(run_dirs) == 1 else Path(NAME))
     _refuse_other(file)
     if figures is not None and (figures.exists() or figures.is_symlink()):
         raise ConfigError([f"figures: {str(figures)!r} exists; name another folder, or move that one away."])
     text = render(runs)
+    if len(text.encode()) > LARGEST and len(runs) > 1:
+        text = render(runs, with_maps=False)
     size = len(text.encode())
     if size > LARGEST:
         raise ConfigError([f"run: a report of these {len(runs)} would have {size / 1e6:.1f} MB; allowed: "
@@ -49,6 +52,13 @@ def write(run_dirs: Sequence[Path], output: Path | None = None, figures: Path | 
         drawn = draw(runs, figures)
     write_text(file, text)
     return Written(file, size, drawn)
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """The folder itself, if it is a run; else the finished runs in it, such as those of a comparison."""
+    if (folder / "config.yaml").is_file():
+        return [folder]
+    return sorted(file.parent for file in folder.glob("*/metrics.json")) or [folder]
 
 
 def _refuse_other(file: Path) -> None:

@@ -20,7 +20,8 @@
       button.addEventListener("click", () => {
         const numbers = all("tbody tr", table).every((row) => Number.isFinite(Number(row.cells[column].dataset.key)));
         const first = numbers ? "descending" : "ascending";
-        const sort = heading.ariaSort ? (heading.ariaSort === "ascending" ? "descending" : "ascending") : first;
+        const now = heading.getAttribute("aria-sort");
+        const sort = now ? (now === "ascending" ? "descending" : "ascending") : first;
         headings.forEach((other) => other.removeAttribute("aria-sort"));
         heading.setAttribute("aria-sort", sort);
         order(table, column, numbers, sort === "ascending" ? 1 : -1);
@@ -42,8 +43,8 @@
     const hide = () => box.replaceChildren();
     const show = (x, y, parts) => {
       box.replaceChildren(...parts);
-      const scale = svg.clientWidth / svg.viewBox.baseVal.width || svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
       const drawn = svg.getBoundingClientRect(), around = figure.getBoundingClientRect();
+      const scale = drawn.width / svg.viewBox.baseVal.width;
       const left = drawn.left - around.left + x * scale, top = drawn.top - around.top + y * scale;
       const room = around.width - box.offsetWidth;
       box.style.left = `${Math.max(0, Math.min(room, left - box.offsetWidth / 2))}px`;
