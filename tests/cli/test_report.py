@@ -288,6 +288,8 @@ def test_refusals(finished_runs: Runs, capsys: Capture) -> None:
         ("metrics.json", '{"task": "ner"}', "it lacks 'dev'"),
         ("log.jsonl", '{"step": 1, "epoch": 1}\n{"st', "line 2"),
         ("log.jsonl", '{"step": "x", "epoch": 1}\n', "line 1"),
+        ("log.jsonl", '{"step": Infinity, "epoch": 1}\n', "line 1"),
+        ("log.jsonl", '{"step": 1, "epoch": 1, "dev": {"f1": 1}}\n', "line 1"),
         ("predictions.test.tsv", "word\tO\n", "line 1, is not as it was written: 2 columns"),
         ("analysis.json", '{"layers": [2]}', "is not as 'xlt analyze' writes it"),
         ("analysis.json", "null", "is not as 'xlt analyze' writes it"),
@@ -298,6 +300,14 @@ def test_damaged_files(finished_runs: Runs, capsys: Capture, name: str, text: st
     (run / name).write_text(text)
     refused(capsys, ["report", str(run)], expected)
     assert not (run / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["steps", "seconds", "best_epoch", "peak_memory_bytes"])
+@pytest.mark.parametrize("value", ["12", [], float("nan"), True])
+def test_metrics_that_are_no_numbers(finished_runs: Runs, capsys: Capture, name: str, value: object) -> None:
+    run = copied(finished_runs)
+    change(run, "metrics.json", **{name: value})
+    refused(capsys, ["report", str(run)], "metrics.json' is not as it was written")
 
 
 def test_links_out_of_a_run_are_not_followed(finished_runs: Runs, capsys: Capture) -> None:

@@ -93,7 +93,7 @@ def read_analysis(file: Path) -> Analysis | None:
         return None
     try:
         return _analysis(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ConfigError([f"analysis: {str(file)!r} is not as 'xlt analyze' writes it ({type(error).__name__}: "
                            f"{error}). Analyze the run again, or move the file away."]) from error  # fmt: skip
 

@@ -67,9 +67,11 @@ class FinishedRun:
         return str(self.meta["target"])
 
     @property
-    def layers(self) -> tuple[int, ...]:
+    def layers(self) -> tuple[Any, ...]:
         """Where the RTN acts; empty without one."""
-        return tuple(self.config.get("layer") or ()) if self.meta.get("rtn") else ()
+        layers = self.config.get("layer")
+        several = layers if isinstance(layers, list) else [layers]
+        return tuple(several) if self.meta.get("rtn") else ()
 
     @property
     def command(self) -> str:
@@ -90,11 +92,11 @@ def read_run(path: Path) -> FinishedRun:
                            f"--resume {shlex.quote(str(path))}"])  # fmt: skip
     for name in _FILES:
         refuse_link_out(path, name)
-    metrics = _json(path / "metrics.json")
+    metrics, scores = _metrics(path / "metrics.json")
     return FinishedRun(
         path,
         metrics,
-        _scores(path / "metrics.json", metrics),
+        scores,
         read_yaml(path / "config.yaml"),
         _json(path / "environment.json") if (path / "environment.json").is_file() else {},
         _log(path / "log.jsonl"),
@@ -113,21 +115,30 @@ def _json(file: Path) -> dict[str, Any]:
     return found
 
 
-def _scores(file: Path, metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Checks all that the report reads of metrics.json."""
+def _metrics(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+    """metrics.json, with all that the report reads of it checked; and its scores."""
+    metrics = _json(file)
     try:
         parts = {"dev": metrics["dev"], "test": metrics["test"], "majority": metrics["meta"]["majority"]}
-        scores = {name: {score: float(part[score]) for score in SCORES} for name, part in parts.items()}
+        scores = {name: {score: _finite(part[score]) for score in SCORES} for name, part in parts.items()}
         if metrics["metric"] not in SCORES:
             raise KeyError("metric")
         for name in ("best_epoch", "steps", "seconds"):
-            if not math.isfinite(float(metrics[name])):
-                raise KeyError(name)
+            _finite(metrics[name])
+        if metrics.get("peak_memory_bytes") is not None:
+            _finite(metrics["peak_memory_bytes"])
         list(metrics["meta"]["source"])
         str(metrics["task"] + metrics["meta"]["target"] + metrics["meta"]["method"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ConfigError([f"run: {str(file)!r} is not as it was written; it lacks {error}."]) from error
-    return scores
+    return metrics, scores
+
+
+def _finite(value: Any) -> float:
+    """The number that it is. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"a number, and has {value!r}")
+    return float(value)
 
 
 def _log(file: Path) -> list[dict[str, Any]]:
@@ -138,8 +149,13 @@ def _log(file: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         try:
             values = json.loads(line)
-            int(values["step"]), int(values["epoch"])
-        except (KeyError, TypeError, ValueError) as error:
+            for value in (values["step"], values["epoch"], *_dev_scores(values)):
+                _finite(value)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ConfigError([f"run: {str(file)!r}, line {number}, is not as it was written: {error}."]) from error
         found.append(values)
     return found
+
+
+def _dev_scores(values: Mapping[str, Any]) -> list[Any]:
+    return [values["dev"][score] for score in SCORES] if "dev" in values else []
