@@ -50,6 +50,11 @@ class Processes:
 ALONE = Processes()
 
 
+def launched_count() -> int:
+    """How many processes a launcher has started for this run; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def launched_number() -> int:
     """Which of the processes that a launcher (`torchrun`, `accelerate launch`) started this is; 0 without one."""
     return int(os.environ.get("RANK", "0"))

@@ -155,6 +155,14 @@ def test_what_cannot_be_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_command_for_one_process_is_refused_in_several(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert status_of(["compare", "--method", "joint"]) == 2
+    assert "2 were started for 'xlt compare', which is for one" in capsys.readouterr().err
+
+
 def test_a_batch_without_labels_is_not_a_loss_of_zero(tmp_path: Path) -> None:
     """Cut into pieces or not, a mean over no labels is NaN, which the guards tell of."""
     batch = Batch({"input_ids": torch.ones(4, 3, dtype=torch.long), "attention_mask": torch.ones(4, 3)},

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 
 import typer
 
 from xltransfer.cli import analyze, bench, compare, data, doctor, evaluate, export, ls, predict, report, run, sweep
-from xltransfer.errors import MachineError, UserError
+from xltransfer.errors import ConfigError, MachineError, UserError
 from xltransfer.faults import explained
-from xltransfer.processes import launched_number
+from xltransfer.processes import launched_count, launched_number
 
 app = typer.Typer(
     help="Cross-lingual transfer for languages with a hundred labelled sentences.",
@@ -56,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
 def status_of(arguments: list[str] | None = None) -> int:
     """The exit status of a command line, its messages printed."""
     try:
+        _refuse_launcher(sys.argv[1:] if arguments is None else arguments)
         status = app(args=arguments, standalone_mode=False)
         if status == 130:  # Typer turns an interrupt into this status
             raise KeyboardInterrupt
@@ -80,6 +82,17 @@ def status_of(arguments: list[str] | None = None) -> int:
             return _complain(str(told), 2 if isinstance(told, UserError) else 1)
         traceback.print_exc()
         return 1
+
+
+def _refuse_launcher(arguments: Sequence[str]) -> None:
+    """Raises ConfigError if several processes were started for a command that is for one."""
+    if arguments and arguments[0] != "run" and (count := launched_count()) > 1:
+        raise ConfigError(
+            [
+                f"processes: {count} were started for 'xlt {arguments[0]}', which is for one; several train one run: "
+                "'xltransfer run'; 'xlt sweep --workers N' does several runs at a time."
+            ]
+        )
 
 
 def _complain(message: str, status: int) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor
 from xltransfer.compatibility import piece_faults
 from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError, MachineError, UserError
-from xltransfer.processes import ALONE, Processes
+from xltransfer.processes import ALONE, Processes, launched_count
 
 T = TypeVar("T")
 _SHARDED = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
@@ -30,7 +30,7 @@ _BUCKET = 1 << 23
 
 def processes_for(config: RunConfig) -> Processes:
     """The processes that the launcher's environment tells of. Raises ConfigError for what they cannot do."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = launched_count()
     if faults := list(_launcher_faults(config)):
         raise ConfigError(faults)
     if count == 1:

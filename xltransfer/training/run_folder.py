@@ -32,6 +32,7 @@ from xltransfer.durable import (
 )
 from xltransfer.encoders.loading import quiet_transformers
 from xltransfer.errors import ConfigError, LockedError, TakenError
+from xltransfer.processes import launched_count
 from xltransfer.training.checkpoint import FOLDER as CHECKPOINTS
 from xltransfer.training.checkpoint import found_in, unshared
 from xltransfer.training.device import processor
@@ -267,7 +268,7 @@ def environment() -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "processes": launched_count(),
         "gpus": gpus,
         "packages": versions,
     }
