@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from xltransfer.analysis.distance import Interval, distances, linear_cka, with_interval
@@ -82,7 +83,7 @@ def analyze(
         "insertion": list(insertion),
         "languages": {"source": list(run.config.source), "target": run.config.target},
         "sentences": {name: len(part.encoded) for name, part in sets.items()},
-        "distances": {state: _distances(vectors[state], layers, settings.resamples) for state in STATES},
+        "distances": {state: _distances(vectors[state], layers, settings.resamples, run.device) for state in STATES},
         "moved": _moved(vectors, layers),
         "rtn": {
             state: {str(layer): one.summary() for layer, one in told[state].items() if one.kind} for state in STATES
@@ -131,17 +132,16 @@ def _vectors(
     return found
 
 
-def _distances(vectors: Vectors, layers: Sequence[int], resamples: int) -> dict[str, Any]:
+def _distances(vectors: Vectors, layers: Sequence[int], resamples: int, device: torch.device) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for layer in layers:
-        own = {"source-target": distances(vectors["source"][layer], vectors["target"][layer], resamples)}
-        if "transformed" in vectors:
-            changed = vectors["transformed"][layer]
-            own["transformed-target"] = distances(changed, vectors["target"][layer], resamples)
-            own["source-transformed"] = {
-                "cka": with_interval(linear_cka, vectors["source"][layer], changed, resamples, True)
-            }
-        found[str(layer)] = {pair: {name: _plain(one) for name, one in of.items()} for pair, of in own.items()}
+        own = {name: of[layer].to(device) for name, of in vectors.items()}
+        pairs = {"source-target": distances(own["source"], own["target"], resamples)}
+        if "transformed" in own:
+            pairs["transformed-target"] = distances(own["transformed"], own["target"], resamples)
+            alike = with_interval(linear_cka, own["source"], own["transformed"], resamples, paired=True)
+            pairs["source-transformed"] = {"cka": alike}
+        found[str(layer)] = {pair: {name: _plain(one) for name, one in of.items()} for pair, of in pairs.items()}
     return found
 
 
