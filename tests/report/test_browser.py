@@ -6,37 +6,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.analyses import put_into
+from tests.report.pages import Open, mark
 from xltransfer.analysis.report.write import write
 from xltransfer.training.run import RunResult
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 SENTENCES = [f"sentence {number}" for number in range(29)] + ["</script><script>alert('text of the data')</script>"]
-Open = Callable[..., "Page"]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium. Skips where there is none."""
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip(f"no Chromium ({', '.join(NAMES)}); 'make browser' installs one")
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright; 'make browser' installs it")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program, args=QUIET)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")
@@ -49,29 +29,6 @@ def reports(finished_runs: dict[str, RunResult], tmp_path_factory: pytest.TempPa
     put_into(runs["ner"], SENTENCES, SENTENCES[:20])
     pages = {task: write([run]).file for task, run in runs.items()}
     return {**pages, "several": write(list(runs.values()), folder / "several.html").file}
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Open]:
-    """Opens a page; what it says or asks for beside itself fails the test."""
-    told: list[str] = []
-    contexts = []
-
-    def opening(file: Path, **settings: Any) -> Page:
-        contexts.append(browser.new_context(**{"reduced_motion": "reduce", **settings}))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: told.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: told.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: told.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: told.append(f"request: {request.url}"))
-        page.goto(file.as_uri())
-        told.remove(f"request: {file.as_uri()}")
-        return page
-
-    yield opening
-    for context in contexts:
-        context.close()
-    assert told == []
 
 
 @pytest.mark.parametrize("name", ["ner", "sentiment", "pos", "several"])
@@ -98,13 +55,6 @@ def test_axe_finds_nothing_serious(name: str, scheme: str, width: int, reports: 
         if one["impact"] in ("serious", "critical")
     ]
     assert grave == []
-
-
-def mark(page: Page, name: str, index: int) -> tuple[float, float]:
-    """Where the middle of a mark of the map is, on the screen."""
-    box = page.locator(f".plane g[data-set={name}] use").nth(index).bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def test_a_point_of_the_map_tells_its_sentence(reports: dict[str, Path], opened: Open) -> None:

@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SHARED, shared
-from tests.report.test_browser import Open, browser, mark, opened
+from tests.report.pages import Open, mark
 from xltransfer.analysis.analyze import Settings, analyze
 from xltransfer.analysis.report.write import write
 from xltransfer.config import RunConfig
 from xltransfer.training.run import run
-
-__all__ = ["browser", "opened"]  # fixtures
 
 
 @pytest.fixture(scope="module")
