@@ -43,9 +43,6 @@ class Processes:
         """What `action` returns; if it raises UserError or MachineError in one process, then in all of them."""
         return action()
 
-    def end(self) -> None:
-        """Leave the others, all of whom have come to the end."""
-
 
 ALONE = Processes()
 

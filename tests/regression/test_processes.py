@@ -19,6 +19,7 @@ from xltransfer.cli.main import status_of
 from xltransfer.data.batching import IGNORED, Batch, in_pieces
 from xltransfer.errors import ConfigError
 from xltransfer.testing.runs import log_of
+from xltransfer.training import distributed
 from xltransfer.training.run import VARYING, run
 
 pytest.importorskip("accelerate")
@@ -153,6 +154,16 @@ def test_what_cannot_be_is_refused(
     with pytest.raises(ConfigError, match=re.escape(expected)):
         run(tiny(tmp_path / "run", **changes))
     assert not (tmp_path / "run").exists()
+
+
+def test_tensors_go_in_messages_of_one_kind_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "_BUCKET", 10)
+    tensors = {f"{kind}.{size}": torch.zeros(size, dtype=kind) for kind in (torch.float32, torch.float64)
+               for size in (4, 5, 6, 20, 1)}  # fmt: skip
+    messages = list(distributed._buckets(tensors))
+    assert [[tensors[name].numel() for name in names] for names in messages] == 2 * [[4, 5, 6], [20], [1]]
+    assert sorted(name for names in messages for name in names) == sorted(tensors)
+    assert all(len({tensors[name].dtype for name in names}) == 1 for names in messages)
 
 
 def test_a_command_for_one_process_is_refused_in_several(

@@ -27,7 +27,6 @@ from xltransfer.training.run_folder import FINISHED, model_folder
 
 FILE = "analysis.json"
 STATES = ("before", "after")
-SETS = ("source", "transformed", "target")
 ON_MAP = 300
 """Sentences of each set that are shown."""
 

@@ -16,7 +16,6 @@ from xltransfer.errors import ConfigError, unknown
 
 _TITLES = {"hausdorff": "Hausdorff", "hausdorff_average": "average", "hausdorff_95": "95 %", "centroid": "centroids",
            "classifier": "told apart", "neighbour_overlap": "neighbours", "cka": "CKA"}  # fmt: skip
-_WIDEST = 10_000
 
 
 def command(
@@ -59,14 +58,15 @@ def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from xltransfer.cli.tables import print_whole
+
     console = Console()
     table = Table(title="distances of sentence vectors, before → after training", caption=_legend(found))
     for index, heading in enumerate(("layer", "sets", *_TITLES.values())):
         table.add_column(heading, justify="right" if index > 1 else "left")
     for row in _rows(found["distances"]):
         table.add_row(*row)
-    needed = Console(width=_WIDEST).measure(table).maximum  # a narrower terminal wraps lines, and loses no digits
-    Console(width=max(console.width, needed)).print(table)
+    print_whole(table)
     for layer, what in found["rtn"].get("after", {}).items():
         norms = ", ".join(f"{kind} {100 * one['relative_norm']:.0f} %" for kind, one in what["tokens"].items())
         console.print(f"RTN at layer {layer}: its change is, of the hidden state's norm: {norms}; effective rank "

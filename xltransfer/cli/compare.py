@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from xltransfer.training.progress import Reporter
 
 SEEDS = ("0", "1", "2")
-_WIDEST = 10_000
 _FORMATS = ("table", "markdown", "latex", "csv", "json")
 
 
@@ -111,6 +110,8 @@ def _print(comparison: Comparison, format: str, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from xltransfer.cli.tables import print_whole
+
     table = Table(title=escape(caption(comparison)))
     for index, heading in enumerate(headings(comparison)):
         table.add_column(escape(heading), justify="right" if index else "left", no_wrap=True)
@@ -119,7 +120,6 @@ def _print(comparison: Comparison, format: str, folder: Path) -> None:
         best = row.mean == comparison.best
         table.add_row(found[0], f"[bold]{found[1]}[/bold]" if best else found[1], *found[2:])
     console = Console()
-    needed = Console(width=_WIDEST).measure(table).maximum  # a narrower terminal wraps lines, and loses no digits
-    Console(width=max(console.width, needed)).print(table)
+    print_whole(table)
     console.print(comparison.verdict(), highlight=False, markup=False)
     console.print(f"runs: {folder}", soft_wrap=True, highlight=False, markup=False)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 ENGINES = ("local", "ray")
 _FORMATS = ("table", "markdown", "latex", "csv", "json")
-_WIDEST = 10_000
 
 
 def command(
@@ -202,6 +201,7 @@ def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str,
     from rich.console import Console
     from rich.table import Table
 
+    from xltransfer.cli.tables import print_whole
     from xltransfer.experiments.table import as_markup
 
     table = Table(title=escape(title))
@@ -210,7 +210,6 @@ def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str,
     for line in rows:
         table.add_row(*map(as_markup, line))
     console = Console()
-    needed = Console(width=_WIDEST).measure(table).maximum  # a narrower terminal wraps lines, and loses no digits
-    Console(width=max(console.width, needed)).print(table)
+    print_whole(table)
     for text in below:
         console.print(text, highlight=False, markup=False)

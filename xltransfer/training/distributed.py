@@ -144,11 +144,13 @@ def _buckets(tensors: dict[str, Tensor]) -> Iterator[list[str]]:
         kinds.setdefault(tensor.dtype, []).append(name)
     for names in kinds.values():
         some: list[str] = []
+        numbers = 0
         for name in names:
             some.append(name)
-            if sum(tensors[one].numel() for one in some) >= _BUCKET:
+            numbers += tensors[name].numel()
+            if numbers >= _BUCKET:
                 yield some
-                some = []
+                some, numbers = [], 0
         if some:
             yield some
 
