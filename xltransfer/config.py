@@ -20,6 +20,8 @@ from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TAS
 from xltransfer.trust import checked
 
 Options = dict[str, Any]
+SPLIT_SEED = 42
+"""Of the splits made here, where `data_seed` says nothing else."""
 
 
 def _field(default: Any, help: str, *, metavar: str = "", lowest: float | None = None) -> Any:
@@ -88,7 +90,12 @@ class RunConfig:
     )
     max_length: int = _field(128, "longest input in subwords, special tokens included", metavar="N", lowest=3)
     seed: int = _field(11, "of initialisation, dropout and data order", metavar="N", lowest=0)
-    data_seed: int = _field(42, "of the training samples and of splits made here", metavar="N", lowest=0)
+    data_seed: int | None = _field(
+        SPLIT_SEED,
+        "of the training samples and of splits made here; none: samples follow --seed, splits stay",
+        metavar="N",
+        lowest=0,
+    )
     precision: Literal["fp32", "tf32", "bf16"] = _field(
         "fp32", "of matrix products: tf32 is fp32 rounded by a GPU, bf16 is autocast", metavar="NAME"
     )
@@ -127,6 +134,16 @@ class RunConfig:
             value = getattr(self, spec.name)
             if isinstance(spec.default, tuple) and not isinstance(value, tuple):
                 object.__setattr__(self, spec.name, tuple(value) if isinstance(value, list) else (value,))
+
+    @property
+    def sample_seed(self) -> int:
+        """Of the training samples."""
+        return self.seed if self.data_seed is None else self.data_seed
+
+    @property
+    def split_seed(self) -> int:
+        """Of splits made here: the same test sentences for every `seed`."""
+        return SPLIT_SEED if self.data_seed is None else self.data_seed
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any]) -> RunConfig:

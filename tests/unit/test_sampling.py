@@ -5,16 +5,21 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from xltransfer.config import RunConfig
 from xltransfer.data.dataset import SPLITS
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence, content
 from xltransfer.data.sampling import sample
 from xltransfer.data.synthetic import Synthetic
 from xltransfer.errors import DataError
 from xltransfer.registry import TASKS
+from xltransfer.training.preparation import prepare
+from xltransfer.training.progress import Reporter
 
 TEXTS: list[Example] = [LabelledText(f"t:{n}", f"text {n}", "rare" if n % 10 == 0 else "common") for n in range(200)]
 
@@ -58,3 +63,16 @@ def test_sentences_of_a_synthetic_language_are_all_distinct(task: str) -> None:
     made = [content(one) for split in SPLITS for one in Synthetic(train=2000).load(TASKS.load(task)(), "far", split)]
     assert len(made) == 2900
     assert len(set(made)) == len(made)
+
+
+def test_without_a_data_seed_samples_follow_the_seed_and_splits_stay(tmp_path: Path) -> None:
+    lines = ["label\ttext", *(f"{'positive' if n % 2 else 'negative'}\tsentence number {n}" for n in range(200))]
+    for language in ("xx", "yy"):
+        (tmp_path / language).mkdir()
+        (tmp_path / language / "all.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    given = RunConfig(task="sentiment", data=str(tmp_path), source=("xx",), target="yy", target_size=20,
+                      source_size=50, data_seed=None)  # fmt: skip
+    one, same, other = (prepare(replace(given, seed=seed), Reporter()) for seed in (1, 1, 2))
+    assert one.target.examples == same.target.examples != other.target.examples
+    assert one.source.examples == same.source.examples != other.source.examples
+    assert one.test.examples == other.test.examples

@@ -83,11 +83,11 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     target_pool, dev, test = (dataset.load(task, config.target, split) for split in ("train", "dev", "test"))
     labels = _labels(task, pools, target_pool, reporter)
     samples = [
-        sample(pool, config.source_size, config.data_seed, f"source_size ({language})", config.stratify)
+        sample(pool, config.source_size, config.sample_seed, f"source_size ({language})", config.stratify)
         for language, pool in zip(config.source, pools, strict=True)
     ]
     target = sample(
-        target_pool, config.target_size, config.data_seed, f"target_size ({config.target})", config.stratify
+        target_pool, config.target_size, config.sample_seed, f"target_size ({config.target})", config.stratify
     )
     named = dict(zip(config.source, samples, strict=True))
     _report_findings(quick_findings(task, named, target, dev, test), reporter)
@@ -125,7 +125,7 @@ def open_dataset(config: RunConfig) -> Dataset:
     if config.data in DATASETS:
         dataset: Dataset = DATASETS.load(config.data)(**config.data_options)
         return dataset
-    return Folder(Path(config.data), config.data_seed)
+    return Folder(Path(config.data), config.split_seed)
 
 
 def _of_sources(config: RunConfig) -> RunConfig:
