@@ -1,0 +1,128 @@
+"""Run the study of PROTOCOL.md, and make its tables and figures.
+
+    python benchmarks/study/study.py run PHASE [PHASE ...]    # tuning-lr, tuning-rtn, main-ner, ...
+    python benchmarks/study/study.py tables                   # from results/*.jsonl alone
+
+A phase is a sweep file here, which `xlt sweep` reads too. Its runs go to runs/study/PHASE, one line each to
+results/PHASE.jsonl; a run that has its line is not run again. Stopped by Ctrl-C or SIGTERM it goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from xltransfer.config import RunConfig
+from xltransfer.experiments.engines import LocalEngine
+from xltransfer.experiments.index import Planned, planned, states_of
+from xltransfer.experiments.sweep import Runner, Told
+from xltransfer.experiments.sweep_file import read_sweep
+from xltransfer.training.run import RunResult
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+RUNS = Path("runs/study")
+_UNTOLD = ("output", "seed", "data", "encoder", "source", "target", "task", "checkpoint_minutes")
+"""Fields that a line has elsewhere, or that change nothing."""
+
+
+def recorded(phase: str) -> list[dict[str, Any]]:
+    """The lines of a phase; none where it has not been run."""
+    file = RESULTS / f"{phase}.jsonl"
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+
+
+def run(phase: str, workers: int) -> None:
+    """Do what has no line yet."""
+    sweep = read_sweep(HERE / f"{phase}.yaml")
+    done = {_place(line) for line in recorded(phase)}
+    runs = [one for one in planned(sweep.cells(), sweep.seeds) if _place(_line(one)) not in done]
+    print(f"{phase}: {len(done)} runs recorded, {len(runs)} to do", flush=True)
+    if not runs:
+        return
+    told = Told(warning=lambda text: print(f"warning: {text}"), problem=print)
+    try:
+        with LocalEngine(workers, 1) as engine:
+            runner = Runner(phase, RUNS / phase, engine, 1, told)
+            for start in range(0, len(runs), workers * 2):
+                runner.run(runs[start : start + workers * 2])
+                record(phase, runs)
+    finally:
+        record(phase, runs)
+
+
+def record(phase: str, runs: list[Planned]) -> None:
+    """Append a line for each finished run that has none, and remove its model, which nothing here needs."""
+    done = {_place(line) for line in recorded(phase)}
+    states = states_of(RUNS / phase, runs)
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / f"{phase}.jsonl").open("a", encoding="utf-8") as file:
+        for one in runs:
+            result = states[one.name].result
+            if result is None or _place(_line(one)) in done:
+                continue
+            done.add(_place(_line(one)))
+            file.write(json.dumps({**_line(one), **_figures(result), "settings": _settings(one)}) + "\n")
+            shutil.rmtree(result.run_dir / "model", ignore_errors=True)
+    print(f"{phase}: {len(done)} runs recorded", flush=True)
+
+
+def _line(one: Planned) -> dict[str, Any]:
+    config = one.cell.config
+    return {"row": one.cell.name, "task": config.task, "source": "+".join(config.source), "target": config.target,
+            "seed": one.seed}  # fmt: skip
+
+
+def _place(line: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(line[name] for name in ("row", "task", "source", "target", "seed"))
+
+
+def _figures(result: RunResult) -> dict[str, Any]:
+    """Scores as shares, seconds of training, bytes, and how far a step moves φ: the median of |Δφ| / |φ|."""
+    metrics = result.metrics
+    logged = [json.loads(line) for line in (result.run_dir / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    moves = [line["update_ratio"] for line in logged if "update_ratio" in line]
+    found = {
+        "dev": getattr(result.dev, metrics["metric"]),
+        "test": getattr(result.test, metrics["metric"]),
+        "epoch": metrics["best_epoch"],
+        "seconds": metrics["seconds"],
+        "memory": metrics["peak_memory_bytes"],
+        "step_seconds": statistics.median(line["seconds"] for line in logged if "seconds" in line),
+        "update_ratio": statistics.median(moves) if moves else None,
+        "mixture": metrics["meta"].get("mixture"),
+    }
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in found.items()}
+
+
+def _settings(one: Planned) -> dict[str, Any]:
+    """What is not as it is without options."""
+    given = one.cell.config.to_dict()
+    default = RunConfig().to_dict()
+    return {name: value for name, value in given.items() if name not in _UNTOLD and value != default[name]}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("action", choices=["run", "tables"])
+    parser.add_argument("phases", nargs="*")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    if arguments.action == "tables":
+        from tables import write_all
+
+        write_all(HERE)
+        return
+    for phase in arguments.phases:
+        run(phase, arguments.workers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
