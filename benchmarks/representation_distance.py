@@ -4,14 +4,22 @@
         --plot benchmarks/results/representation-distance.svg
 
 Sentences of the source language and of targets at distances 0 to 1, in the embedded encoder as it is shipped. Sets are
-of different sentences; linear CKA compares translations of the same ones. Spearman's rank correlation with the distance
-says how monotonic a measure is.
+of different sentences; linear CKA compares translations of the same ones. Values are means over several draws of the
+sentences; Spearman's rank correlation with the distance says how monotonic a measure is.
+
+An encoder that has seen the source alone, so that nothing but the language's distance makes it foreign:
+
+    python -m xltransfer.encoders.pretraining --language base --steps 1500 --output runs/pretrained-on-base
+    python benchmarks/representation_distance.py --encoder runs/pretrained-on-base \\
+        --json benchmarks/results/representation-distance-source-only.json \\
+        --plot benchmarks/results/representation-distance-source-only.svg
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import statistics
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -31,6 +39,7 @@ LEVELS = [level / 10 for level in range(11)]
 LAYERS = (0, 1, 2, 3, 4)
 FALLING = ("neighbour_overlap", "cka")
 """Likenesses: they fall with the distance."""
+LENGTHS = ("hausdorff", "hausdorff_average", "hausdorff_95", "centroid")
 
 
 def encoded(encoder: EncoderFiles, distance: float, sentences: int, seed: str) -> list[Encoded]:
@@ -38,13 +47,33 @@ def encoded(encoder: EncoderFiles, distance: float, sentences: int, seed: str) -
     grammar, language = Grammar(random.Random(seed)), Language(distance)
     texts = [" ".join(language.render(grammar.statement())[0]) for _ in range(sentences)]
     return [
-        Encoded({name: encoder.tokenizer(text)[name] for name in ("input_ids", "attention_mask")}, 0) for text in texts
+        Encoded({name: fields[name] for name in ("input_ids", "attention_mask")}, 0)
+        for fields in (encoder.tokenizer(text, truncation=True) for text in texts)
     ]
 
 
-def measured(sentences: int) -> dict[str, Any]:
-    """By layer and measure: a value for each of `LEVELS`, and the rank correlation with them."""
-    encoder = open_encoder("tiny")
+Values = dict[int, dict[str, list[float]]]
+"""By layer and measure, for each of `LEVELS`."""
+
+
+def measured(name: str, sentences: int, draws: int) -> dict[str, Any]:
+    """Means over the draws, and their rank correlation with the distance."""
+    each = [of_one_draw(name, sentences, draw) for draw in range(draws)]
+    values: Values = {
+        layer: {
+            measure: [statistics.mean(several) for several in zip(*(one[layer][measure] for one in each), strict=True)]
+            for measure in of
+        }
+        for layer, of in each[0].items()
+    }
+    ranks = {layer: {measure: float(spearmanr(LEVELS, several).statistic) for measure, several in of.items()}
+             for layer, of in values.items()}  # fmt: skip
+    return {"sentences": sentences, "draws": draws, "levels": LEVELS, "values": values, "rank_correlation": ranks}
+
+
+def of_one_draw(name: str, sentences: int, draw: int) -> Values:
+    """The measures between sets of `sentences` sentences, in the encoder of that name or folder."""
+    encoder = open_encoder(name)
     learner = load_learner(encoder, "AutoModelForTokenClassification", ("O", "B"), (0,), None, 0)
     special = frozenset(encoder.tokenizer.all_special_ids)
     setting = Setting(LAYERS, (0,), Collator(encoder.padding), special, nullcontext)
@@ -52,20 +81,18 @@ def measured(sentences: int) -> dict[str, Any]:
     def vectors(distance: float, seed: str) -> dict[int, Tensor]:
         return sentence_vectors(learner, encoded(encoder, distance, sentences, seed), setting)
 
-    source = vectors(0.0, "source")
-    values: dict[int, dict[str, list[float]]] = {layer: {} for layer in LAYERS}
+    source = vectors(0.0, f"source/{draw}")
+    values: Values = {layer: {} for layer in LAYERS}
     for level in LEVELS:
-        target, translated = vectors(level, "target"), vectors(level, "source")
+        target, translated = vectors(level, f"target/{draw}"), vectors(level, f"source/{draw}")
         for layer in LAYERS:
             found = {name: one.value for name, one in distances(source[layer], target[layer], 0).items()}
             for name, value in {**found, "cka": linear_cka(source[layer], translated[layer])}.items():
                 values[layer].setdefault(name, []).append(value)
-    ranks = {layer: {name: float(spearmanr(LEVELS, several).statistic) for name, several in of.items()}
-             for layer, of in values.items()}  # fmt: skip
-    return {"sentences": sentences, "levels": LEVELS, "values": values, "rank_correlation": ranks}
+    return values
 
 
-def draw(found: dict[str, Any], file: Path) -> None:
+def plot(found: dict[str, Any], file: Path) -> None:
     """A small chart a measure, a line a layer."""
     import matplotlib
 
@@ -79,6 +106,8 @@ def draw(found: dict[str, Any], file: Path) -> None:
         for layer in LAYERS:
             axis.plot(LEVELS, found["values"][layer][name], label=f"layer {layer}", marker=".")
         axis.set_title(name.replace("_", " ") + (" (a likeness)" if name in FALLING else ""), fontsize=10)
+        if name in LENGTHS:
+            axis.set_yscale("log")
         axis.set_xlabel("distance of the language")
     axes.flat[-1].axis("off")
     axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center")
@@ -88,17 +117,19 @@ def draw(found: dict[str, Any], file: Path) -> None:
 def main() -> None:
     """Print, write and draw."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--encoder", default="tiny")
     parser.add_argument("--sentences", type=int, default=600)
+    parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
-    found = measured(arguments.sentences)
+    found = measured(arguments.encoder, arguments.sentences, arguments.draws)
     for layer, ranks in found["rank_correlation"].items():
         print(layer, {name: round(rank, 2) for name, rank in ranks.items()})
     if arguments.json:
         write_json(arguments.json, found)
     if arguments.plot:
-        draw(found, arguments.plot)
+        plot(found, arguments.plot)
 
 
 if __name__ == "__main__":

@@ -137,10 +137,21 @@ def test_one_map_for_all_sets() -> None:
     assert abs(moved[0]).max() > 0.3
     assert explained is not None
     assert sum(explained) > 0.99
-    for _ in range(2):
-        again, nothing = projected("tsne", {"one": first, "other": first + shift}, ["one"])
-        assert nothing is None
-        assert again["one"].shape == (50, 2)
+
+
+@pytest.mark.parametrize("name", ["tsne", "umap"])
+def test_maps_that_place_all_sets_at_once_are_the_same_again_and_keep_far_sets_apart(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    sets = {"one": torch.randn(40, 5, generator=generator), "other": torch.randn(40, 5, generator=generator) + 50}
+    (placed, nothing), (again, _) = (projected(name, sets, ["one"]) for _ in range(2))
+    assert nothing is None
+    for key in sets:
+        assert (placed[key] == again[key]).all()
+        assert placed[key].shape == (40, 2)
+    middles = {key: points.mean(0) for key, points in placed.items()}
+    for key, other in (("one", "other"), ("other", "one")):
+        distances = {k: ((placed[key] - middle) ** 2).sum(1) for k, middle in middles.items()}
+        assert (distances[key] < distances[other]).all()
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def _model(name: str, count: int, seed: int) -> Any:
         return TSNE(2, random_state=seed, init="pca", perplexity=min(30.0, max(1.0, (count - 1) / 3)))
     import umap
 
-    return umap.UMAP(n_components=2, random_state=seed, n_neighbors=min(15, max(2, count - 1)))
+    return umap.UMAP(n_components=2, random_state=seed, n_jobs=1, n_neighbors=min(15, max(2, count - 1)))
 
 
 def picked(count: int, most: int, seed: int = 0) -> list[int]:

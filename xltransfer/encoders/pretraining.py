@@ -1,15 +1,15 @@
 """Makes the weights of `--encoder tiny`: masked language modelling (Devlin et al. 2019) on the synthetic languages.
 
 `python -m xltransfer.encoders.pretraining --output DIR` writes a folder in Hugging Face layout. Languages `far` and
-`remote` are left out on purpose: to the encoder they are unseen.
+`remote` are left out on purpose: to the encoder they are unseen. `--language base` pretrains on the source alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,14 @@ class Recipe:
     batch: int = 64
     lr: float = 1.5e-3
     seed: int = 0
+    languages: Mapping[str, float] = field(default_factory=lambda: LANGUAGES)
 
 
 def corpus(recipe: Recipe) -> list[str]:
     """The pretraining lines of all languages, shuffled."""
     lines = [
         line
-        for language, share in LANGUAGES.items()
+        for language, share in recipe.languages.items()
         for line in plain_text(language, round(share * recipe.lines), f"pretraining/{recipe.seed}")
     ]
     random.Random(recipe.seed).shuffle(lines)
@@ -140,8 +141,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Tiny.folder)
     parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--language", action="append", help="alone, or in equal parts with others [those of tiny]")
     arguments = parser.parse_args()
-    model, tokenizer, losses = pretrain(Recipe(steps=arguments.steps), report=True)
+    languages = dict.fromkeys(arguments.language, 1.0) if arguments.language else LANGUAGES
+    model, tokenizer, losses = pretrain(Recipe(steps=arguments.steps, languages=languages), report=True)
     save(model, tokenizer, arguments.output)
     print(f"final masked-LM loss {sum(losses[-100:]) / len(losses[-100:]):.3f}; written to {arguments.output}")
 
