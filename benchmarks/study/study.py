@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -125,4 +124,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
