@@ -34,6 +34,10 @@ CASES: dict[str, dict[str, Any]] = {
     "metaxl, mixed layers": {"method": "metaxl", "rtn": "multi", "rtn_options": {"mix": "softmax"}, "layer": (1, 2)},
     "metaxl, per language": {"method": "metaxl", "rtn": "per-language", "source": ("base", "near")},
     "metaxl, released": {"method": "metaxl", "method_options": {"order": "released", "theta_batch": "whole"}},
+    "metaxl, Adam's step": {  # not from the first step on, where the entries with least gradient weigh most
+        "method": "metaxl",
+        "method_options": {"inner_step": "adam", "start": 0.2, "support_share": 0.4, "normalised": True},
+    },
     "metaxl, fd": {"method": "metaxl", "backend": "fd"},
     "metaxl, sentiment": {"method": "metaxl", "task": "sentiment"},
     "joint": {"method": "joint"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from xltransfer.errors import RegistryError
@@ -30,7 +31,18 @@ class Pieces(Protocol):
     def accumulate(self) -> int: ...
 
 
-class Choice(Memory, Pieces, Protocol):
+class InnerStep(Protocol):
+    """What the method and the backend are told of the inner step (a `RunConfig`)."""
+
+    @property
+    def backend(self) -> str: ...
+    @property
+    def method_options(self) -> Mapping[str, Any]: ...
+    @property
+    def backend_options(self) -> Mapping[str, Any]: ...
+
+
+class Choice(Memory, Pieces, InnerStep, Protocol):
     """The names and settings of a run that must fit one another (a `RunConfig`)."""
 
     @property
@@ -61,6 +73,7 @@ def faults_of(choice: Choice) -> list[str]:
             faults += _attention_faults(choice, backend.capabilities.attention)
             faults += _precision_faults(choice.precision, BACKENDS, choice.backend)
             faults += memory_faults(choice, choice.backend, backend.capabilities)
+            faults += _inner_step_faults(choice, backend.capabilities)
     if method is not None and method.uses_rtn:
         faults += _precision_faults(choice.precision, RTNS, choice.rtn)
     return faults + piece_faults(choice, 1)
@@ -113,6 +126,21 @@ def memory_faults(choice: Memory, backend: str, capabilities: Any) -> list[str]:
         faults.append(f"{asked[ability][0]}; backend {backend} cannot work with that; those that can: "
                       f"{', '.join(others)}.")  # fmt: skip
     return faults
+
+
+def _inner_step_faults(choice: InnerStep, capabilities: Any) -> list[str]:
+    """What does not go with an inner step by another optimiser than SGD, where the method has such an option."""
+    kind = choice.method_options.get("inner_step", "sgd")
+    if kind == "sgd":
+        return []
+    if not capabilities.inner_updates:
+        others = [name for name, part in _all(BACKENDS) if part.capabilities.inner_updates]
+        return [f"inner_step: received {kind!r}; backend {choice.backend} takes SGD's alone; backends that take it: "
+                f"{', '.join(others)}."]  # fmt: skip
+    if (steps := choice.backend_options.get("inner_steps", 1)) != 1:
+        return [f"inner_steps: received {steps}; allowed with inner_step {kind!r}: 1, since the moments of the "
+                "optimiser would have to move on with each step; drop one of the two."]  # fmt: skip
+    return []
 
 
 def _precision_faults(precision: str, registry: Registry, name: str) -> list[str]:

@@ -200,10 +200,11 @@ class RunConfig:
         if self.method == "metaxl" and self.target_size is not None and min(self.target_size, self.batch_size) < 2:
             faults.append("metaxl splits each target batch into support and query: target_size and batch_size "
                           "must be at least 2.")  # fmt: skip
-        faults += compatibility.faults_of(self)
+        typed = dataclasses.replace(self, **changes)
+        faults += compatibility.faults_of(typed)
         if faults:
             raise ConfigError(faults)
-        return dataclasses.replace(self, **changes)
+        return typed
 
 
 _PARTS: dict[str, Registry] = {"task": TASKS, "data": DATASETS, "source_data": DATASETS, "method": METHODS,

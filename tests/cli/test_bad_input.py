@@ -55,6 +55,17 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], *expected:
         (["--rtn", "no.module:Class"], ["no.module:Class", "cannot be imported"]),
         (["--backend", "highr"], ["'highr'", "func, higher"]),
         (["--backend", "func", "--attention", "sdpa"], ["attention: received 'sdpa'", "fd, first-order"]),
+        (["--method-opt", "start=1"], ["method metaxl: start: received 1.0; allowed: 0 or more, and less than 1"]),
+        (["--method-opt", "support_share=0"], ["method metaxl: support_share: received 0.0; allowed: a number betw"]),
+        (["--method-opt", "inner_step=lion"], ["option inner_step received 'lion'; allowed: sgd|adam"]),
+        (
+            ["--method-opt", "inner_step=adam", "--backend", "higher"],
+            ["inner_step: received 'adam'; backend higher takes SGD's alone; backends that take it: auto, fd"],
+        ),
+        (
+            ["--method-opt", "inner_step=adam", "--backend-opt", "inner_steps=2"],
+            ["inner_steps: received 2; allowed with inner_step 'adam': 1"],
+        ),
         (["--backend-opt", "inner_steps=0"], ["inner_steps: received 0; allowed: 1 or more"]),
         (["--backend", "fd", "--backend-opt", "epsilon=0"], ["epsilon: received 0.0; allowed: a number above 0"]),
         (["--rtn", "lowrank", "--rtn-opt", "rank=0"], ["rank: received 0; allowed: 1 to 128"]),

@@ -123,7 +123,9 @@ def test_ls_and_doctor(capsys: Capture) -> None:
     assert "bottleneck=None" in listed
     assert "296,065 parameters at one layer of XLM-R base" in listed
     assert status_of(["ls", "backends", "-v"]) == 0
-    assert "approximates: the mixed derivative" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "approximates: the mixed derivative" in listed
+    assert "recomputation, compilation, inner updates" in listed
     assert status_of(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["backends"] == BACKENDS.names()

@@ -69,10 +69,10 @@ def test_nan_at_step_7_stops_with_all_that_is_needed_to_see_why(capsys: Capture)
     assert not Path("run/metrics.json").exists()
 
 
-@pytest.mark.parametrize("order", ["published", "released"])
-def test_the_state_that_is_kept_repeats_the_step(order: str) -> None:
-    """With `released`, θ's gradient is at the φ that φ's own moments lead to."""
-    arguments = [*rtn("return change"), "--method-opt", f"order={order}"]
+@pytest.mark.parametrize("option", ["order=published", "order=released", "inner_step=adam", "start=0.6"])
+def test_the_state_that_is_kept_repeats_the_step(option: str) -> None:
+    """With `released`, θ's gradient is at the φ that φ's own moments lead to; with `adam`, φ's is by θ's moments."""
+    arguments = [*rtn("return change"), "--method-opt", option]
     assert status_of(arguments) == 0
     logged = {line["step"]: line for line in log()}
     step = Guards.step
@@ -142,7 +142,7 @@ def test_a_detached_rtn_is_refused_before_training(capsys: Capture) -> None:
 def test_an_rtn_whose_gradient_is_zero_is_named_at_the_first_step(capsys: Capture) -> None:
     assert status_of(rtn("return 0 * change")) == 0
     assert (
-        "warning: rtn mine: its gradient is zero at the first step, so that it learns nothing. Either what forward "
+        "warning: rtn mine: its gradient is zero at its first step, so that it learns nothing. Either what forward "
         "returns does not change with its parameters (they are multiplied by 0, or behind an activation that is shut)"
     ) in capsys.readouterr().err
 
@@ -152,7 +152,7 @@ def test_an_inner_learning_rate_of_zero_is_the_reason_given(capsys: Capture) -> 
     assert "lr: received 1e-44; allowed: a number above 1.2e-38, below which fp32 holds 0" in capsys.readouterr().err
     assert status_of([*rtn("return change"), "--lr", "2e-38", "--warmup", "1", "--method-opt", "free_of_lr=no"]) == 2
     (message,) = capsys.readouterr().err.splitlines()
-    assert "lr: it is 2.5e-39 at the first step, which is 0 in fp32, and with it the meta-gradient" in message
+    assert "lr: it is 2.5e-39 at the RTN's first step, which is 0 in fp32, and with it the meta-gradient" in message
     assert not Path("run").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import gc
 import weakref
@@ -16,6 +17,7 @@ from tests.contract import test_layouts
 from tests.unit import test_methods
 from xltransfer.backends.base import Backend, BilevelProblem, MetaStep, trainable
 from xltransfer.backends.func import Func
+from xltransfer.backends.inner_update import SGD
 from xltransfer.encoders import insertion
 from xltransfer.methods.base import Trainee
 from xltransfer.methods.metaxl import MetaXL
@@ -88,6 +90,25 @@ class ForgetsTheSupportLoss(Backend):
         return Func().step(dataclasses.replace(problem, support=nothing), inner_lr)
 
 
+class IgnoresTheInnerUpdate(Func):
+    def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
+        return super().step(dataclasses.replace(problem, inner_update=SGD()), inner_lr)
+
+
+class DoesNotGoBackThroughTheInnerUpdate(Func):
+    def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
+        update = copy.copy(problem.inner_update)
+        update.pulled_back = lambda gradients, vector: vector  # type: ignore[method-assign]
+        return super().step(dataclasses.replace(problem, inner_update=update), inner_lr)
+
+
+class TakesSeveralStepsWithOldMoments(Func):
+    def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
+        update = copy.copy(problem.inner_update)
+        update.stateful = False  # type: ignore[misc]
+        return super().step(dataclasses.replace(problem, inner_update=update), inner_lr)
+
+
 BACKEND_BUGS = [
     (DetachedInnerGradient, "gradients_fit_their_parameters: the meta-gradient is zero"),
     (NoFactorEta, "toy_in_closed_form: meta-gradient"),
@@ -98,6 +119,8 @@ BACKEND_BUGS = [
     (SeedsTheWorld, "step_changes_nothing: torch's random state"),
     (LeavesGradients, "step_changes_nothing: .*grad was set"),
     (ForgetsTheSupportLoss, "inner_gradient_is_that_of_source_and_support"),
+    (IgnoresTheInnerUpdate, "inner_step_is_adams: query gradient after Adam's step is off"),
+    (DoesNotGoBackThroughTheInnerUpdate, "adams_meta_gradient_equals_brute_force"),
 ]
 
 
@@ -105,6 +128,11 @@ BACKEND_BUGS = [
 def test_planted_in_a_backend(bug: type[Backend], caught_by: str) -> None:
     with pytest.raises(AssertionError, match=caught_by):
         check_backend(bug)
+
+
+def test_planted_several_steps_of_adam() -> None:
+    with pytest.raises(AssertionError, match="inner_step_is_adams: several inner steps of Adam are not refused"):
+        check_backend(TakesSeveralStepsWithOldMoments, inner_steps=2)
 
 
 class LooksAtPadding(MLP):

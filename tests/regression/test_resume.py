@@ -35,6 +35,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "method": "metaxl", "task": "sentiment", "rtn": "per-language", "source": ["base", "near"], "source_size": 10,
         "mixing": "per-language", "backend": "fd",
     },
+    "Adam's inner step, late": {
+        "method": "metaxl", "weight_decay": 0.1,
+        "method_options": {"inner_step": "adam", "start": 0.5, "support_share": 0.3, "normalised": True},
+    },
     "target-only, pos, bf16": {"method": "target-only", "task": "pos", "precision": "bf16"},
 }  # fmt: skip
 

@@ -51,6 +51,16 @@ def test_the_rate_of_an_rtn_that_is_not_there_is_not_shown() -> None:
     assert [len(curves_of(run_with(log, rtn))[0].lines) for rtn in ("mlp", None)] == [2, 1]
 
 
+def test_losses_of_steps_before_the_rtn_and_after_share_a_chart() -> None:
+    log = [*steps(4, source_loss=1.0, target_loss=2.0), *steps(4, inner_loss=3.0, meta_loss=4.0, meta_grad_norm=5.0)]
+    losses, norms = curves_of(run_with([{**line, "step": step} for step, line in enumerate(log, 1)]))
+    assert losses.x == tuple(range(1, 9))
+    assert losses.lines["source"] == (1.0,) * 4 + (None,) * 4
+    assert losses.lines["meta loss"] == (None,) * 4 + (4.0,) * 4
+    assert chart(losses).lines
+    assert norms.x == (5, 6, 7, 8)
+
+
 def test_long_curves_are_means_and_say_so() -> None:
     log = steps(1000)
     for line in log:

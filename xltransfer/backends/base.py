@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
+from xltransfer.backends.inner_update import SGD, InnerUpdate
 from xltransfer.errors import BackendError
 from xltransfer.seeding import seeded
 
@@ -36,6 +37,8 @@ class Capabilities:
     differentiated twice."""
     pieces: bool = False
     """Has `step_in_pieces`: works with gradient accumulation and in several processes."""
+    inner_updates: bool = False
+    """Follows the problem's `inner_update`, whatever it is; without this it takes steps of SGD alone."""
 
     @property
     def exact(self) -> bool:
@@ -50,10 +53,11 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class BilevelProblem:
-    """min_φ L_query(θ'(φ)) with θ' = θ − η ∇_θ [L_s(θ, φ) + L_support(θ)] (Xia et al. 2021, equations 2 and 3).
+    """min_φ L_query(θ'(φ)) with θ' = θ − η u(∇_θ [L_s(θ, φ) + L_support(θ)]) (Xia et al. 2021, equations 2 and 3).
 
     The three losses are scalars. A backend may hand them patched or functional copies of `learner` and `rtn`, and
     may evaluate each as often as it likes: every evaluation sees the same dropout masks, fixed by `seed`.
+    u is `inner_update`; that of SGD, the identity, unless another is given.
     """
 
     learner: nn.Module
@@ -62,6 +66,7 @@ class BilevelProblem:
     support: Callable[[Callable[..., Tensor]], Tensor]
     query: Callable[[Callable[..., Tensor]], Tensor]
     seed: int = 0
+    inner_update: InnerUpdate = SGD()
 
     def inner_loss(self, learner: Callable[..., Tensor], rtn: Callable[..., Tensor]) -> Tensor:
         """L_s(θ, φ): the source loss, through the RTN."""
@@ -150,6 +155,16 @@ def one_or_more(inner_steps: int) -> int:
     if inner_steps < 1:
         raise ValueError(f"inner_steps: received {inner_steps}; allowed: 1 or more.")
     return inner_steps
+
+
+def require_inner_update(backend: Backend, update: InnerUpdate) -> None:
+    """Raises BackendError if `backend` cannot take inner steps by `update`."""
+    told = f"backend {type(backend).__name__}: received an inner update by {type(update).__name__}"
+    if not isinstance(update, SGD) and not backend.capabilities.inner_updates:
+        raise BackendError(f"{told}; it takes SGD's alone; others need a backend with the capability 'inner_updates'.")
+    if update.stateful and (steps := getattr(backend, "inner_steps", 1)) > 1:
+        raise BackendError(f"{told} and inner_steps={steps}; allowed with it: 1, since what the optimiser keeps would "
+                           "have to move on with each step.")  # fmt: skip
 
 
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:

@@ -17,6 +17,7 @@ from torch import nn
 
 from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, MetaStep, Total
 from xltransfer.backends.func import gradients_at, through_changes
+from xltransfer.backends.inner_update import SGD
 from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled
 
 _KINKED = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Hardswish)
@@ -31,6 +32,7 @@ class FiniteDifferences(Unrolled):
         recomputation=True,
         compilation=True,
         pieces=True,
+        inner_updates=True,
     )
     differentiable_gradient = False
 
@@ -64,6 +66,7 @@ class FiniteDifferences(Unrolled):
 
     def product(self, step: InnerStep, vector: Gradients) -> Tensors:
         """See `Unrolled.product`."""
+        vector = _felt(step, vector)
         norm = float(nn.utils.get_total_norm(vector.values()))
         if norm == 0 or not step.by():
             return (None,) * len(step.by())
@@ -90,3 +93,14 @@ class FiniteDifferences(Unrolled):
         """∇ L_s by the changes at θ + shift · v."""
         shifted = self.moved(step.theta, vector, shift)
         return gradients_at(step.problem, shifted, step.changes.held(), with_theta=False)
+
+
+def _felt(step: InnerStep, vector: Gradients) -> Gradients:
+    """v without the entries of θ that this step's losses do not reach.
+
+    Adam's ∂u/∂g is 1/ε where there was never a gradient: embedding rows that only the query uses would make up the
+    norm of a shift that no source pass notices.
+    """
+    if isinstance(step.problem.inner_update, SGD):
+        return vector
+    return {name: torch.where(step.gradients[name] == 0, 0, value) for name, value in vector.items()}

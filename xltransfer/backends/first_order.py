@@ -28,7 +28,10 @@ class FirstOrder(Backend):
     """The meta-gradient's part that goes through the last layer's update."""
 
     capabilities = Capabilities(
-        approximation="θ' depends on φ in the last layer alone", second_order=False, recomputation=True
+        approximation="θ' depends on φ in the last layer alone",
+        second_order=False,
+        recomputation=True,
+        inner_updates=True,
     )
 
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
@@ -44,15 +47,19 @@ class FirstOrder(Backend):
         support_grads = torch.autograd.grad(support_loss, values, allow_unused=True)
         inner_grads = add_gradients(named_gradients(theta, source_grads), named_gradients(theta, support_grads))
 
-        stepped = descend(dict(theta), inner_grads, inner_lr)
+        update = problem.inner_update
+        stepped = descend(dict(theta), update.direction(inner_grads), inner_lr)
         meta_loss, query_grads = query_gradient(problem, stepped)
-        v = [query_grads[name] for name in last]
+        along = update.pulled_back(inner_grads, {name: query_grads[name] for name in last})
 
         grads: tuple[Tensor | None, ...] = ()
         if phi and any(gradient.requires_grad for gradient in last_grads):
             with changes.followed():
                 grads = torch.autograd.grad(
-                    last_grads, list(phi.values()), grad_outputs=[-inner_lr * part for part in v], allow_unused=True
+                    last_grads,
+                    list(phi.values()),
+                    grad_outputs=[-inner_lr * along[name] for name in last],
+                    allow_unused=True,
                 )
         return MetaStep(
             (source_loss + support_loss).detach(), meta_loss, inner_grads, named_gradients(phi, grads), query_grads

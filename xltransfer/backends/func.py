@@ -1,7 +1,8 @@
 """Exact meta-gradient in plain torch: the derivative of ⟨∇_θ L_s(θ, φ), v⟩ by φ, in reverse or in forward mode.
 
-v is the query loss's gradient after the inner step, so that −η times this derivative is the meta-gradient (Xia et al.
-2021, equation 3, by the chain rule; Pearlmutter 1994 for the product of a second derivative and a vector).
+v is the query loss's gradient after the inner step (brought back through it, where it is not one of SGD), so that −η
+times this derivative is the meta-gradient (Xia et al. 2021, equation 3, by the chain rule; Pearlmutter 1994 for the
+product of a second derivative and a vector).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from xltransfer.rtns.changes import HeldChanges
 class Func(Unrolled):
     """Differentiates the inner gradient, in one of two exact ways."""
 
-    capabilities = Capabilities(recomputation=True, compilation=True, pieces=True)
+    capabilities = Capabilities(recomputation=True, compilation=True, pieces=True, inner_updates=True)
 
     def __init__(
         self,

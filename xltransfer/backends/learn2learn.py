@@ -24,6 +24,7 @@ from xltransfer.backends.base import (
     MetaStep,
     named_gradients,
     one_or_more,
+    require_inner_update,
     trainable,
 )
 from xltransfer.errors import RegistryError
@@ -60,7 +61,8 @@ class Learn2Learn(Backend):
         self.inner_steps = one_or_more(inner_steps)
 
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
-        """See `Backend.step`."""
+        """See `Backend.step`. Raises BackendError for an inner update other than SGD's."""
+        require_inner_update(self, problem.inner_update)
         theta, phi = trainable(problem.learner), trainable(problem.rtn)
         changes = Changes(problem.rtn, unrolled=self.inner_steps > 1)
         clone = _utils.clone_module(problem.learner)

@@ -1,15 +1,15 @@
 """The meta-gradient by going back over the inner steps: what `func` and `fd` share.
 
-θ_{k+1} = θ_k − η g_k with g_k = ∇_θ [L_s(θ_k, φ) + L_support(θ_k)]. With v_K = ∇ L_query(θ_K), the chain rule gives,
+θ_{k+1} = θ_k − η u(g_k) with g_k = ∇_θ [L_s(θ_k, φ) + L_support(θ_k)]. With v_K = ∇ L_query(θ_K), the chain rule gives,
 from the last step to the first (Maclaurin et al. 2015, arXiv 1502.03492; Franceschi et al. 2017, arXiv 1703.01785),
 
-    meta-gradient += −η ∂/∂φ ⟨g_k, v_{k+1}⟩,        v_k = v_{k+1} − η ∂/∂θ_k ⟨g_k, v_{k+1}⟩.
+    meta-gradient += −η ∂/∂φ ⟨g_k, w⟩,        v_k = v_{k+1} − η ∂/∂θ_k ⟨g_k, w⟩,        w = (∂u/∂g_k)ᵀ v_{k+1}.
 
-With one step, as in MetaXL, only the first of these is needed, and only L_s in it. A backend says how it takes the
-two derivatives.
+u is the problem's `inner_update`; for SGD w is v itself. With one step, as in MetaXL, only the first of these is
+needed, and only L_s in it. A backend says how it takes the two derivatives.
 
-The losses may be sums over pieces of a batch and over processes. Neither θ' nor ⟨g, v⟩ is linear in them, so g and v
-are added up before they are used; ∂/∂φ ⟨g, v⟩ is then a sum again. With one piece the graph of g is kept for that;
+The losses may be sums over pieces of a batch and over processes. Neither θ' nor ⟨g, w⟩ is linear in them, so g and v
+are added up before they are used; ∂/∂φ ⟨g, w⟩ is then a sum again. With one piece the graph of g is kept for that;
 with several, each is evaluated once more, so that one piece's graph is in memory at a time.
 """
 
@@ -34,6 +34,7 @@ from xltransfer.backends.base import (
     add_into,
     alone,
     named_gradients,
+    require_inner_update,
     trainable,
 )
 from xltransfer.rtns.changes import Changes
@@ -94,19 +95,24 @@ class Unrolled(Backend):
         return self.step_in_pieces([problem], inner_lr, alone)
 
     def step_in_pieces(self, problems: Sequence[BilevelProblem], inner_lr: float, total: Total) -> MetaStep:
-        """See `Backend.step_in_pieces`."""
+        """See `Backend.step_in_pieces`. Raises BackendError for several steps of an optimiser that keeps a state."""
+        update = problems[0].inner_update
+        require_inner_update(self, update)
         theta: dict[str, Tensor] = dict(trainable(problems[0].learner))
         points: list[Point] = []
         for index in range(self.inner_steps):
             points.append(self._point(problems, theta, index == 0, total))
             move = self.moved if self.inner_steps == 1 else moved
-            theta = {k: v.requires_grad_() for k, v in move(theta, points[-1].gradients, -inner_lr).items()}
+            direction = update.direction(points[-1].gradients)
+            theta = {k: v.requires_grad_() for k, v in move(theta, direction, -inner_lr).items()}
+            del direction  # Adam's is as large as θ
 
         meta_loss, query_grads = _summed((query_gradient(problem, theta) for problem in problems), total)
         vector = dict(query_grads)
         meta_grads = {name: torch.zeros_like(parameter) for name, parameter in trainable(problems[0].rtn).items()}
         for point in reversed(points):
-            for name, slope in self._products(problems, point, vector, meta_grads, inner_lr, total).items():
+            along = update.pulled_back(point.gradients, vector)
+            for name, slope in self._products(problems, point, along, meta_grads, inner_lr, total).items():
                 vector[name] = vector[name] - inner_lr * slope
         return MetaStep(points[0].loss, meta_loss, points[0].gradients, total(meta_grads), query_grads)
 

@@ -80,9 +80,9 @@ def _nature(registry: Registry, part: Any) -> list[str]:
     if registry is BACKENDS:
         found = part.capabilities
         kind = f"approximates: {found.approximation}" if found.approximation else "exact"
-        also = [name for name in ("recomputation", "compilation") if getattr(found, name)]
+        also = [name for name in ("recomputation", "compilation", "inner_updates") if getattr(found, name)]
         return [f"{kind}; attention {' or '.join(found.attention)}; precision {' or '.join(found.precisions)}"
-                f"{'; ' + ', '.join(also) if also else ''}"]  # fmt: skip
+                f"{'; ' + ', '.join(also).replace('_', ' ') if also else ''}"]  # fmt: skip
     if registry is RTNS:
         from xltransfer.rtns.size import at_base_size
 

@@ -84,8 +84,12 @@ class Trainee:
         with seeded(seed):
             return self.loss(self.learner, batch, rtn)
 
-    def update(self, losses: Mapping[str, float], theta: Gradients, phi: Gradients | None = None) -> dict[str, float]:
+    def update(
+        self, losses: Mapping[str, float], theta: Gradients, phi: Gradients | None = None, *, normalised: bool = False
+    ) -> dict[str, float]:
         """Update θ, and φ where a gradient is given. Returns what to log: the losses, and norms before clipping.
+
+        `normalised`: φ's gradient is divided by its norm, which is logged as it was.
 
         Raises NonFiniteError, before anything is updated, if one of these is NaN or infinite.
         """
@@ -94,7 +98,7 @@ class Trainee:
         figures = {**losses, **({} if phi_norm is None else {"meta_grad_norm": phi_norm.item()}), **norms}
         require_finite(figures)
         if phi is not None:
-            self.phi.apply(phi, phi_norm)
+            self.phi.apply(phi, phi_norm, normalised)
         self.theta.apply(theta, theta_norm)
         return figures
 
@@ -109,6 +113,12 @@ class Method(ABC):
     uses_source: ClassVar[bool] = True
     uses_rtn: ClassVar[bool] = False
     uses_backend: ClassVar[bool] = False
+    uses_moments: bool = False
+    """Whether losses or gradients of a step depend on what θ's optimiser keeps."""
+
+    def inserts(self, trainee: Trainee) -> bool:
+        """Whether the next step's source pass goes through the RTN."""
+        return self.uses_rtn
 
     @abstractmethod
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:

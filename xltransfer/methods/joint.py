@@ -11,11 +11,16 @@ class Joint(Method):
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
-        sums = Sums()
-        for of_source, of_target in zip(trainee.pieces(source), trainee.pieces(target), strict=True):
-            source_loss = trainee.piece_loss(of_source, seed + SOURCE)
-            target_loss = trainee.piece_loss(of_target, seed + TARGET)
-            losses = {"source_loss": source_loss, "target_loss": target_loss}
-            sums.add(losses, gradients([source_loss, target_loss], trainee.learner))
-        figures, found = sums.total(trainee.processes)
-        return trainee.update(figures, *found)
+        return joint_step(trainee, source, target, seed)
+
+
+def joint_step(trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
+    """One update of θ, without RTN; φ and its schedule stay as they are. Returns and raises what `Method.step` does."""
+    sums = Sums()
+    for of_source, of_target in zip(trainee.pieces(source), trainee.pieces(target), strict=True):
+        source_loss = trainee.piece_loss(of_source, seed + SOURCE)
+        target_loss = trainee.piece_loss(of_target, seed + TARGET)
+        losses = {"source_loss": source_loss, "target_loss": target_loss}
+        sums.add(losses, gradients([source_loss, target_loss], trainee.learner))
+    figures, found = sums.total(trainee.processes)
+    return trainee.update(figures, *found)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from xltransfer.backends.base import BilevelProblem, Gradients, MetaStep, add_into, checked
+from xltransfer.backends.base import (
+    BilevelProblem,
+    Gradients,
+    MetaStep,
+    add_into,
+    checked,
+    require_inner_update,
+)
+from xltransfer.backends.inner_update import SGD, InnerUpdate
 from xltransfer.data.batching import Batch, split_batch
 from xltransfer.encoders.learner import casts_kept
 from xltransfer.errors import require_finite
 from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
+from xltransfer.methods.joint import joint_step
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class Halves:
 
 
 class MetaXL(Method):
-    """The first half of a target batch is support (inner step), the rest is query (meta loss)."""
+    """The first half of a target batch (or `support_share`) is support (inner step), the rest is query (meta loss)."""
 
     uses_rtn = True
     uses_backend = True
@@ -44,13 +54,51 @@ class MetaXL(Method):
         free_of_lr: Annotated[
             bool, "divide the meta-gradient by the inner learning rate, so that its size does not follow the schedule"
         ] = True,
+        inner_step: Annotated[
+            Literal["sgd", "adam"],
+            "sgd: as published; adam: the step that θ's optimiser would take, to see the query loss after a step of "
+            "training's size and direction",
+        ] = "sgd",
+        support_share: Annotated[
+            float, "share of a target batch that is support; lower, for a query loss over more sentences"
+        ] = 0.5,
+        normalised: Annotated[
+            bool,
+            "divide the meta-gradient by its norm, so that its size follows neither the schedule nor how well the "
+            "query is learnt; the norm is logged as it was",
+        ] = False,
+        start: Annotated[
+            float,
+            "share of the steps that are joint training, before the RTN comes in; above 0, for θ to learn the task "
+            "first, in less time",
+        ] = 0.0,
     ) -> None:
+        if not 0 < support_share < 1:
+            raise ValueError(f"support_share: received {support_share}; allowed: a number between 0 and 1.")
+        if not 0 <= start < 1:
+            raise ValueError(f"start: received {start}; allowed: 0 or more, and less than 1.")
         self.order = order
         self.theta_batch = theta_batch
         self.free_of_lr = free_of_lr
+        self.inner_step = inner_step
+        self.support_share = support_share
+        self.normalised = normalised
+        self.start = start
+        self.uses_moments = inner_step == "adam"
+
+    def inserts(self, trainee: Trainee) -> bool:
+        """See `Method.inserts`."""
+        return trainee.theta.progress >= self.start
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
+        if self.inserts(trainee):
+            return self._meta_step(trainee, source, target, seed)
+        figures = joint_step(trainee, source, target, seed)
+        trainee.phi.skip()
+        return figures
+
+    def _meta_step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         halves = self._halves(target)
         problems = self._problems(trainee, source, halves, seed)
         inner_lr = trainee.theta.lr
@@ -60,12 +108,12 @@ class MetaXL(Method):
         figures = {"inner_loss": meta.inner_loss.item(), "meta_loss": meta.meta_loss.item()}
         if self.order == "published":
             theta = self._with_query(trainee, meta.inner_grads, meta, halves, seed)
-            return trainee.update(figures, theta, phi)
+            return trainee.update(figures, theta, phi, normalised=self.normalised)
         norm = trainee.phi.norm(phi)
         figures["meta_grad_norm"] = norm.item()
         require_finite(figures)
         with trainee.phi.taken_back():
-            trainee.phi.apply(phi, norm)
+            trainee.phi.apply(phi, norm, self.normalised)
             sums = Sums()
             for of_source, support in zip(trainee.pieces(source), trainee.pieces(halves.support), strict=True):
                 losses = [
@@ -82,6 +130,7 @@ class MetaXL(Method):
 
     def _problems(self, trainee: Trainee, source: Batch, halves: Halves, seed: int) -> list[BilevelProblem]:
         """One for each piece of the batches that is this process's; the losses of the step are the sums of theirs."""
+        inner_update = self._inner_update(trainee)
         parts = zip(*(trainee.pieces(batch) for batch in (source, halves.support, halves.query)), strict=True)
         return [
             BilevelProblem(
@@ -91,12 +140,19 @@ class MetaXL(Method):
                 support=trainee.piece_of(support, halves.share, differentiated=True),
                 query=trainee.piece_of(query),
                 seed=seed + PIECE * of_source.number,
+                inner_update=inner_update,
             )
             for of_source, support, query in parts
         ]
 
+    def _inner_update(self, trainee: Trainee) -> InnerUpdate:
+        update = SGD() if self.inner_step == "sgd" else trainee.theta.inner_update()
+        require_inner_update(trainee.backend, update)
+        return update
+
     def _halves(self, target: Batch) -> Halves:
-        support, query = split_batch(target, len(target) // 2)
+        first = math.ceil(self.support_share * len(target) - 0.5)  # of an odd batch's halves, query is the larger
+        support, query = split_batch(target, max(1, min(first, len(target) - 1)))
         return Halves(support, query, 1.0 if self.theta_batch == "support" else support.weight / target.weight)
 
     def _with_query(self, trainee: Trainee, theta: Gradients, meta: MetaStep, halves: Halves, seed: int) -> Gradients:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from xltransfer.backends.base import Gradients, trainable
+from xltransfer.backends.inner_update import Adam
 from xltransfer.errors import NonFiniteError, require_finite
 
 
@@ -47,13 +48,27 @@ class Updater:
         falling = (self._total - self._done) / max(1, self._total - self._warmup)
         return self._peak * max(0.0, min(1.0, rising, falling))
 
-    def apply(self, gradients: Gradients, norm: Tensor | None = None) -> float:
+    @property
+    def progress(self) -> float:
+        """The share of all steps that is done."""
+        return self._done / self._total
+
+    def inner_update(self) -> Adam:
+        """The direction of the next update as a function of the gradient; it holds until then."""
+        return Adam({}) if self._optimizer is None else Adam.of(self._optimizer, self.parameters)
+
+    def apply(self, gradients: Gradients, norm: Tensor | None = None, normalised: bool = False) -> float:
         """Clip, update, and move on the schedule. Returns the gradient norm before clipping.
 
         `norm` is that norm, where it is known. Raises NonFiniteError if it is NaN or infinite, and changes nothing.
+        `normalised`: the gradient is divided by its norm first; one of norm 0 stays as it is.
         """
         norm = self.norm(gradients) if norm is None else norm
-        require_finite({"gradient_norm": norm.item()})
+        found = norm.item()
+        require_finite({"gradient_norm": found})
+        if normalised and found > 0:
+            gradients = {name: gradient / norm for name, gradient in gradients.items()}
+            norm = torch.ones_like(norm)
         if self._optimizer is not None:
             for name, parameter in self.parameters.items():
                 parameter.grad = gradients[name]
@@ -66,7 +81,7 @@ class Updater:
             self._optimizer.zero_grad(set_to_none=True)
         self.decay *= 1 - self.lr * self._weight_decay
         self._done += 1
-        return norm.item()
+        return found
 
     @torch.no_grad()
     def _ratio(self, before: list[Tensor]) -> float | None:

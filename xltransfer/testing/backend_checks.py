@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,14 +12,18 @@ from torch import Tensor, nn
 
 from xltransfer.backends.base import Backend, BilevelProblem, MetaStep, trainable
 from xltransfer.backends.func import Func
+from xltransfer.backends.inner_update import SGD
 from xltransfer.backends.unrolled import descend, query_gradient
+from xltransfer.errors import BackendError
 from xltransfer.registry import BACKENDS
+from xltransfer.testing.adam_problems import ADAM_LR, adam_case
 from xltransfer.testing.problems import (
     INNER_LR,
     brute_force_slope,
     flat,
     inner_gradients,
     meta_loss_after,
+    random_direction,
     relative_error,
     small_problem,
 )
@@ -152,17 +157,56 @@ def meta_gradient_equals_brute_force(backend: Backend) -> None:
         for layers in LAYER_SETS:
             problem = small_problem(layers=layers, auto=auto)
             computed = backend.step(problem, INNER_LR).meta_grads
-            generator = torch.Generator().manual_seed(3)
-            norm = flat(computed).norm()
-            direction = {
-                name: torch.randn(value.shape, generator=generator, dtype=value.dtype) + 3 * value / norm
-                for name, value in computed.items()
-            }
+            direction = random_direction(computed)
             wanted = brute_force_slope(problem, direction, getattr(backend, "inner_steps", 1))
             found = (flat(computed) @ flat(direction)).item()
             assert abs(found - wanted) <= 1e-6 * abs(wanted), (
                 f"{auto} classification, layers {layers}: slope {found} by the meta-gradient, {wanted} by brute force"
             )
+
+
+def inner_step_is_adams(backend: Backend) -> None:
+    """With the capability `inner_updates`: θ' is where torch's Adam goes, and φ's gradient is not that of SGD's step.
+
+    Several steps of Adam are refused with BackendError.
+    """
+    if not backend.capabilities.inner_updates:
+        return
+    case = adam_case(layers=(1, 2))
+    if getattr(backend, "inner_steps", 1) > 1:
+        _refuses(backend, case.problem)
+        return
+    step = backend.step(case.problem, ADAM_LR)
+    error = relative_error(step.inner_grads, inner_gradients(case.problem))
+    assert error <= 1e-12, f"inner gradient is off by {error:.1e}"
+    if step.query_grads is not None:
+        wanted = query_gradient(case.problem, dict(trainable(case.stepped(case.problem))))[1]
+        error = relative_error(step.query_grads, wanted)
+        assert error <= 1e-12, f"query gradient after Adam's step is off by {error:.1e}"
+    plain = backend.step(dataclasses.replace(case.problem, inner_update=SGD()), ADAM_LR)
+    assert relative_error(step.meta_grads, plain.meta_grads) > 1e-3, "the meta-gradient is that of SGD's step"
+
+
+def _refuses(backend: Backend, problem: BilevelProblem) -> None:
+    try:
+        backend.step(problem, ADAM_LR)
+    except BackendError:
+        return
+    raise AssertionError("several inner steps of Adam are not refused: its moments would have to move on")
+
+
+def adams_meta_gradient_equals_brute_force(backend: Backend) -> None:
+    """With the capability `inner_updates`: as above, θ' by torch's own Adam that has seen some steps, to 1e-6."""
+    if not backend.capabilities.inner_updates or getattr(backend, "inner_steps", 1) > 1:
+        return
+    for layers in LAYER_SETS:
+        case = adam_case(layers=layers)
+        computed = backend.step(case.problem, ADAM_LR).meta_grads
+        direction = random_direction(computed)
+        wanted, found = case.slope(direction), (flat(computed) @ flat(direction)).item()
+        assert abs(found - wanted) <= 1e-6 * abs(wanted), (
+            f"layers {layers}: slope {found} by the meta-gradient, {wanted} by brute force"
+        )
 
 
 BACKEND_CHECKS: tuple[BackendCheck, ...] = (
@@ -173,12 +217,14 @@ BACKEND_CHECKS: tuple[BackendCheck, ...] = (
     no_parameters_no_meta_gradient,
     zero_inner_rate_zero_meta_gradient,
     same_step_twice_is_the_same,
+    inner_step_is_adams,
 )
 """What every backend must do."""
 EXACT_CHECKS: tuple[BackendCheck, ...] = (
     toy_in_closed_form,
     losses_are_those_of_the_step,
     meta_gradient_equals_brute_force,
+    adams_meta_gradient_equals_brute_force,
 )
 """What one that declares no approximation must do as well."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -75,6 +75,16 @@ def flat(gradients: Gradients) -> Tensor:
     return torch.cat([gradient.flatten() for gradient in gradients.values()]) if gradients else torch.zeros(0)
 
 
+def random_direction(gradients: Gradients) -> Gradients:
+    """One, the same each time, along which the slope is not small."""
+    generator = torch.Generator().manual_seed(3)
+    norm = flat(gradients).norm()
+    return {
+        name: torch.randn(value.shape, generator=generator, dtype=value.dtype) + 3 * value / norm
+        for name, value in gradients.items()
+    }
+
+
 def relative_error(found: Gradients, wanted: Gradients) -> float:
     """Norm of the difference over the norm of `wanted`; 0 where both vanish."""
     difference, size = float((flat(found) - flat(wanted)).norm()), float(flat(wanted).norm())
@@ -104,6 +114,13 @@ def brute_force_slope(
     problem: BilevelProblem, direction: Gradients, inner_steps: int = 1, width: float = 1e-3
 ) -> float:
     """d/dt L_query(θ'(φ + t · direction)) by central differences, extrapolated once (Richardson)."""
+    return slope_of(lambda moved: meta_loss_after(moved, inner_steps).item(), problem, direction, width)
+
+
+def slope_of(
+    loss: Callable[[BilevelProblem], float], problem: BilevelProblem, direction: Gradients, width: float = 1e-3
+) -> float:
+    """d/dt of a loss of the problem at φ + t · direction, by central differences, extrapolated once (Richardson)."""
 
     def difference(step: float) -> float:
         ends = []
@@ -112,7 +129,7 @@ def brute_force_slope(
             with torch.no_grad():
                 for name, parameter in trainable(moved).items():
                     parameter.add_(sign * step * direction[name])
-            ends.append(meta_loss_after(dataclasses.replace(problem, rtn=moved), inner_steps).item())
+            ends.append(loss(dataclasses.replace(problem, rtn=moved)))
         return (ends[0] - ends[1]) / (2 * step)
 
     return (4 * difference(width / 2) - difference(width)) / 3

@@ -14,7 +14,7 @@ from xltransfer.methods.base import SOURCE, TARGET, Method, Sums, Trainee, gradi
 
 
 def gradient_cosine(method: Method, trainee: Trainee, source: Batch, target: Batch, seed: int) -> float | None:
-    """⟨∇_θ L_source, ∇_θ L_target⟩ over their norms, with the RTN in the source pass where the method has one.
+    """⟨∇_θ L_source, ∇_θ L_target⟩ over their norms, with the RTN in the source pass where the next step has it.
 
     1: both want the same; below 0: the source undoes what the target learns (cf. Yu et al. 2020, arXiv 2001.06782).
     None where the method has no source, or a gradient is 0 or not finite. Costs one joint-training step.
@@ -31,7 +31,7 @@ def gradient_cosine(method: Method, trainee: Trainee, source: Batch, target: Bat
 def _gradients(method: Method, trainee: Trainee, source: Batch, target: Batch, seed: int) -> tuple[Gradients, ...]:
     sums = Sums()
     for of_source, of_target in zip(trainee.pieces(source), trainee.pieces(target), strict=True):
-        rtn = trainee.rtn_for(of_source.batch) if method.uses_rtn else None
+        rtn = trainee.rtn_for(of_source.batch) if method.inserts(trainee) else None
         by_source = gradients([trainee.piece_loss(of_source, seed + SOURCE, rtn)], trainee.learner)
         by_target = gradients([trainee.piece_loss(of_target, seed + TARGET)], trainee.learner)
         sums.add({}, by_source, by_target)

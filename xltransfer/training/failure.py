@@ -17,6 +17,8 @@ from xltransfer.training.preparation import EncodedSet, Prepared
 
 FOLDER = "failure"
 STEP, THETA, PHI, MOMENTS = "step.json", "theta.safetensors", "phi.safetensors", "phi_optimizer.safetensors"
+THETA_MOMENTS = "theta_optimizer.safetensors"
+"""There where the method's step depends on them: they are twice as large as θ."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,17 @@ def save(
     ids: Mapping[str, Sequence[str]],
     figures: Mapping[str, float],
 ) -> str:
-    """Write `failure/`: θ, φ and φ's moments as safetensors, the rest as JSON. Returns a sentence that says where.
+    """Write `failure/`: θ, φ and φ's moments (and θ's, if the method uses them) as safetensors, the rest as JSON.
+
+    Returns a sentence that says where.
 
     A full disk must not hide what happened: then the sentence says that nothing was kept.
     """
     folder = run_dir / FOLDER
     moments, place = trainee.phi.state()
+    states = {THETA: run.learner.state_dict(), PHI: run.rtn.state_dict(), MOMENTS: moments}
+    if run.method.uses_moments:
+        states[THETA_MOMENTS] = trainee.theta.state()[0]
     described = {
         **asdict(draw),
         "phi": place,
@@ -56,7 +63,7 @@ def save(
     }
     try:
         with whole_folder(folder) as partial:
-            for tensors, name in ((run.learner.state_dict(), THETA), (run.rtn.state_dict(), PHI), (moments, MOMENTS)):
+            for name, tensors in states.items():
                 safetensors.torch.save_file(unshared(tensors), partial / name)
             write_json(partial / STEP, described)
     except (OSError, safetensors.SafetensorError, ConfigError) as error:

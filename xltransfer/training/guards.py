@@ -99,21 +99,22 @@ class Guards:
         ) from error
 
     def _check_norm(self, draw: Draw, norm: float) -> None:
-        if draw.step == 1 and norm == 0:
+        watched = self._watched
+        first = not watched.norms  # of the steps with a meta-gradient
+        if first and norm == 0:
             if draw.lr < _SMALLEST:
                 raise ConfigError([
-                    f"lr: it is {draw.lr:g} at the first step, which is 0 in fp32, and with it the meta-gradient; "
-                    "allowed: a peak and a warm-up whose first rate is above 1e-38."
+                    f"lr: it is {draw.lr:g} at the RTN's first step, which is 0 in fp32, and with it the meta-gradient;"
+                    " allowed: a peak and a warm-up whose first rate is above 1e-38."
                 ])  # fmt: skip
             self._warn(
                 draw,
-                f"rtn {self.run.config.rtn}: its gradient is zero at the first step, so that it learns nothing. "
+                f"rtn {self.run.config.rtn}: its gradient is zero at its first step, so that it learns nothing. "
                 "Either what forward returns does not change with its parameters (they are multiplied by 0, or behind "
                 "an activation that is shut), or no loss depends on it.",
             )
-        if draw.step == 1 and self.run.config.meta_lr == 0:
+        if first and self.run.config.meta_lr == 0:
             self._warn(draw, f"meta_lr: it is 0, so that rtn {self.run.config.rtn} stays as it was initialised.")
-        watched = self._watched
         usual = statistics.median(watched.norms) if len(watched.norms) >= _FEWEST else 0.0
         if usual and norm > EXPLODED * usual and not watched.exploded:
             watched.exploded = True

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
 from xltransfer.errors import ConfigError, DataError, UserError
 from xltransfer.methods.base import Method
 from xltransfer.processes import ALONE, Processes
-from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS
+from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry
 from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.tasks.base import Task
 from xltransfer.training.device import autocast, choose_device, set_fp32_products
@@ -179,13 +180,10 @@ def _report_cuts(sets: dict[str, EncodedSet], max_length: int, reporter: Reporte
 
 
 def _build_parts(config: RunConfig, encoder: EncoderFiles, reporter: Reporter) -> tuple[Method, Backend, RTN]:
-    method: Method = METHODS.load(config.method)(**config.method_options)
+    method = _built(METHODS, config.method, config.method_options)
+    backend = _built(BACKENDS, config.backend, config.backend_options)
     info = RTNInfo(encoder.config.hidden_size, config.layer, config.source, encoder.config)
     rtn_class: type[RTN] = RTNS.load(config.rtn)
-    try:
-        backend: Backend = BACKENDS.load(config.backend)(**config.backend_options)
-    except Exception as error:  # a plugin may raise anything
-        raise ConfigError([f"backend {config.backend}: {_told(error)}"]) from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         try:
@@ -195,6 +193,14 @@ def _build_parts(config: RunConfig, encoder: EncoderFiles, reporter: Reporter) -
     if method.uses_rtn and (warning := try_rtn(config.rtn, rtn, info)):
         reporter.warn(warning)
     return method, backend, rtn
+
+
+def _built(registry: Registry, name: str, options: Mapping[str, Any]) -> Any:
+    part = registry.load(name)
+    try:
+        return part(**options)
+    except Exception as error:  # a plugin may raise anything
+        raise ConfigError([f"{registry.kind} {name}: {_told(error)}"]) from error
 
 
 def _told(error: Exception) -> str:

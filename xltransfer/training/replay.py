@@ -12,7 +12,7 @@ import safetensors.torch
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.errors import ConfigError, NonFiniteError
-from xltransfer.training.failure import FOLDER, MOMENTS, PHI, STEP, THETA, Draw
+from xltransfer.training.failure import FOLDER, MOMENTS, PHI, STEP, THETA, THETA_MOMENTS, Draw
 from xltransfer.training.loop import batches_of
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter
@@ -28,6 +28,7 @@ def replay(run_dir: str | Path, plugin: Sequence[str] = ()) -> dict[str, float]:
     try:
         described = json.loads((folder / STEP).read_text(encoding="utf-8"))
         states = {name: safetensors.torch.load_file(folder / name) for name in (THETA, PHI, MOMENTS)}
+        theta_moments = safetensors.torch.load_file(folder / THETA_MOMENTS) if (folder / THETA_MOMENTS).exists() else {}
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise ConfigError([f"replay: {str(folder)!r} holds no step that failed: {error}."]) from error
     values: dict[str, Any] = {name: described[name] for name in Draw.__dataclass_fields__}
@@ -38,7 +39,7 @@ def replay(run_dir: str | Path, plugin: Sequence[str] = ()) -> dict[str, float]:
         module.load_state_dict(states[file])
         module.train()
     trainee = trainee_of(run, draw.total)
-    trainee.theta.skip(draw.step - 1)
+    trainee.theta.load(theta_moments, {"done": draw.step - 1, "decay": 1.0})
     trainee.phi.load(states[MOMENTS], described["phi"])
     batches = batches_of(draw, run, Collator(run.encoder.padding, run.config.pad_to), vocabulary)
     try:
