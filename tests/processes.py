@@ -33,6 +33,19 @@ CASES: dict[str, dict[str, Any]] = {
     "metaxl, two inner steps": {"method": "metaxl", "backend_options": {"inner_steps": 2}, "layer": (1, 3)},
     "metaxl, mixed layers": {"method": "metaxl", "rtn": "multi", "rtn_options": {"mix": "softmax"}, "layer": (1, 2)},
     "metaxl, per language": {"method": "metaxl", "rtn": "per-language", "source": ("base", "near")},
+    "metaxl, weights": {
+        "method": "metaxl",
+        "rtn": "weights",
+        "rtn_options": {"by": "both", "inner": "mlp"},
+        "layer": (1, 3),
+    },
+    "metaxl, weights of texts": {
+        "method": "metaxl",
+        "task": "sentiment",
+        "rtn": "weights",
+        "rtn_options": {"by": "loss"},
+        "backend": "fd",
+    },
     "metaxl, released": {"method": "metaxl", "method_options": {"order": "released", "theta_batch": "whole"}},
     "metaxl, Adam's step": {  # not from the first step on, where the entries with least gradient weigh most
         "method": "metaxl",

@@ -206,6 +206,7 @@ RTNS = Registry(
         "multi": ("xltransfer.rtns.multi:Multi", "a network for each insertion layer, stacked or mixed"),
         "per-language": ("xltransfer.rtns.per_language:PerLanguage", "a network for each source language"),
         "transformer": ("xltransfer.rtns.transformer:Transformer", "one layer of the encoder's own kind"),
+        "weights": ("xltransfer.rtns.weights:Weights", "how much each source sentence or token counts"),
     },
     "xltransfer.rtns.base:RTN",
 )

@@ -9,6 +9,8 @@ import torch
 
 _RTN_STREAM = 1 << 40
 """Distance between the seed of a pass and those of the RTNs in it; seeds of passes are far smaller."""
+_WEIGHTS_STREAM = 1 << 51
+"""Distance to those of the weights of its losses: above the RTNs' of any layer, below that of another piece."""
 
 
 @contextmanager
@@ -29,4 +31,11 @@ def rtn_stream(layer: int) -> Iterator[None]:
     The encoder's dropout masks are then the same whether an RTN draws, or its changes are given.
     """
     with seeded((torch.initial_seed() + _RTN_STREAM * (layer + 1)) % (1 << 63)):
+        yield
+
+
+@contextmanager
+def weights_stream(layer: int) -> Iterator[None]:
+    """Within: random numbers of the weights of the losses of the pass under way, whose last RTN is at `layer`."""
+    with seeded((torch.initial_seed() + _WEIGHTS_STREAM + _RTN_STREAM * (layer + 1)) % (1 << 63)):
         yield

@@ -67,6 +67,58 @@ def test_forward(body: str, arguments: str, expected: str, capsys: Capture) -> N
     assert expected in message
 
 
+WEIGHTS = """
+    def weights(self, losses, labelled, hidden, mask, layer):
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    "task, body, expected",
+    [
+        ("ner", "return losses.sum(1)", "received shape (2,) for losses of shape (2, 3)"),
+        ("sentiment", "return labelled", "received shape (2, 2)"),
+        ("ner", "raise IndexError('five')", "it raised IndexError: five"),
+        ("ner", "pass", "received NoneType for losses of shape (2, 3)"),
+    ],
+)
+def test_weights(task: str, body: str, expected: str, capsys: Capture) -> None:
+    body = body.replace("labelled", "torch.ones(2, 2)")
+    rtn("return self.project(hidden)")
+    with Path("mine.py").open("a") as file:
+        file.write(WEIGHTS.format(body=body))
+    message = told("rtn", capsys, "--task", task)
+    assert "rtn mine: weights(losses, labelled, hidden, mask, layer) returns factors" in message
+    assert expected in message
+
+
+def test_weights_that_no_gradient_reaches(capsys: Capture) -> None:
+    rtn("return torch.zeros_like(hidden)")
+    with Path("mine.py").open("a") as file:
+        file.write(WEIGHTS.format(body="return torch.ones_like(losses)"))
+    assert "no gradient can reach its 2 trained parameters" in told("rtn", capsys)
+
+
+TASK = """
+from xltransfer import register_task
+from xltransfer.tasks.base import cross_entropy
+from xltransfer.tasks.ner import NER
+@register_task("mine")
+class Mine(NER):
+    def loss(self, logits, labels):
+        return cross_entropy(logits.flatten(0, 1), labels.flatten())
+"""
+
+
+@pytest.mark.parametrize("weighing", [["--rtn", "weights"], ["--rtn", "per-language", "--rtn-opt", "inner=weights"]])
+def test_a_task_that_has_only_a_loss(weighing: list[str], capsys: Capture) -> None:
+    Path("mine.py").write_text(TASK)
+    message = told("task", capsys, *weighing)
+    assert f"task mine: rtn {weighing[1]} weighs source losses" in message
+    assert "its class Mine lacks losses(logits, labels) beside its loss" in message
+    assert status_of(["run", *SHORT, "--plugin", "mine.py", "--task", "mine", "--output", "run"]) == 0
+
+
 def test_doubtful_changes_are_warned_of(capsys: Capture) -> None:
     rtn("return hidden + 0.01 * self.project(hidden)")
     assert status_of(["run", *SHORT, "--plugin", "mine.py", "--rtn", "mine", "--output", "run"]) == 0

@@ -161,6 +161,12 @@ def test_data_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert "target train and target test: 18 sentences in two splits" in capsys.readouterr().out
 
 
+def test_parts_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in commands("Parts"):
+        assert status_of([*command[1:], *LESS, *LESS_SYNTHETIC]) == 0, command
+
+
 def test_bench_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second as printed, but on the embedded encoder, which has fewer layers."""
     monkeypatch.chdir(tmp_path)

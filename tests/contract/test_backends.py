@@ -25,6 +25,11 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("fd", {"scheme": "one-sided"}),
 ]
 CASES = [*((name, {}) for name in BACKENDS.names()), *VARIANTS]
+RTN_VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("multi", {"mix": "softmax"}),
+    ("weights", {"by": "both", "inner": "mlp"}),
+    ("multi", {"inner": "weights", "mix": "softmax", "inner.by": "loss", "inner.inner": "mlp"}),
+]
 
 
 def backend(name: str, **options: Any) -> Backend:
@@ -55,7 +60,7 @@ def test_contract_of_exact_ones(name: str, options: dict[str, Any], check: Any) 
 
 
 @pytest.mark.parametrize("layers", LAYER_SETS, ids=str)
-@pytest.mark.parametrize("rtn, rtn_options", [*((name, {}) for name in RTNS.names()), ("multi", {"mix": "softmax"})])
+@pytest.mark.parametrize("rtn, rtn_options", [*((name, {}) for name in RTNS.names()), *RTN_VARIANTS])
 @pytest.mark.parametrize("name, options", EXACT, ids=label)
 def test_exact_backends_agree_for_every_rtn(
     name: str, options: dict[str, Any], rtn: str, rtn_options: dict[str, Any], layers: tuple[int, ...]

@@ -22,6 +22,16 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("multi", {"mix": "softmax"}),
     ("multi", {"inner": "transformer"}),
     ("per-language", {"inner": "transformer"}),
+    *(
+        ("weights", {"by": by, "level": level})
+        for by in ("loss", "features", "both")
+        for level in ("token", "sentence")
+    ),
+    ("weights", {"by": "both", "inner": "mlp"}),
+    ("weights", {"by": "loss", "inner": "multi", "inner.mix": "softmax"}),
+    ("weights", {"by": "both", "level": "sentence", "inner": "per-language"}),
+    ("multi", {"inner": "weights", "mix": "softmax", "inner.by": "both", "inner.inner": "mlp"}),
+    ("per-language", {"inner": "weights", "inner.by": "both", "inner.inner": "lowrank"}),
 ]
 CASES = [*((name, {}) for name in RTNS.names()), *VARIANTS]
 

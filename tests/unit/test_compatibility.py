@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.resuming import tiny
 from xltransfer.backends.base import Capabilities
 from xltransfer.backends.func import Func
 from xltransfer.compatibility import attention_for
@@ -13,6 +15,8 @@ from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError
 from xltransfer.registry import BACKENDS
 from xltransfer.rtns.mlp import MLP
+from xltransfer.training.preparation import prepare
+from xltransfer.training.progress import Reporter
 
 
 def faults(**changes: Any) -> str:
@@ -76,6 +80,19 @@ def test_options_of_an_inner_rtn_are_checked() -> None:
     )
     assert "rtn: received 'low'" in faults(rtn="multi", rtn_options={"inner": "low"})
     assert "rtn mlp: unknown option 'inner.rank'" in faults(rtn="mlp", rtn_options={"inner.rank": 4})
+
+
+def test_a_method_that_weights_would_only_be_made_small_by_is_refused() -> None:
+    config = tiny(Path("unused"), method="joint-rtn", rtn="weights")
+    with pytest.raises(ConfigError, match=r"the weights of rtn weights would only become small; .*: metaxl"):
+        prepare(config, Reporter())
+    assert prepare(tiny(Path("unused"), method="joint", rtn="weights"), Reporter())
+
+
+def test_the_frozen_control_holds_no_weights() -> None:
+    assert "rtn frozen: unknown option 'inner'; allowed: bottleneck, gate" in faults(
+        rtn="frozen", rtn_options={"inner": "weights"}
+    )
 
 
 def test_every_backend_declares_its_capabilities() -> None:

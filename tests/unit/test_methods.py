@@ -20,8 +20,10 @@ from xltransfer.methods.metaxl import MetaXL
 from xltransfer.methods.target_only import TargetOnly
 from xltransfer.methods.updater import Updater
 from xltransfer.registry import BACKENDS
+from xltransfer.rtns.base import RTNInfo
 from xltransfer.rtns.identity import Identity
 from xltransfer.rtns.mlp import MLP
+from xltransfer.rtns.weights import Weights
 from xltransfer.tasks.ner import NER
 from xltransfer.testing.models import HIDDEN, LABELS, small_model
 from xltransfer.testing.problems import small_inputs
@@ -69,6 +71,25 @@ def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
 def test_joint_equals_metaxl_with_identity(order: Any) -> None:
     metaxl = MetaXL(order=order, theta_batch="whole")
     assert distance(trained(Joint(), Identity(HIDDEN)), trained(metaxl, Identity(HIDDEN))) < 1e-10
+
+
+@pytest.mark.parametrize("order", ["published", "released"])
+def test_joint_equals_metaxl_with_weights_that_stay_at_one(order: Any) -> None:
+    rtn = Weights.build(RTNInfo(HIDDEN, (1,), ("a",), None), by="both")
+    rtn.requires_grad_(False)
+    metaxl = MetaXL(order=order, theta_batch="whole")
+    assert distance(trained(Joint(), Identity(HIDDEN)), trained(metaxl, rtn)) < 1e-10
+
+
+def test_weights_change_what_is_learned() -> None:
+    ends = []
+    for meta_lr in (0.0, 0.5):
+        state = trainee(Weights.build(RTNInfo(HIDDEN, (1,), ("a",), None), by="loss"))
+        state.phi._peak = meta_lr
+        for step in range(2):
+            MetaXL().step(state, *batches(), 100 * step)
+        ends.append(state.learner.state_dict())
+    assert distance(*ends) > 1e-4
 
 
 def test_lookahead_differs_from_the_whole_batch_by_the_inner_step_alone() -> None:

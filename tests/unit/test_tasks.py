@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from tests.conftest import shared
 from xltransfer.data.batching import IGNORED, Collator, endless_order, epoch_order, split_batch
@@ -97,6 +98,35 @@ def test_majority_names_the_most_frequent_label() -> None:
     assert NER().majority([SENTENCE], [SENTENCE]) == [["O"] * 5]
     texts = [LabelledText("1", "x", label) for label in ("b", "a", "b")]
     assert Sentiment().majority(texts, texts[:2]) == ["b", "b"]
+
+
+@pytest.mark.parametrize("task, shape", [(NER(), (3, 4)), (POS(), (3, 4)), (Sentiment(), (6,))])
+def test_the_loss_is_the_mean_of_the_losses(task: Task, shape: tuple[int, ...]) -> None:
+    """Each −log softmax, by hand; 0 where there is no label."""
+    torch.manual_seed(0)
+    logits, labels = torch.randn(*shape, 5, dtype=torch.float64), torch.randint(0, 5, shape)
+    labels[0] = labels[(-1,) * len(shape)] = IGNORED
+    by_hand = -logits.softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0].log()
+    losses = task.losses(logits, labels)
+    torch.testing.assert_close(losses, by_hand * (labels != IGNORED), rtol=1e-12, atol=0)
+    mean = losses.sum() / (labels != IGNORED).sum()
+    torch.testing.assert_close(task.loss(logits, labels), mean, rtol=1e-12, atol=0)
+    assert task.losses(logits.bfloat16(), labels).dtype == torch.float32
+
+
+def test_losses_have_to_be_those_of_the_loss() -> None:
+    class OtherLoss(NER):
+        def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            return 2 * super().loss(logits, labels)
+
+    class Both(OtherLoss):
+        def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            return 3 * super().loss(logits, labels)
+
+        def losses(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            return 6 * super().losses(logits, labels)
+
+    assert [task.has_losses for task in (NER(), POS(), Sentiment(), OtherLoss(), Both())] == [True] * 3 + [False, True]
 
 
 def test_samples_are_nested_and_bounded() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from xltransfer.analysis.distance import Interval, distances, linear_cka, with_interval
 from xltransfer.analysis.projection import check, picked, projected
 from xltransfer.analysis.vectors import Setting, TokenChanges, sentence_vectors
+from xltransfer.analysis.weights import sentence_weights, summary
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.data.examples import content
@@ -70,12 +71,15 @@ def analyze(
                       frozenset(run.encoder.tokenizer.all_special_ids), run.autocast)  # fmt: skip
     vectors: dict[str, Vectors] = {}
     told: dict[str, dict[int, TokenChanges]] = {}
+    weights: dict[str, dict[str, Any]] = {}
     for state in STATES:
         if state == "after":
             _load(run, path)
         reporter.stage(f"representations {state} training")
         told[state] = {layer: TokenChanges() for layer in insertion}
         vectors[state] = _vectors(run, sets, setting, told[state])
+        if run.method.uses_rtn and run.rtn.weighs:
+            weights[state] = summary(sentence_weights(run, sets["source"]), sets["source"])
     reporter.stage("distances")
     found = {
         "layers": list(layers),
@@ -87,6 +91,7 @@ def analyze(
         "rtn": {
             state: {str(layer): one.summary() for layer, one in told[state].items() if one.kind} for state in STATES
         },
+        "weights": weights,
         "map": _map(vectors, sets, layers, settings.projection),
     }
     write_json(path / FILE, found)

@@ -160,6 +160,7 @@ class Unrolled(Backend):
         made = [change for change in changes.made if change.requires_grad]
         found = gradient(source, [*values, *made], create_graph=graph, retain_graph=graph or changes.cuts)
         source_grads, by_made = found[: len(values)], iter(found[len(values) :])
+        source = source.detach()  # its graph may go now, unless it is differentiated or leads on below some RTN
         by_changes = tuple(next(by_made) if change.requires_grad else None for change in changes.made)
         support = problem.support_loss(learner)
         support_grads = gradient(support, values, create_graph=graph and not first)

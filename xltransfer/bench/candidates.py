@@ -111,7 +111,8 @@ def problem_of(bench: Bench, plain_source: bool = False) -> BilevelProblem:
 
     def inner(learner: Callable[..., torch.Tensor], rtn: object) -> torch.Tensor:
         with bench.autocast():
-            return source_loss(learner, rtn, bench.source.inputs, lambda logits: bench.loss(logits, bench.source))
+            losses = partial(bench.loss, batch=bench.source), partial(bench.losses, batch=bench.source)
+            return source_loss(learner, rtn, bench.source.inputs, *losses)
 
     def twice(loss: Callable[[], torch.Tensor]) -> torch.Tensor:
         if not plain_source:

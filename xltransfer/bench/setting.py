@@ -20,6 +20,7 @@ from xltransfer.errors import ConfigError
 from xltransfer.registry import RTNS
 from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.seeding import seeded
+from xltransfer.tasks.base import cross_entropies
 from xltransfer.training.device import autocast, choose_device
 
 LABELS = tuple(f"label-{number}" for number in range(7))
@@ -71,6 +72,10 @@ class Bench:
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy of tagging, a scalar."""
         return nn.functional.cross_entropy(logits.flatten(0, 1).to(_wide(logits)), batch.labels.flatten())
+
+    def losses(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """That of each subword, and where there is one (everywhere), both (batch, time)."""
+        return cross_entropies(logits, batch.labels), torch.ones_like(batch.labels, dtype=torch.bool)
 
 
 def build(setting: BenchSetting, attention: str | None, compact: bool) -> Bench:

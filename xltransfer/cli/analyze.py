@@ -71,6 +71,10 @@ def _print(found: dict[str, Any]) -> None:
         norms = ", ".join(f"{kind} {100 * one['relative_norm']:.0f} %" for kind, one in what["tokens"].items())
         console.print(f"RTN at layer {layer}: its change is, of the hidden state's norm: {norms}; effective rank "
                       f"{what['effective_rank']:.1f}", highlight=False)  # fmt: skip
+    if weights := found["weights"].get("after"):
+        low, *_, high = weights["quantiles"].values()
+        console.print(f"weights of source sentences: mean {weights['mean']:.2f}, nine in ten from {low:.2f} to "
+                      f"{high:.2f}; analysis.json names those that count most and least", highlight=False)  # fmt: skip
 
 
 def _rows(distances: dict[str, Any]) -> Iterator[list[str]]:

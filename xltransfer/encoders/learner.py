@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,8 @@ from xltransfer.encoders.compilation import compile_layers
 from xltransfer.encoders.insertion import inserted
 from xltransfer.encoders.layouts import layout_for
 from xltransfer.encoders.recomputation import attention_set, recomputed
-from xltransfer.rtns.changes import Change
+from xltransfer.rtns.base import RTN
+from xltransfer.rtns.changes import Change, Changes, HeldChanges
 
 
 class Learner(nn.Module):
@@ -74,15 +76,34 @@ def casts_kept(learner: nn.Module) -> AbstractContextManager[object]:
 
 
 def source_loss(
-    learner: Callable[..., Tensor], rtn: Any, inputs: Mapping[str, Tensor], loss: Callable[[Tensor], Tensor]
+    learner: Callable[..., Tensor],
+    rtn: Any,
+    inputs: Mapping[str, Tensor],
+    loss: Callable[[Tensor], Tensor],
+    losses: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
 ) -> Tensor:
     """L_s(θ, φ), a scalar: of one pass through all insertion layers, or of one a layer, mixed as the RTN says.
 
-    `rtn` is an RTN or stands in for one (`Changes`, `HeldChanges`); `loss` takes the logits.
+    `rtn` is an RTN or stands in for one (`Changes`, `HeldChanges`); `loss` takes the logits. Where the RTN weighs
+    (`RTN.weights`), `losses` is called instead: it gives the loss of each label, and where there is one, both (batch,)
+    or (batch, time).
     """
+    if rtn.weighs:
+        if losses is None:
+            raise ValueError("source_loss: an RTN that weighs needs the loss of each label; give losses too.")
+        rtn = Changes(rtn) if isinstance(rtn, RTN) else rtn  # for the cut, and the states at the last layer
+        loss = partial(_weighted_mean, rtn, losses)
     weights = rtn.mix()
     if weights is None:
         return loss(learner(inputs, rtn))
-    losses = torch.stack([loss(learner(inputs, rtn, index)) for index in range(len(weights))])
-    mixed: Tensor = (weights * losses).sum()
+    passes = torch.stack([loss(learner(inputs, rtn, index)) for index in range(len(weights))])
+    mixed: Tensor = (weights * passes).sum()
     return mixed
+
+
+def _weighted_mean(
+    rtn: Changes | HeldChanges, losses: Callable[[Tensor], tuple[Tensor, Tensor]], logits: Tensor
+) -> Tensor:
+    """Over labels, of weight · loss; NaN, as a plain mean, where there is none."""
+    found, labelled = losses(logits)
+    return (rtn.weights_for(found, labelled) * found).sum() / labelled.sum()

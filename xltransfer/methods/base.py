@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from xltransfer.backends.base import Backend, Gradients, add_into, named_gradients, trainable
-from xltransfer.data.batching import Batch, Piece, in_pieces
+from xltransfer.data.batching import IGNORED, Batch, Piece, in_pieces
 from xltransfer.encoders.learner import plain_passes, source_loss
 from xltransfer.errors import require_finite
 from xltransfer.methods.updater import Updater
@@ -25,6 +25,18 @@ SOURCE, SUPPORT, QUERY, TARGET = 0, 1, 2, 3
 """Offsets from a step's seed: every loss of a step has dropout masks of its own, the same in each evaluation."""
 PIECE = 1 << 52
 """Between the seeds of two pieces of a batch: masks depend on a piece's number, not on the process that has it."""
+
+
+def task_source_loss(task: Task, learner: Callable[..., Tensor], batch: Batch, rtn: Any) -> Tensor:
+    """`source_loss` of a task's batch."""
+
+    def loss(logits: Tensor) -> Tensor:
+        return task.loss(logits, batch.labels)
+
+    def losses(logits: Tensor) -> tuple[Tensor, Tensor]:
+        return task.losses(logits, batch.labels), batch.labels != IGNORED
+
+    return source_loss(learner, rtn, batch.inputs, loss, losses)
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ class Trainee:
         with self.autocast():
             if rtn is None:
                 return self.task.loss(learner(batch.inputs), batch.labels)
-            return source_loss(learner, rtn, batch.inputs, lambda logits: self.task.loss(logits, batch.labels))
+            return task_source_loss(self.task, learner, batch, rtn)
 
     def seeded_loss(self, seed: int, batch: Batch, rtn: Any = None) -> Tensor:
         """The learner's loss with dropout masks fixed by `seed`."""
@@ -115,6 +127,10 @@ class Method(ABC):
     uses_backend: ClassVar[bool] = False
     uses_moments: bool = False
     """Whether losses or gradients of a step depend on what θ's optimiser keeps."""
+
+    trains_weights: ClassVar[bool] = True
+    """Whether it can train an RTN that weighs source losses: not by the gradient of those losses, which would only
+    make the weights small."""
 
     def inserts(self, trainee: Trainee) -> bool:
         """Whether the next step's source pass goes through the RTN."""

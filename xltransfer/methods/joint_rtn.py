@@ -11,6 +11,7 @@ class JointRTN(Method):
     """Matched with MetaXL: same residual, stop-gradient, loss scale and clipping; only φ's gradient differs."""
 
     uses_rtn = True
+    trains_weights = False
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""

@@ -49,6 +49,24 @@ class RTN(nn.Module, ABC):
         """By what each position's change is scaled, (batch, time), to look at; None for an RTN without a gate."""
         return None
 
+    @property
+    def weighs(self) -> bool:
+        """Whether it weighs source losses: by default, whether its class has `weights` of its own."""
+        return type(self).weights is not RTN.weights
+
+    def weights(self, losses: Tensor, labelled: Tensor, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
+        """The factors by which the source losses are multiplied, in the shape of `losses`; None: an RTN without.
+
+        `losses`: one a text (batch,), or one a token (batch, time), 0 where `labelled` (of the same shape) is False.
+        `hidden` (batch, time, dim) are the states after `layer`, the pass's last insertion layer, as `forward` got
+        them: before their change. Both are cut off from θ's graph, so that θ takes the weights as constants, while the
+        meta-gradient follows them (see `Changes`). `mask` as in `forward`.
+
+        The source loss is the mean of factor · loss over all labels. A sentence's factors may depend on that sentence
+        alone: a batch may be cut into pieces.
+        """
+        return None
+
     @abstractmethod
     def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
         """The change to add, shape (batch, time, dim).

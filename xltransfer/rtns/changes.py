@@ -1,7 +1,8 @@
-"""The changes of a source pass, and the way back from them to φ.
+"""The changes of a source pass and the weights of its losses, and the way back from them to φ.
 
 ∇_θ stops at an RTN's input (Xia et al. 2021, section 3.1; the released code detaches it). A meta-gradient may not stop
-there: the input of a later RTN depends on φ through an earlier one, and, from the second inner step on, through θ.
+there: the input of a later RTN depends on φ through an earlier one, and, from the second inner step on, through θ. So
+do, even of a single RTN, the losses by which it weighs: through its change.
 `Changes` stands in for an RTN and cuts for ∇_θ alone.
 """
 
@@ -14,9 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xltransfer.seeding import weights_stream
+
 
 class Changes:
-    """An RTN as the learner sees it in a source pass; keeps what it returned in `made`.
+    """An RTN as the learner sees it in a source pass; keeps what it returned (changes, weights) in `made`, in order.
 
     Use one for all passes that make up a meta-gradient. `unrolled`: there is more than one inner step.
     """
@@ -24,17 +27,35 @@ class Changes:
     def __init__(self, rtn: nn.Module, unrolled: bool = False) -> None:
         self.rtn = rtn
         self.made: list[Tensor] = []
+        self.weighs: bool = getattr(rtn, "weighs", False)
+        """See `RTN.weighs`."""
         self.cuts = False
         """Whether a path to φ or θ leads on below some RTN, so that the pass's graph must be kept for `followed`."""
         self._unrolled = unrolled
         self._stacked = True
         self._gate = _Gate()
+        self._last: tuple[Any, ...] = ()
 
     def __call__(self, *args: Any) -> Tensor:
         """The change (batch, time, dim) for (hidden, mask, layer)."""
-        change: Tensor = self.rtn(*(self._cut(arg) if isinstance(arg, Tensor) else arg for arg in args))
+        inputs = tuple(self._cut(arg) if isinstance(arg, Tensor) else arg for arg in args)
+        change: Tensor = self.rtn(*inputs)
         self.made.append(change)
+        if self.weighs:
+            self._last = inputs
         return change
+
+    def weights_for(self, losses: Tensor, labelled: Tensor) -> Tensor:
+        """The factors of the losses of the pass that has just ended; see `RTN.weights`."""
+        hidden, mask, layer = self._last
+        self._last = ()
+        reached = self._unrolled or any(value.requires_grad for value in self.made)
+        with weights_stream(layer):
+            weights: Tensor = self.rtn.weights(  # type: ignore[operator]
+                self._led_on(losses) if reached else losses.detach(), labelled, hidden, mask, layer
+            )
+        self.made.append(weights)
+        return weights
 
     def mix(self) -> Tensor | None:
         """See `RTN.mix`."""
@@ -46,10 +67,14 @@ class Changes:
 
     def _cut(self, hidden: Tensor) -> Tensor:
         leads_on = self._unrolled or (self._stacked and bool(self.made))
-        if not hidden.requires_grad or not leads_on:
-            return hidden.detach()
+        return self._led_on(hidden) if leads_on else hidden.detach()
+
+    def _led_on(self, value: Tensor) -> Tensor:
+        """`value`, through which only backward passes within `followed` lead."""
+        if not value.requires_grad:
+            return value.detach()
         self.cuts = True
-        return _Cut.apply(hidden, self._gate)  # type: ignore[no-any-return,no-untyped-call]
+        return _Cut.apply(value, self._gate)  # type: ignore[no-any-return,no-untyped-call]
 
     @contextmanager
     def followed(self) -> Iterator[None]:
@@ -62,7 +87,8 @@ class Changes:
 
     def held(self) -> HeldChanges:
         """The same changes as constants that a gradient can be taken by, for passes with other θ."""
-        return HeldChanges([change.detach().requires_grad_() for change in self.made], mixed=not self._stacked)
+        values = [value.detach().requires_grad_() for value in self.made]
+        return HeldChanges(values, mixed=not self._stacked, weighs=self.weighs)
 
     def pull_back(self, weights: Sequence[Tensor | None], by: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
         """The derivative of Σ ⟨change, weight⟩ by each tensor of `by` (φ, or θ if unrolled)."""
@@ -77,8 +103,9 @@ class Changes:
 class HeldChanges:
     """Gives the changes of an earlier pass, in order, instead of evaluating an RTN."""
 
-    def __init__(self, values: list[Tensor], mixed: bool) -> None:
+    def __init__(self, values: list[Tensor], mixed: bool, weighs: bool) -> None:
         self.values = values
+        self.weighs = weighs
         self._mixed = mixed
         self._next = 0
 
@@ -90,6 +117,10 @@ class HeldChanges:
     def mix(self) -> Tensor | None:
         """See `RTN.mix`."""
         return self() if self._mixed else None
+
+    def weights_for(self, losses: Tensor, labelled: Tensor) -> Tensor:
+        """See `Changes.weights_for`."""
+        return self()
 
 
 class _Gate:

@@ -34,6 +34,11 @@ class Multi(Nested):
     ) -> RTN:
         """See `RTN.build`."""
         networks = {layer: build_inner(info, inner, inner_options) for layer in info.layers}
+        if mix == "none" and len(networks) > 1 and any(network.weighs for network in networks.values()):
+            raise ValueError(
+                f"inner: received {inner!r}, which weighs the losses of a pass, and layers stacked in one pass share "
+                "them; allowed: mix=softmax, or one for all: --rtn weights --rtn-opt inner=multi."
+            )
         return cls(networks, mixed=mix == "softmax")
 
     def mix(self) -> Tensor | None:
@@ -44,6 +49,16 @@ class Multi(Nested):
         """See `RTN.gate_values`."""
         network: RTN = self.networks[str(layer)]  # type: ignore[assignment]
         return network.gate_values(hidden, mask, layer)
+
+    @property
+    def weighs(self) -> bool:
+        """See `RTN.weighs`."""
+        return any(network.weighs for network in self.networks.values())
+
+    def weights(self, losses: Tensor, labelled: Tensor, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
+        """Those of this layer's network; see `RTN.weights`."""
+        network: RTN = self.networks[str(layer)]  # type: ignore[assignment]
+        return network.weights(losses, labelled, hidden, mask, layer)
 
     def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
         """The change of this layer's network, shape (batch, time, dim)."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import torch
@@ -52,14 +53,35 @@ class PerLanguage(Nested):
             found.append(own)
         return torch.cat(found)
 
-    def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
-        """Each row's change by the network of its language, shape (batch, time, dim)."""
+    @property
+    def weighs(self) -> bool:
+        """See `RTN.weighs`."""
+        return any(network.weighs for network in self.networks)
+
+    def weights(self, losses: Tensor, labelled: Tensor, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
+        """Each row's by the network of its language; see `RTN.weights`."""
+        found = torch.ones_like(losses)
+        for index, rows in self._rows():
+            network: RTN = self.networks[index]  # type: ignore[assignment]
+            part = network.weights(losses[rows], labelled[rows], hidden[rows], mask[rows], layer)
+            if part is None:
+                return None
+            found = found.to(part.dtype).index_copy(0, rows, part)
+        return found
+
+    def _rows(self) -> Iterator[tuple[int, Tensor]]:
+        """The rows of each language that the batch has."""
         if self._languages is None:
             raise RuntimeError("per-language: which row is of which language is not known; call for_batch first.")
-        change = hidden.new_zeros(hidden.shape)
-        for index, network in enumerate(self.networks):
+        for index in range(len(self.networks)):
             (rows,) = (self._languages == index).nonzero(as_tuple=True)
             if len(rows):
-                part = network(hidden[rows], mask[rows], layer)
-                change = change.to(part.dtype).index_copy(0, rows, part)
+                yield index, rows
+
+    def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
+        """Each row's change by the network of its language, shape (batch, time, dim)."""
+        change = hidden.new_zeros(hidden.shape)
+        for index, rows in self._rows():
+            part = self.networks[index](hidden[rows], mask[rows], layer)
+            change = change.to(part.dtype).index_copy(0, rows, part)
         return change

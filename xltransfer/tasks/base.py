@@ -31,8 +31,17 @@ class Scores:
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """The mean over labels that are not IGNORED, in fp32 at least: logits of 16 bits are too coarse for it."""
-    logits = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
-    return F.cross_entropy(logits, labels, ignore_index=IGNORED)
+    return F.cross_entropy(_wide(logits), labels, ignore_index=IGNORED)
+
+
+def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
+    """Of each label, in the shape of `labels` (...), 0 where that is IGNORED; `logits` (..., labels)."""
+    flat = F.cross_entropy(_wide(logits).flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="none")
+    return flat.view(labels.shape)
+
+
+def _wide(logits: Tensor) -> Tensor:
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
 
 class Task(ABC):
@@ -71,6 +80,19 @@ class Task(ABC):
 
         A mean over the labels that are not IGNORED, so that pieces of a batch can be weighted by their number.
         """
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each label, in the shape of `labels`, 0 where that is IGNORED; `loss` is their mean over labels.
+
+        For an RTN that weighs losses; other RTNs do without.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no losses(logits, labels).")
+
+    @property
+    def has_losses(self) -> bool:
+        """Whether `losses` is that of the class that has `loss`, so that the one is about the other."""
+        owners = [next(kind for kind in type(self).__mro__ if name in vars(kind)) for name in ("loss", "losses")]
+        return owners[0] is owners[1]
 
     @abstractmethod
     def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[Any]:

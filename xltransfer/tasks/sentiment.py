@@ -13,7 +13,7 @@ from torch import Tensor
 from xltransfer.data.batching import IGNORED, Encoded
 from xltransfer.data.examples import Example, LabelledText
 from xltransfer.errors import DataError
-from xltransfer.tasks.base import Scores, Task, cross_entropy
+from xltransfer.tasks.base import Scores, Task, cross_entropies, cross_entropy
 from xltransfer.tasks.scores import classification_scores
 
 _NEUTRAL = {"stars": 3.0, "polarity": 0.0, "binary": 0.5}
@@ -69,6 +69,10 @@ class Sentiment(Task):
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """See `Task.loss`: the mean over texts."""
         return cross_entropy(logits, labels)
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """See `Task.losses`: (batch,)."""
+        return cross_entropies(logits, labels)
 
     def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[str]:
         """See `Task.decode`."""

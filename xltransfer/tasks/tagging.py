@@ -12,7 +12,7 @@ from torch import Tensor
 from xltransfer.data.batching import IGNORED, Encoded
 from xltransfer.data.examples import Example, TaggedSentence
 from xltransfer.data.windows import in_windows
-from xltransfer.tasks.base import Task, cross_entropy
+from xltransfer.tasks.base import Task, cross_entropies, cross_entropy
 
 _FIELDS = {"input_ids": "ids", "token_type_ids": "type_ids", "attention_mask": "attention_mask"}
 """What models call the parts of an encoding of `tokenizers`."""
@@ -72,6 +72,10 @@ class Tagging(Task):
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """See `Task.loss`: the mean over words."""
         return cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """See `Task.losses`: (batch, time)."""
+        return cross_entropies(logits, labels)
 
     def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[list[str]]:
         """See `Task.decode`."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from xltransfer.backends.base import BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.data.batching import IGNORED
 from xltransfer.encoders.learner import Learner, source_loss
 from xltransfer.registry import RTNS
 from xltransfer.rtns.base import RTN, RTNInfo
@@ -56,14 +57,20 @@ def small_problem(
     learner = Learner(model, layers)
     source, support, query = small_inputs(), small_inputs(), small_inputs()
     labels = torch.randint(0, LABELS, (3, 7) if auto == "Token" else (3,))
+    if auto == "Token":  # each sentence has another number of labels
+        labels[0, -3:] = labels[1, 1::3] = IGNORED
 
     def loss(logits: Tensor) -> Tensor:
         return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
 
+    def losses(logits: Tensor) -> tuple[Tensor, Tensor]:
+        found = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none")
+        return found.view(labels.shape), labels != IGNORED
+
     return BilevelProblem(
         learner,
         small_rtn(rtn, layers, model, **(rtn_options or {})).for_batch(torch.tensor([0, 1, 0])).to(dtype),
-        inner=lambda theta, phi: source_loss(theta, phi, source, loss),
+        inner=lambda theta, phi: source_loss(theta, phi, source, loss, losses),
         support=lambda theta: loss(theta(support)),
         query=lambda theta: loss(theta(query)),
         seed=17,

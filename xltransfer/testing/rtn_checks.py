@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,12 +11,22 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from xltransfer.backends.base import named_gradients, trainable
 from xltransfer.backends.func import Func
 from xltransfer.encoders.learner import Learner, source_loss
 from xltransfer.rtns.base import RTN
+from xltransfer.rtns.changes import Changes
 from xltransfer.seeding import seeded
 from xltransfer.testing.models import HIDDEN, LAYERS, small_model
-from xltransfer.testing.problems import INNER_LR, brute_force_slope, flat, small_inputs, small_problem, small_rtn
+from xltransfer.testing.problems import (
+    INNER_LR,
+    brute_force_slope,
+    flat,
+    relative_error,
+    small_inputs,
+    small_problem,
+    small_rtn,
+)
 
 LAYER_SETS: tuple[tuple[int, ...], ...] = ((0,), (1,), (LAYERS,), (1, 2))
 """At the embeddings, in the middle, before the head, and at two layers at once."""
@@ -113,9 +124,13 @@ def no_gradient_reaches_theta_through_the_input(case: RTNCase) -> None:
 
 
 def meta_gradient_equals_brute_force(case: RTNCase) -> None:
-    """In float64 with dropout on, against differences of the meta loss over φ, to 1e-6."""
-    for layers in LAYER_SETS:
-        problem = small_problem(case.rtn, layers, rtn_options=case.options)
+    """In float64 with dropout on, against differences of the meta loss over φ, to 1e-6.
+
+    Of tagging, and of classification too where the RTN weighs losses.
+    """
+    autos = ("Token", "Sequence") if case.build().weighs else ("Token",)
+    for auto, layers in itertools.product(autos, LAYER_SETS):
+        problem = small_problem(case.rtn, layers, auto=auto, rtn_options=case.options)
         computed = Func().step(problem, INNER_LR).meta_grads
         if not computed:
             return
@@ -123,7 +138,7 @@ def meta_gradient_equals_brute_force(case: RTNCase) -> None:
         direction = {name: value / flat(computed).norm() for name, value in computed.items()}
         wanted, found = brute_force_slope(problem, direction), flat(computed).norm().item()
         assert abs(found - wanted) <= 1e-6 * abs(wanted), (
-            f"layers {layers}: meta-gradient {found}, brute force {wanted}"
+            f"{auto} classification, layers {layers}: meta-gradient {found}, brute force {wanted}"
         )
 
 
@@ -134,8 +149,54 @@ def mixing_weights_fit_the_layers(case: RTNCase) -> None:
         weights = rtn.mix()
         assert weights is None or weights.shape == (len(layers),), f"mix() gives {weights} for layers {layers}"
         learner = Learner(small_model("xlm-roberta").double(), layers)
-        loss = source_loss(learner, rtn, small_inputs(), lambda logits: logits.square().mean())
+        loss = source_loss(learner, rtn, small_inputs(), lambda logits: logits.square().mean(), _squares)
         assert loss.isfinite(), f"the source loss is {loss.item()}"
+
+
+def _squares(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Something like a loss a token, and where: (batch, time)."""
+    found = logits.square().sum(-1)
+    return found, torch.ones_like(found, dtype=torch.bool)
+
+
+def weights_fit_the_losses(case: RTNCase) -> None:
+    """`weights` gives None, or finite factors in the shape of the losses, each from its own sentence's tokens alone."""
+    hidden, mask = _states()
+    token = mask.bool() & (torch.arange(7) % 3 != 1)
+    other = torch.where((mask.bool() & (torch.arange(3) != 1)[:, None])[..., None], hidden, hidden + 3)
+    for labelled, dtype in itertools.product((token, token.any(1)), (torch.float64, torch.float32)):
+        rtn = case.build().eval().to(dtype)
+        losses = (torch.arange(labelled.numel(), dtype=dtype).view(labelled.shape) / 7) * labelled
+        weights = rtn.weights(losses, labelled, hidden.to(dtype), mask, 1)
+        if not rtn.weighs:
+            assert weights is None, "weights() gives some, but the RTN says that it does not weigh"
+            continue
+        assert isinstance(weights, Tensor), f"weights() gives {type(weights).__name__}, not a tensor"
+        assert weights.shape == losses.shape, f"weights of shape {tuple(weights.shape)}, not {tuple(losses.shape)}"
+        assert weights.isfinite().all(), "weights are infinite or undefined"
+        losses[1] = losses[1] + 1
+        again = rtn.weights(losses, labelled, other.to(dtype), mask, 1)
+        assert isinstance(again, Tensor)
+        moved = ((weights - again) * labelled)[[0, 2]].abs().max().item()
+        limit = 1e-12 if dtype == torch.float64 else 1e-5
+        assert moved <= limit, f"weights move by {moved:.1e} with another sentence, or with what the padding holds"
+
+
+def weights_are_constants_for_theta(case: RTNCase) -> None:
+    """θ gets the gradient of Σ weight · loss with the weights held."""
+    if not case.build().weighs:
+        return
+    for layers in LAYER_SETS:
+        rtn, learner = case.build(layers).eval(), Learner(small_model("xlm-roberta").double(), layers).eval()
+        inputs, theta, changes = small_inputs(), trainable(learner), Changes(rtn)
+        source_loss(learner, changes, inputs, torch.sum, _squares)
+        found, wanted = (
+            named_gradients(theta, torch.autograd.grad(
+                source_loss(learner, one, inputs, torch.sum, _squares), list(theta.values()), allow_unused=True))
+            for one in (rtn, changes.held())
+        )  # fmt: skip
+        error = relative_error(found, wanted)
+        assert error <= 1e-12, f"layers {layers}: a gradient reaches θ through the weights ({error:.1e})"
 
 
 RTN_CHECKS: tuple[Callable[[RTNCase], None], ...] = (
@@ -145,7 +206,9 @@ RTN_CHECKS: tuple[Callable[[RTNCase], None], ...] = (
     padding_does_not_reach_tokens,
     state_survives_safetensors,
     no_gradient_reaches_theta_through_the_input,
+    weights_fit_the_losses,
     mixing_weights_fit_the_layers,
+    weights_are_constants_for_theta,
     meta_gradient_equals_brute_force,
 )
 

@@ -31,7 +31,7 @@ from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.tasks.base import Task
 from xltransfer.training.device import autocast, choose_device, set_fp32_products
 from xltransfer.training.progress import Reporter
-from xltransfer.training.trial import try_rtn
+from xltransfer.training.trial import check_weighing, try_rtn
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     sets["source"] = _joined([encoded(part) for part in samples])
     _report_cuts(sets, config.max_length, reporter)
     reporter.stage(f"loading encoder {config.encoder}")
-    method, backend, rtn = _build_parts(config, encoder, reporter)
+    method, backend, rtn = _build_parts(config, task, encoder, reporter)
     attention = attention_for(config)
     learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed).to(device)
     learner.recompute = config.activations == "recompute"
@@ -179,7 +179,9 @@ def _report_cuts(sets: dict[str, EncodedSet], max_length: int, reporter: Reporte
             )
 
 
-def _build_parts(config: RunConfig, encoder: EncoderFiles, reporter: Reporter) -> tuple[Method, Backend, RTN]:
+def _build_parts(
+    config: RunConfig, task: Task, encoder: EncoderFiles, reporter: Reporter
+) -> tuple[Method, Backend, RTN]:
     method = _built(METHODS, config.method, config.method_options)
     backend = _built(BACKENDS, config.backend, config.backend_options)
     info = RTNInfo(encoder.config.hidden_size, config.layer, config.source, encoder.config)
@@ -190,7 +192,9 @@ def _build_parts(config: RunConfig, encoder: EncoderFiles, reporter: Reporter) -
             rtn = rtn_class.build(info, **config.rtn_options)
         except Exception as error:
             raise ConfigError([f"rtn {config.rtn}: {_told(error)}"]) from error
-    if method.uses_rtn and (warning := try_rtn(config.rtn, rtn, info)):
+    if method.uses_rtn and rtn.weighs:
+        check_weighing(config, task, method)
+    if method.uses_rtn and (warning := try_rtn(config.rtn, rtn, info, task.kind)):
         reporter.warn(warning)
     return method, backend, rtn
 

@@ -1,4 +1,6 @@
-"""A first look at an RTN before anything is loaded or written: does it give a change at all?"""
+"""A first look at an RTN before anything is loaded or written: does it give a change at all, and weights that can be
+used?
+"""
 
 from __future__ import annotations
 
@@ -6,17 +8,42 @@ import torch
 from torch import Tensor
 
 from xltransfer.backends.base import trainable
+from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError
+from xltransfer.methods.base import Method
+from xltransfer.registry import METHODS
 from xltransfer.rtns.base import RTN, RTNInfo
+from xltransfer.tasks.base import Task
 
 _WANTED = "forward(hidden, mask, layer) returns the change, a tensor of the shape of hidden"
+_WEIGHTS = "weights(losses, labelled, hidden, mask, layer) returns factors, a tensor of the shape of losses"
 
 
-def try_rtn(name: str, rtn: RTN, info: RTNInfo) -> str | None:
+def check_weighing(config: RunConfig, task: Task, method: Method) -> None:
+    """What an RTN that weighs source losses asks of task and method. Raises ConfigError."""
+    faults = []
+    if not task.has_losses:
+        faults.append(
+            f"task {config.task}: rtn {config.rtn} weighs source losses, for which its class {type(task).__name__} "
+            "lacks losses(logits, labels) beside its loss: the loss of each label, in the shape of labels, 0 where "
+            "that is -100. Add it, or choose an RTN that does not weigh."
+        )
+    if not method.trains_weights:
+        others = [name for name in METHODS.names() if (kind := METHODS.load(name)).uses_rtn and kind.trains_weights]
+        faults.append(
+            f"method {config.method}: it trains the RTN by the source loss itself, so that the weights of rtn "
+            f"{config.rtn} would only become small; methods that can train them: {', '.join(others)}."
+        )
+    if faults:
+        raise ConfigError(faults)
+
+
+def try_rtn(name: str, rtn: RTN, info: RTNInfo, kind: str = "tagging") -> str | None:
     """Evaluate `rtn` on random states at each of its layers. Returns a warning, if there is cause for one.
 
-    Raises ConfigError if `forward` fails, returns anything but a tensor of the shape of the states, or cuts what it
-    returns off from the parameters that are to be trained.
+    `kind` is the task's: whether there is a loss for each token, or one a text. Raises ConfigError if `forward` or
+    `weights` fails, returns anything but a tensor of the right shape, or what they return is cut off from the
+    parameters that are to be trained.
     """
     warning, weights = None, rtn.mix()
     reached = weights is not None and weights.requires_grad
@@ -26,6 +53,8 @@ def try_rtn(name: str, rtn: RTN, info: RTNInfo) -> str | None:
         for layer in info.layers:
             change = _change(name, rtn, hidden, mask, layer)
             reached = reached or change.requires_grad
+            if rtn.weighs:
+                reached = _weights(name, rtn, hidden, mask, layer, kind).requires_grad or reached
             if torch.cosine_similarity(change.flatten(), hidden.flatten(), 0) > 0.9:
                 warning = (f"rtn {name}: what it returns is nearly the hidden states themselves; forward returns the "
                            "change that is added to them.")  # fmt: skip
@@ -48,3 +77,17 @@ def _change(name: str, rtn: RTN, hidden: Tensor, mask: Tensor, layer: int) -> Te
         found = f"shape {tuple(change.shape)}" if isinstance(change, Tensor) else type(change).__name__
         raise ConfigError([f"rtn {name}: {_WANTED}; received {found} for states of shape {tuple(hidden.shape)}."])
     return change
+
+
+def _weights(name: str, rtn: RTN, hidden: Tensor, mask: Tensor, layer: int, kind: str) -> Tensor:
+    labelled = mask.bool() if kind == "tagging" else mask.bool().any(1)
+    losses = torch.rand(labelled.shape) * labelled
+    bound = rtn.for_batch(torch.zeros(len(hidden), dtype=torch.long))
+    try:
+        weights = bound.weights(losses, labelled, hidden.clone(), mask, layer)
+    except Exception as error:  # a plugin may raise anything
+        raise ConfigError([f"rtn {name}: {_WEIGHTS}; it raised {type(error).__name__}: {error}."]) from error
+    if not isinstance(weights, Tensor) or weights.shape != losses.shape:
+        found = f"shape {tuple(weights.shape)}" if isinstance(weights, Tensor) else type(weights).__name__
+        raise ConfigError([f"rtn {name}: {_WEIGHTS}; received {found} for losses of shape {tuple(losses.shape)}."])
+    return weights
