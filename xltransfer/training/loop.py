@@ -11,7 +11,6 @@ from typing import Any
 
 from xltransfer.backends.base import SEEDS_PER_PROBLEM
 from xltransfer.data.batching import Batch, Collator, endless_order
-from xltransfer.data.mixing import bucketed, source_order
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.tasks.base import Scores
 from xltransfer.training.diagnosis import gradient_cosine
@@ -22,11 +21,9 @@ from xltransfer.training.interruption import StopRequested, StopSignal
 from xltransfer.training.keeper import Keeper
 from xltransfer.training.preparation import EncodedSet, Prepared
 from xltransfer.training.progress import Reporter
-from xltransfer.training.state import TrainingState
+from xltransfer.training.state import SEED_STRIDE, TrainingState
 
 Log = Callable[[dict[str, Any]], None]
-_SEED_STRIDE = 1_000_003
-"""Between the seeds of two runs whose `--seed` differ by one; more than a run has steps."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +71,10 @@ def _steps_of_epoch(
     config, trainee, epoch = run.config, state.trainee, state.scored + 1
     run.learner.train()
     run.rtn.train()
-    done = state.step - state.scored * state.steps_an_epoch
-    for rows in islice(_source_rows(run, config.seed * _SEED_STRIDE + epoch), done, None):
+    while state.step < epoch * state.steps_an_epoch:
+        rows = state.order.rows(state.step)
         rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
-        seed = (config.seed * _SEED_STRIDE + state.step) * SEEDS_PER_PROBLEM
+        seed = (config.seed * SEED_STRIDE + state.step) * SEEDS_PER_PROBLEM
         draw = Draw(state.step + 1, state.total_steps, epoch, tuple(rows), tuple(next(targets)), seed, **rates)
         batches = batches_of(draw, run, collate, state.vocabulary)
         looked_at = config.diagnose > 0 and state.step % config.diagnose == 0
@@ -118,15 +115,6 @@ def predictions_of(run: Prepared, part: EncodedSet, collate: Collator, stop: Sto
     return predict(
         run.learner, run.task, part.encoded, run.labels, collate, run.autocast, stop.check_here, run.processes
     )
-
-
-def _source_rows(run: Prepared, seed: int) -> Iterator[list[int]]:
-    """The source sentences of an epoch's batches."""
-    config, languages = run.config, [sentence.language for sentence in run.source.encoded]
-    order = source_order(languages, config.batch_size, seed, config.mixing, config.temperature)
-    if not config.bucket:
-        return order
-    return bucketed(order, [len(sentence.features["input_ids"]) for sentence in run.source.encoded], seed)
 
 
 def batches_of(

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from xltransfer.data.mixing import steps_of
+from xltransfer.data.mixing import EpochOrder, SourceOrder
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.methods.base import Trainee
 from xltransfer.methods.updater import Updater
@@ -19,6 +19,8 @@ from xltransfer.training.preparation import Prepared
 from xltransfer.training.random_state import random_state, set_random_state
 
 State = dict[str, Tensor]
+SEED_STRIDE = 1_000_003
+"""Between the seeds of two runs whose `--seed` differ by one; more than a run has steps."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class TrainingState:
 
     def __init__(self, run: Prepared) -> None:
         self.vocabulary = compact_vocabulary(run)
-        languages = [sentence.language for sentence in run.source.encoded]
-        self.steps_an_epoch = steps_of(languages, run.config.batch_size, run.config.mixing)
+        self.order = source_order_of(run)
+        self.steps_an_epoch = self.order.steps_an_epoch
         self.total_steps = self.steps_an_epoch * run.config.epochs
         self.trainee = trainee_of(run, self.total_steps)
         self.step = 0
@@ -126,6 +128,15 @@ def _named(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
     start = f"{group}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def source_order_of(run: Prepared) -> SourceOrder:
+    """Which source sentences each step has."""
+    config, encoded = run.config, run.source.encoded
+    languages = [sentence.language for sentence in encoded]
+    lengths = [len(sentence.features["input_ids"]) for sentence in encoded] if config.bucket else None
+    seed = config.seed * SEED_STRIDE
+    return EpochOrder(languages, config.batch_size, seed, config.mixing, config.temperature, lengths)
 
 
 def trainee_of(run: Prepared, steps: int) -> Trainee:
