@@ -35,6 +35,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "method": "metaxl", "task": "sentiment", "rtn": "per-language", "source": ["base", "near"], "source_size": 10,
         "mixing": "per-language", "backend": "fd",
     },
+    "metaxl, languages drawn by a bandit, in pieces": {
+        "method": "metaxl", "source": ["base", "near"], "source_size": 10, "mixing": "bandit", "accumulate": 2,
+    },
     "target-only, pos, bf16": {"method": "target-only", "task": "pos", "precision": "bf16"},
 }  # fmt: skip
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -19,13 +19,29 @@ _BUCKET = 50
 
 
 class SourceOrder(ABC):
-    """Which source sentences make up the batch of each step of a run."""
+    """Which source sentences make up the batch of each step of a run. Languages are indices into its sources."""
 
+    learns: ClassVar[bool] = False
+    """Whether it has to be told what a batch was worth."""
     steps_an_epoch: int
+    mixture: Mapping[int, float] = {}
+    """The probability that each language had in the last draw, where whole batches are drawn."""
+    drawn: Mapping[int, int] = {}
+    """How many batches were drawn of each language, then."""
 
     @abstractmethod
     def rows(self, step: int) -> list[int]:
         """Indices of the sentences of step `step` (from 0 at the run's first). Called for one step after the other."""
+
+    def told(self, usefulness: float) -> None:  # noqa: B027  (most need not know)
+        """What the last step's batch was worth (see `Method.tells_usefulness`). Not called for a step passed over."""
+
+    def state(self) -> dict[str, Any]:
+        """All that does not follow from the seed and the step, for JSON."""
+        return {}
+
+    def load(self, values: Mapping[str, Any]) -> None:  # noqa: B027
+        """Go on from what `state` returned, in an order made of the same configuration and data."""
 
 
 class EpochOrder(SourceOrder):

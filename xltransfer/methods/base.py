@@ -41,6 +41,8 @@ class Trainee:
     processes: Processes = ALONE
     accumulate: int = 1
     """Into how many pieces every process cuts its part of a batch."""
+    usefulness: bool = False
+    """Whether steps tell what the source batch was worth, where the method can (`Method.tells_usefulness`)."""
 
     def pieces(self, batch: Batch) -> list[Piece]:
         """This process's pieces of a batch that every process has."""
@@ -109,6 +111,9 @@ class Method(ABC):
     uses_source: ClassVar[bool] = True
     uses_rtn: ClassVar[bool] = False
     uses_backend: ClassVar[bool] = False
+    tells_usefulness: ClassVar[bool] = False
+    """Whether figures have `usefulness` where `Trainee.usefulness` asks for it and the backend allows it: -1 to 1, the
+    same in all processes; `--mixing bandit` rewards source languages by it."""
 
     @abstractmethod
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:

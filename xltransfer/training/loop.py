@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +11,9 @@ from typing import Any
 
 from xltransfer.backends.base import SEEDS_PER_PROBLEM
 from xltransfer.data.batching import Batch, Collator, endless_order
+from xltransfer.data.mixing import SourceOrder
 from xltransfer.encoders.vocabulary import CompactVocabulary
+from xltransfer.errors import ConfigError
 from xltransfer.tasks.base import Scores
 from xltransfer.training.diagnosis import gradient_cosine
 from xltransfer.training.evaluation import predict
@@ -36,6 +38,8 @@ class Trained:
     steps: int
     seconds: float
     skipped: int
+    mixture: dict[str, float] | None = None
+    """The share of the batches that was drawn of each source language, where whole batches are drawn."""
 
 
 def train(
@@ -60,7 +64,8 @@ def train(
         keeper.save()
         raise
     best = state.go_back_to_best()
-    return Trained(best.epoch, best.dev, best.predictions, state.step, state.seconds, state.watched.skipped)
+    shares = {config.source[language]: count / state.step for language, count in state.order.drawn.items()} or None
+    return Trained(best.epoch, best.dev, best.predictions, state.step, state.seconds, state.watched.skipped, shares)
 
 
 def _steps_of_epoch(
@@ -82,8 +87,9 @@ def _steps_of_epoch(
         started = time.monotonic()
         losses = guards.step(trainee, draw, *batches)
         seconds = time.monotonic() - started
+        _tell(state.order, losses, run)
         state.step += 1
-        seen = _seen(losses, trainee.phi.ratio, cosine, seconds)
+        seen = {**_seen(losses, trainee.phi.ratio, cosine, seconds), **_languages(run, rows, state.order)}
         log({"step": state.step, "epoch": epoch, **losses, **rates, **seen})
         reporter.step(state.step, losses)
         yield state.step
@@ -93,6 +99,27 @@ def _seen(losses: Mapping[str, float], ratio: float | None, cosine: float | None
     """What is logged beside losses: the RTN's movement, whether the source helps, and the time of the step."""
     moved = {} if ratio is None or "skipped" in losses else {"update_ratio": ratio}
     return {**moved, **({} if cosine is None else {"gradient_cosine": round(cosine, 6)}), "seconds": round(seconds, 4)}
+
+
+def _tell(order: SourceOrder, figures: Mapping[str, float], run: Prepared) -> None:
+    """Tell the order what its batch was worth, unless the step was passed over. Raises ConfigError if nobody knows."""
+    if "usefulness" in figures:
+        order.told(figures["usefulness"])
+    elif order.learns and "skipped" not in figures:
+        raise ConfigError([
+            "mixing: 'bandit' rewards a source language by the query loss's gradient after the inner step, which "
+            f"backend {run.config.backend} does not return (MetaStep.query_grads); take one that does, such as func, "
+            "or another --mixing."
+        ])  # fmt: skip
+
+
+def _languages(run: Prepared, rows: Sequence[int], order: SourceOrder) -> dict[str, Any]:
+    """What is logged of source languages: that of the batch, if it is of one, and the probabilities of all."""
+    names, found = run.config.source, {run.source.encoded[row].language for row in rows}
+    told: dict[str, Any] = {"source": names[found.pop()]} if len(found) == 1 < len(names) else {}
+    if order.mixture:
+        told["mixture"] = {names[language]: round(share, 6) for language, share in order.mixture.items()}
+    return told
 
 
 def _score_epoch(

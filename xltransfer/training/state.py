@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from xltransfer.data.bandit import BanditOrder
 from xltransfer.data.mixing import EpochOrder, SourceOrder
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.methods.base import Trainee
@@ -46,7 +47,8 @@ class Saved:
 
 
 class TrainingState:
-    """A run between two steps. The order of the data is no part of it: that follows from seed, epoch and step."""
+    """A run between two steps. The order of the data is part of it where a bandit decides on that; else it follows from
+    seed, epoch and step."""
 
     def __init__(self, run: Prepared) -> None:
         self.vocabulary = compact_vocabulary(run)
@@ -95,7 +97,7 @@ class TrainingState:
         }
         values = {
             "step": self.step, "scored": self.scored, "seconds": self.seconds, "theta": theta[1], "phi": phi[1],
-            "random": drawn[1], "watched": self.watched.state(), "best": None,
+            "random": drawn[1], "watched": self.watched.state(), "order": self.order.state(), "best": None,
         }  # fmt: skip
         if (best := self.best) is None:
             return Saved({"state": tensors}, values)
@@ -113,6 +115,7 @@ class TrainingState:
         trainee.phi.load(_group(tensors, "phi"), values["phi"])
         self.step, self.scored = values["step"], values["scored"]
         self.watched.load(values["watched"])
+        self.order.load(values["order"])
         if (best := values["best"]) is not None:
             of_best = saved.tensors["best"]
             self.best = Best(best["epoch"], Scores(**best["dev"]), best["predictions"], _group(of_best, "learner"),
@@ -136,6 +139,8 @@ def source_order_of(run: Prepared) -> SourceOrder:
     languages = [sentence.language for sentence in encoded]
     lengths = [len(sentence.features["input_ids"]) for sentence in encoded] if config.bucket else None
     seed = config.seed * SEED_STRIDE
+    if config.mixing == "bandit":
+        return BanditOrder(languages, config.batch_size, seed, config.exploration)
     return EpochOrder(languages, config.batch_size, seed, config.mixing, config.temperature, lengths)
 
 
@@ -153,8 +158,9 @@ def trainee_of(run: Prepared, steps: int) -> Trainee:
     theta = Updater(run.learner, lr=config.lr, **shared)
     phi = Updater(run.rtn, lr=config.meta_lr, measured=run.method.uses_rtn, **shared)
     return Trainee(
-        run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast, run.processes, config.accumulate
-    )
+        run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast, run.processes, config.accumulate,
+        usefulness=len(config.source) > 1 or config.mixing == "bandit",
+    )  # fmt: skip
 
 
 def compact_vocabulary(run: Prepared) -> CompactVocabulary | None:
