@@ -46,7 +46,7 @@ CHOICES: dict[str, list[Any]] = {
     "weight_decay": [0.0, 0.1],
     "vocabulary": ["auto", "full"],
     "source": [["base"], ["base", "near"]],
-    "mixing": ["concatenated", "proportional", "temperature", "per-language"],
+    "mixing": ["concatenated", "proportional", "temperature", "per-language", "bandit"],
     "bucket": [False, True],
     "precision": ["fp32", "bf16"],
     "stratify": [False, True],

@@ -42,7 +42,16 @@ class InnerStep(Protocol):
     def backend_options(self) -> Mapping[str, Any]: ...
 
 
-class Choice(Memory, Pieces, InnerStep, Protocol):
+class Mixed(Protocol):
+    """How the sentences of several sources are mixed (a `RunConfig`)."""
+
+    @property
+    def mixing(self) -> str: ...
+    @property
+    def bucket(self) -> bool: ...
+
+
+class Choice(Memory, Pieces, InnerStep, Mixed, Protocol):
     """The names and settings of a run that must fit one another (a `RunConfig`)."""
 
     @property
@@ -64,6 +73,7 @@ def faults_of(choice: Choice) -> list[str]:
         faults.append("deterministic: with compile: yes nothing is promised: its kernels are made to suit a machine; "
                       "drop one.")  # fmt: skip
     method = _loaded(METHODS, choice.method)
+    faults += _mixing_faults(choice, choice.method, method)
     if choice.deterministic and choice.backend == "auto" and method is not None and method.uses_backend:
         faults.append("deterministic: backend auto chooses by time, which differs from run to run; name the mode: "
                       "--backend func --backend-opt mode=reverse, or mode=forward.")  # fmt: skip
@@ -77,6 +87,21 @@ def faults_of(choice: Choice) -> list[str]:
     if method is not None and method.uses_rtn:
         faults += _precision_faults(choice.precision, RTNS, choice.rtn)
     return faults + piece_faults(choice, 1)
+
+
+def _mixing_faults(choice: Mixed, name: str, method: Any) -> list[str]:
+    """What a bandit cannot do: do without rewards, and sort the sentences of batches that it has yet to decide on."""
+    if choice.mixing != "bandit":
+        return []
+    faults = []
+    if method is not None and not method.tells_usefulness:
+        others = [other for other, part in _all(METHODS) if part.tells_usefulness]
+        faults.append(f"mixing: 'bandit' rewards a source language by what its batches do for a query loss; method "
+                      f"{name} has none; methods that have one: {', '.join(others)}; or another --mixing.")  # fmt: skip
+    if choice.bucket:
+        faults.append("bucket: yes sorts sentences over many batches, and mixing: bandit decides on each batch after "
+                      "the one before; drop one.")  # fmt: skip
+    return faults
 
 
 def piece_faults(choice: Pieces, processes: int) -> list[str]:

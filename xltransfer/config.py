@@ -56,13 +56,16 @@ class RunConfig:
     source_size: int | None = _field(1000, "sentences of each source language; none for all", metavar="N", lowest=1)
     target_size: int | None = _field(100, "sentences of the target language; none for all", metavar="N", lowest=1)
     stratify: bool = _field(False, "yes: samples with labels in the proportions of the whole set", metavar="yes|no")
-    mixing: Literal["concatenated", "proportional", "temperature", "per-language"] = _field(
+    mixing: Literal["concatenated", "proportional", "temperature", "per-language", "bandit"] = _field(
         "concatenated",
         "of several sources: all sentences as one set; drawn by the languages' sizes, or those to the power 1/T; "
-        "or batches of one language each",
+        "or batches of one language each: all in turn, or (bandit) of the language whose batches promise most",
         metavar="NAME",
     )
     temperature: float = _field(5.0, "T of mixing=temperature; more is more even", metavar="X")
+    exploration: float = _field(
+        0.1, "γ of mixing=bandit: share of its draws that is even; more also learns faster", metavar="X"
+    )
     bucket: bool = _field(False, "yes: source batches of like length, so that little is padding", metavar="yes|no")
     epochs: int = _field(4, "passes over the source sample", metavar="N", lowest=1)
     batch_size: int = _field(16, "sentences of source and of target a step", metavar="N", lowest=1)
@@ -276,6 +279,8 @@ def _range_faults(config: RunConfig) -> list[str]:
         faults.append(f"pad_to: received {config.pad_to}; allowed: what divides max_length ({config.max_length}).")
     if config.temperature <= 0:
         faults.append(f"temperature: received {config.temperature}; allowed: a number above 0.")
+    if not 0 < config.exploration <= 1:
+        faults.append(f"exploration: received {config.exploration}; allowed: a share above 0, up to 1.")
     if config.warmup > 1:
         faults.append(f"warmup: received {config.warmup}; allowed: a share between 0 and 1.")
     if config.lr is not None and config.lr < _SMALLEST_RATE:

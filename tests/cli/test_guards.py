@@ -69,10 +69,13 @@ def test_nan_at_step_7_stops_with_all_that_is_needed_to_see_why(capsys: Capture)
     assert not Path("run/metrics.json").exists()
 
 
-@pytest.mark.parametrize("option", ["order=published", "order=released", "inner_step=adam", "start=0.6"])
-def test_the_state_that_is_kept_repeats_the_step(option: str) -> None:
+@pytest.mark.parametrize("options", [
+    *(["--method-opt", option] for option in ("order=published", "order=released", "inner_step=adam", "start=0.6")),
+    ["--source", "base", "--source", "near", "--mixing", "bandit"],
+])  # fmt: skip
+def test_the_state_that_is_kept_repeats_the_step(options: list[str]) -> None:
     """With `released`, θ's gradient is at the φ that φ's own moments lead to; with `adam`, φ's is by θ's moments."""
-    arguments = [*rtn("return change"), "--method-opt", option]
+    arguments = [*rtn("return change"), *options]
     assert status_of(arguments) == 0
     logged = {line["step"]: line for line in log()}
     step = Guards.step

@@ -167,6 +167,15 @@ def test_parts_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert status_of([*command[1:], *LESS, *LESS_SYNTHETIC]) == 0, command
 
 
+def test_several_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in commands("Several source languages"):
+        more = [*LESS, *LESS_SYNTHETIC] if command[1] == "run" else []
+        assert status_of([*command[1:], *more]) == 0, command
+    assert "source batches: near " in capsys.readouterr().out
+    assert "Mixture of source languages" in Path("runs/mixed/report.html").read_text(encoding="utf-8")
+
+
 def test_bench_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second as printed, but on the embedded encoder, which has fewer layers."""
     monkeypatch.chdir(tmp_path)

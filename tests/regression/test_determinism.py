@@ -35,6 +35,7 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
     "fd": {"backend": "fd", "task": "sentiment"},
     "bf16": {"precision": "bf16", "deterministic": True},
     "mixed languages": {"source": ["base", "near"], "mixing": "temperature", "bucket": True, "rtn": "per-language"},
+    "bandit": {"source": ["base", "near"], "mixing": "bandit"},
     "joint-rtn": {"method": "joint-rtn", "rtn": "transformer", "layer": [1, 3]},
 }
 TWO_THREADS = ("func", "bf16")

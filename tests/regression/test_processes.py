@@ -121,6 +121,15 @@ def test_two_processes_write_one_run_and_one_continues_it(plugin: Path, capsys: 
     assert files_of(plugin / "stopped") == alone
 
 
+def test_all_processes_draw_the_same_languages(plugin: Path) -> None:
+    several = ["--source", "base", "--source", "near", "--mixing", "bandit"]
+    assert status_of([*arguments("alone", accumulate=2), *several]) == 0
+    results = ended(started(["-m", "xltransfer", *arguments("two"), *several]))
+    assert [status for status, *_ in results] == [0, 0], results
+    assert files_of(plugin / "two") == files_of(plugin / "alone")
+    assert '"mixture": {"base": 0.5, "near": 0.5}' in files_of(plugin / "two")["log"]
+
+
 def test_a_fault_of_one_process_ends_all_in_one_line(plugin: Path) -> None:
     results = ended(started(["-m", "xltransfer", *arguments("faulty")], FAULTY="1"))
     assert [status for status, *_ in results] == [2, 2]

@@ -39,6 +39,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "method": "metaxl", "weight_decay": 0.1,
         "method_options": {"inner_step": "adam", "start": 0.5, "support_share": 0.3, "normalised": True},
     },
+    "metaxl, languages drawn by a bandit, in pieces": {
+        "method": "metaxl", "source": ["base", "near"], "source_size": 10, "mixing": "bandit", "accumulate": 2,
+    },
     "target-only, pos, bf16": {"method": "target-only", "task": "pos", "precision": "bf16"},
 }  # fmt: skip
 

@@ -53,6 +53,23 @@ def test_recomputed_and_compiled_at_once_is_refused() -> None:
     assert "exclude each other" in faults(activations="recompute", compile=True)
 
 
+@pytest.mark.parametrize("method", ["joint", "joint-rtn", "target-only"])
+def test_a_bandit_is_refused_without_a_query_loss(method: str) -> None:
+    message = faults(method=method, mixing="bandit")
+    assert f"method {method} has none; methods that have one: metaxl; or another --mixing." in message
+    assert RunConfig(method="metaxl", mixing="bandit").validated()
+
+
+def test_a_bandit_decides_too_late_for_buckets() -> None:
+    assert "bucket: yes sorts sentences over many batches" in faults(mixing="bandit", bucket=True)
+
+
+@pytest.mark.parametrize("value", [0, -0.1, 1.01])
+def test_exploration_is_a_share(value: float) -> None:
+    assert f"exploration: received {float(value)}; allowed: a share above 0, up to 1." in faults(exploration=value)
+    assert RunConfig(exploration=1.0).validated()
+
+
 def test_parts_that_a_method_does_not_use_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MLP, "precisions", ("fp32",))
     assert RunConfig(method="joint", precision="bf16", attention="sdpa").validated()

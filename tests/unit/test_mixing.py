@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xltransfer.data.mixing import bucketed, source_order, steps_of
+from xltransfer.data.mixing import EpochOrder, bucketed, source_order, steps_of
 
 LANGUAGES = [0] * 90 + [1] * 10
 ONCE: list[Any] = ["concatenated", "per-language"]
@@ -70,3 +70,15 @@ def test_buckets_hold_the_same_sentences_in_batches_of_like_length(mixing: Any) 
     assert padding(sorted_by_length) < 0.75 * padding(plain)
     longest = [max(lengths[row] for row in batch) for batch in sorted_by_length]
     assert longest != sorted(longest)
+
+
+@pytest.mark.parametrize("lengths", [None, [(37 * row) % 100 for row in range(100)]], ids=["plain", "bucketed"])
+@pytest.mark.parametrize("mixing", ONCE + DRAWN)
+def test_a_run_goes_through_epochs_of_successive_seeds_and_may_begin_anywhere(mixing: Any, lengths: Any) -> None:
+    wanted = []
+    for seed in (31, 32, 33):
+        epoch_of_seed = source_order(LANGUAGES, 16, seed, mixing, 3.0)
+        wanted += list(epoch_of_seed if lengths is None else bucketed(epoch_of_seed, lengths, seed))
+    for first in range(len(wanted)):
+        order = EpochOrder(LANGUAGES, 16, 30, mixing, 3.0, lengths)
+        assert [order.rows(step) for step in range(first, len(wanted))] == wanted[first:]

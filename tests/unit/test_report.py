@@ -61,6 +61,29 @@ def test_losses_of_steps_before_the_rtn_and_after_share_a_chart() -> None:
     assert norms.x == (5, 6, 7, 8)
 
 
+def test_languages_have_a_line_each_under_whatever_name() -> None:
+    log = steps(6, usefulness=0.5)
+    for line in log:
+        line["mixture"] = {"step": 0.25, "of en": 0.75, "odd": "x", "a": 0.5}
+        line["source"] = "step" if line["step"] % 3 else "of en"
+    log[1]["usefulness"] = 0.1
+    found = {curves.title: curves for curves in curves_of(run_with(log))}
+    assert list(found) == ["Usefulness of source batches", "Mixture of source languages",
+                           "Usefulness by source language"]  # fmt: skip
+    mixture, worth = found["Mixture of source languages"], found["Usefulness by source language"]
+    assert list(mixture.lines) == ["a", "step", "of en", "odd"]  # that of the run's sources comes first
+    assert mixture.lines == {"a": (0.5,) * 6, "step": (0.25,) * 6, "of en": (0.75,) * 6, "odd": (None,) * 6}
+    assert mixture.x == tuple(map(float, range(1, 7)))
+    assert mixture.note == "Probability that the next batch is of it."
+    assert worth.lines == {"step": (0.5, 0.1, None, 0.5, 0.5, None), "of en": (None, None, 0.5, None, None, 0.5)}
+    assert worth.note == "Cosine of inner and query gradients; means: step 0.4, of en 0.5."
+    assert all(chart(curves).rows for curves in found.values())
+
+
+def test_a_mixture_that_is_none_is_no_chart() -> None:
+    assert curves_of(run_with(steps(3, mixture=[1], source="en", usefulness="x"))) == []
+
+
 def test_long_curves_are_means_and_say_so() -> None:
     log = steps(1000)
     for line in log:

@@ -90,4 +90,8 @@ def _print_table(result: RunResult) -> None:
         table.add_row(name, *(f"{100 * value:.2f}" for value in values))
     console = Console()
     console.print(table)
+    if mixture := result.metrics["meta"].get("mixture"):
+        shares = ", ".join(f"{language} {100 * share:.1f} %" for language, share in mixture.items())
+        told = f"source batches: {shares} of {result.metrics['steps']}"
+        console.print(told, soft_wrap=True, highlight=False, markup=False)
     console.print(f"run folder: {result.run_dir}", soft_wrap=True, highlight=False, markup=False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -14,6 +16,65 @@ from xltransfer.data.batching import endless_order, epoch_order
 Mixing = Literal["concatenated", "proportional", "temperature", "per-language"]
 _BUCKET = 50
 """Batches that are sorted by length together."""
+
+
+class SourceOrder(ABC):
+    """Which source sentences make up the batch of each step of a run. Languages are indices into its sources."""
+
+    learns: ClassVar[bool] = False
+    """Whether it has to be told what a batch was worth."""
+    steps_an_epoch: int
+    mixture: Mapping[int, float] = {}
+    """The probability that each language had in the last draw, where whole batches are drawn."""
+    drawn: Mapping[int, int] = {}
+    """How many batches were drawn of each language, then."""
+
+    @abstractmethod
+    def rows(self, step: int) -> list[int]:
+        """Indices of the sentences of step `step` (from 0 at the run's first). Called for one step after the other."""
+
+    def told(self, usefulness: float) -> None:  # noqa: B027  (most need not know)
+        """What the last step's batch was worth (see `Method.tells_usefulness`). Not called for a step passed over."""
+
+    def state(self) -> dict[str, Any]:
+        """All that does not follow from the seed and the step, for JSON."""
+        return {}
+
+    def load(self, values: Mapping[str, Any]) -> None:  # noqa: B027
+        """Go on from what `state` returned, in an order made of the same configuration and data."""
+
+
+class EpochOrder(SourceOrder):
+    """Epoch after epoch of `source_order`: it follows from the seed, so that it may begin at any step.
+
+    Epoch e (from 1) has the seed `seed` + e. With `lengths`, those of the sentences, batches are of like length.
+    """
+
+    def __init__(
+        self, languages: Sequence[int], batch_size: int, seed: int, mixing: Mixing = "concatenated",
+        temperature: float = 1.0, lengths: Sequence[int] | None = None,
+    ) -> None:  # fmt: skip
+        self.steps_an_epoch = steps_of(languages, batch_size, mixing)
+        self._languages = languages
+        self._batch_size = batch_size
+        self._seed = seed
+        self._mixing = mixing
+        self._temperature = temperature
+        self._lengths = lengths
+        self._left: Iterator[list[int]] = iter(())
+        self._next: int | None = None
+
+    def rows(self, step: int) -> list[int]:
+        """See `SourceOrder.rows`."""
+        epoch, done = divmod(step, self.steps_an_epoch)
+        if done == 0 or step != self._next:
+            self._left = islice(self._epoch(self._seed + epoch + 1), done, None)
+        self._next = step + 1
+        return next(self._left)
+
+    def _epoch(self, seed: int) -> Iterator[list[int]]:
+        order = source_order(self._languages, self._batch_size, seed, self._mixing, self._temperature)
+        return order if self._lengths is None else bucketed(order, self._lengths, seed)
 
 
 def source_order(
@@ -29,7 +90,7 @@ def source_order(
     if mixing == "concatenated":
         yield from epoch_order(len(languages), batch_size, seed)
         return
-    members = [[row for row, own in enumerate(languages) if own == language] for language in sorted(set(languages))]
+    members = list(members_of(languages).values())
     if mixing == "per-language":
         yield from _one_language_a_batch(members, batch_size, seed)
         return
@@ -57,6 +118,13 @@ def bucketed(order: Iterator[list[int]], lengths: Sequence[int], seed: int) -> I
             taken += len(batch)
         for place in torch.randperm(len(some), generator=generator).tolist():
             yield sorted_batches[place]
+
+
+def members_of(languages: Sequence[int]) -> dict[int, list[int]]:
+    """The indices of each language's sentences, by language in ascending order."""
+    return {
+        language: [row for row, own in enumerate(languages) if own == language] for language in sorted(set(languages))
+    }
 
 
 def steps_of(languages: Sequence[int], batch_size: int, mixing: Mixing) -> int:

@@ -53,6 +53,8 @@ class Trainee:
     processes: Processes = ALONE
     accumulate: int = 1
     """Into how many pieces every process cuts its part of a batch."""
+    usefulness: bool = False
+    """Whether steps tell what the source batch was worth, where the method can (`Method.tells_usefulness`)."""
 
     def pieces(self, batch: Batch) -> list[Piece]:
         """This process's pieces of a batch that every process has."""
@@ -127,10 +129,12 @@ class Method(ABC):
     uses_backend: ClassVar[bool] = False
     uses_moments: bool = False
     """Whether losses or gradients of a step depend on what θ's optimiser keeps."""
-
     trains_weights: ClassVar[bool] = True
     """Whether it can train an RTN that weighs source losses: not by the gradient of those losses, which would only
     make the weights small."""
+    tells_usefulness: ClassVar[bool] = False
+    """Whether figures have `usefulness` where `Trainee.usefulness` asks for it and the backend allows it: -1 to 1, the
+    same in all processes; `--mixing bandit` rewards source languages by it."""
 
     def inserts(self, trainee: Trainee) -> bool:
         """Whether the next step's source pass goes through the RTN."""

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import torch
+from torch import nn
+
 from xltransfer.backends.base import (
     BilevelProblem,
     Gradients,
@@ -21,6 +24,9 @@ from xltransfer.encoders.learner import casts_kept
 from xltransfer.errors import require_finite
 from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
 from xltransfer.methods.joint import joint_step
+
+_PART = 1 << 22
+"""Numbers that are multiplied at a time, so that a large embedding's gradient is not there once more."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class MetaXL(Method):
 
     uses_rtn = True
     uses_backend = True
+    tells_usefulness = True
 
     def __init__(
         self,
@@ -105,10 +112,11 @@ class MetaXL(Method):
         with casts_kept(trainee.learner):
             meta = checked(_step(trainee, problems, inner_lr), problems[0], trainee.backend)
         phi = self._meta_gradients(meta, inner_lr)
+        useful = _usefulness(trainee, meta)  # before θ's gradient is made of these, in place
         figures = {"inner_loss": meta.inner_loss.item(), "meta_loss": meta.meta_loss.item()}
         if self.order == "published":
             theta = self._with_query(trainee, meta.inner_grads, meta, halves, seed)
-            return trainee.update(figures, theta, phi, normalised=self.normalised)
+            return {**trainee.update(figures, theta, phi, normalised=self.normalised), **useful}
         norm = trainee.phi.norm(phi)
         figures["meta_grad_norm"] = norm.item()
         require_finite(figures)
@@ -122,7 +130,7 @@ class MetaXL(Method):
                 ]
                 sums.add({}, gradients(losses, trainee.learner))
             _, (theta,) = sums.total(trainee.processes)
-            return trainee.update(figures, self._with_query(trainee, theta, meta, halves, seed))
+            return {**trainee.update(figures, self._with_query(trainee, theta, meta, halves, seed)), **useful}
 
     def problem(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> BilevelProblem:
         """What the backend is asked about these batches, or first of all about them."""
@@ -178,3 +186,26 @@ def _step(trainee: Trainee, problems: Sequence[BilevelProblem], inner_lr: float)
     if trainee.processes.count * trainee.accumulate == 1:
         return trainee.backend.step(problems[0], inner_lr)
     return trainee.backend.step_in_pieces(problems, inner_lr, trainee.processes.total)
+
+
+def _usefulness(trainee: Trainee, meta: MetaStep) -> dict[str, float]:
+    """The cosine of ∇_θ [L_s + L_support] at θ and ∇ L_query at θ', if it is asked for and the backend has both.
+
+    To first order, a step along the one lowers the query loss by their product. The support's part is common to all
+    source languages; the norms keep a language whose losses are large from counting for that. 0 where a gradient is 0.
+    Both are totals, so that all processes find the same, and one alone would.
+    """
+    if not trainee.usefulness or meta.query_grads is None:
+        return {}
+    inner, query = meta.inner_grads, meta.query_grads
+    # not torch.dot: the order of its sum depends on where in memory the tensors begin, and so on the processes
+    products = [
+        (one * other).sum()
+        for name in inner
+        for one, other in zip(*(torch.split(part[name].flatten(), _PART) for part in (inner, query)), strict=True)
+    ]
+    if not products:
+        return {"usefulness": 0.0}
+    norms = nn.utils.get_total_norm(inner.values()).item() * nn.utils.get_total_norm(query.values()).item()
+    cosine = torch.stack(products).double().sum().item() / norms if norms else 0.0
+    return {"usefulness": cosine if math.isfinite(cosine) else 0.0}

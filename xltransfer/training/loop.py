@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -11,8 +11,9 @@ from typing import Any
 
 from xltransfer.backends.base import SEEDS_PER_PROBLEM
 from xltransfer.data.batching import Batch, Collator, endless_order
-from xltransfer.data.mixing import bucketed, source_order
+from xltransfer.data.mixing import SourceOrder
 from xltransfer.encoders.vocabulary import CompactVocabulary
+from xltransfer.errors import ConfigError
 from xltransfer.tasks.base import Scores
 from xltransfer.training.diagnosis import gradient_cosine
 from xltransfer.training.evaluation import predict
@@ -22,11 +23,9 @@ from xltransfer.training.interruption import StopRequested, StopSignal
 from xltransfer.training.keeper import Keeper
 from xltransfer.training.preparation import EncodedSet, Prepared
 from xltransfer.training.progress import Reporter
-from xltransfer.training.state import TrainingState
+from xltransfer.training.state import SEED_STRIDE, TrainingState
 
 Log = Callable[[dict[str, Any]], None]
-_SEED_STRIDE = 1_000_003
-"""Between the seeds of two runs whose `--seed` differ by one; more than a run has steps."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class Trained:
     steps: int
     seconds: float
     skipped: int
+    mixture: dict[str, float] | None = None
+    """The share of the batches that was drawn of each source language, where whole batches are drawn."""
 
 
 def train(
@@ -63,7 +64,8 @@ def train(
         keeper.save()
         raise
     best = state.go_back_to_best()
-    return Trained(best.epoch, best.dev, best.predictions, state.step, state.seconds, state.watched.skipped)
+    shares = {config.source[language]: count / state.step for language, count in state.order.drawn.items()} or None
+    return Trained(best.epoch, best.dev, best.predictions, state.step, state.seconds, state.watched.skipped, shares)
 
 
 def _steps_of_epoch(
@@ -74,10 +76,10 @@ def _steps_of_epoch(
     config, trainee, epoch = run.config, state.trainee, state.scored + 1
     run.learner.train()
     run.rtn.train()
-    done = state.step - state.scored * state.steps_an_epoch
-    for rows in islice(_source_rows(run, config.seed * _SEED_STRIDE + epoch), done, None):
+    while state.step < epoch * state.steps_an_epoch:
+        rows = state.order.rows(state.step)
         rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
-        seed = (config.seed * _SEED_STRIDE + state.step) * SEEDS_PER_PROBLEM
+        seed = (config.seed * SEED_STRIDE + state.step) * SEEDS_PER_PROBLEM
         draw = Draw(state.step + 1, state.total_steps, epoch, tuple(rows), tuple(next(targets)), seed, **rates)
         batches = batches_of(draw, run, collate, state.vocabulary)
         looked_at = config.diagnose > 0 and state.step % config.diagnose == 0
@@ -85,8 +87,9 @@ def _steps_of_epoch(
         started = time.monotonic()
         losses = guards.step(trainee, draw, *batches)
         seconds = time.monotonic() - started
+        _tell(state.order, losses, run)
         state.step += 1
-        seen = _seen(losses, trainee.phi.ratio, cosine, seconds)
+        seen = {**_seen(losses, trainee.phi.ratio, cosine, seconds), **_languages(run, rows, state.order)}
         log({"step": state.step, "epoch": epoch, **losses, **rates, **seen})
         reporter.step(state.step, losses)
         yield state.step
@@ -96,6 +99,27 @@ def _seen(losses: Mapping[str, float], ratio: float | None, cosine: float | None
     """What is logged beside losses: the RTN's movement, whether the source helps, and the time of the step."""
     moved = {} if ratio is None or "skipped" in losses else {"update_ratio": ratio}
     return {**moved, **({} if cosine is None else {"gradient_cosine": round(cosine, 6)}), "seconds": round(seconds, 4)}
+
+
+def _tell(order: SourceOrder, figures: Mapping[str, float], run: Prepared) -> None:
+    """Tell the order what its batch was worth, unless the step was passed over. Raises ConfigError if nobody knows."""
+    if "usefulness" in figures:
+        order.told(figures["usefulness"])
+    elif order.learns and "skipped" not in figures:
+        raise ConfigError([
+            "mixing: 'bandit' rewards a source language by the query loss's gradient after the inner step, which "
+            f"backend {run.config.backend} does not return (MetaStep.query_grads); take one that does, such as func, "
+            "or another --mixing."
+        ])  # fmt: skip
+
+
+def _languages(run: Prepared, rows: Sequence[int], order: SourceOrder) -> dict[str, Any]:
+    """What is logged of source languages: that of the batch, if it is of one, and the probabilities of all."""
+    names, found = run.config.source, {run.source.encoded[row].language for row in rows}
+    told: dict[str, Any] = {"source": names[found.pop()]} if len(found) == 1 < len(names) else {}
+    if order.mixture:
+        told["mixture"] = {names[language]: round(share, 6) for language, share in order.mixture.items()}
+    return told
 
 
 def _score_epoch(
@@ -118,15 +142,6 @@ def predictions_of(run: Prepared, part: EncodedSet, collate: Collator, stop: Sto
     return predict(
         run.learner, run.task, part.encoded, run.labels, collate, run.autocast, stop.check_here, run.processes
     )
-
-
-def _source_rows(run: Prepared, seed: int) -> Iterator[list[int]]:
-    """The source sentences of an epoch's batches."""
-    config, languages = run.config, [sentence.language for sentence in run.source.encoded]
-    order = source_order(languages, config.batch_size, seed, config.mixing, config.temperature)
-    if not config.bucket:
-        return order
-    return bucketed(order, [len(sentence.features["input_ids"]) for sentence in run.source.encoded], seed)
 
 
 def batches_of(

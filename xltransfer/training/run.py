@@ -203,6 +203,7 @@ def _finish(run: Prepared, trained: Trained, folder: RunFolder, stop: StopSignal
             "rtn_parameters_trained": parameter_counts(run.rtn)[1] if run.method.uses_rtn else 0,
             "source": list(run.config.source),
             "target": run.config.target,
+            "mixture": trained.mixture,
             "majority": majority.to_dict(),
         },
     }

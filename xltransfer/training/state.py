@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from xltransfer.data.mixing import steps_of
+from xltransfer.data.bandit import BanditOrder
+from xltransfer.data.mixing import EpochOrder, SourceOrder
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.methods.base import Trainee
 from xltransfer.methods.updater import Updater
@@ -19,6 +20,8 @@ from xltransfer.training.preparation import Prepared
 from xltransfer.training.random_state import random_state, set_random_state
 
 State = dict[str, Tensor]
+SEED_STRIDE = 1_000_003
+"""Between the seeds of two runs whose `--seed` differ by one; more than a run has steps."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,13 @@ class Saved:
 
 
 class TrainingState:
-    """A run between two steps. The order of the data is no part of it: that follows from seed, epoch and step."""
+    """A run between two steps. The order of the data is part of it where a bandit decides on that; else it follows from
+    seed, epoch and step."""
 
     def __init__(self, run: Prepared) -> None:
         self.vocabulary = compact_vocabulary(run)
-        languages = [sentence.language for sentence in run.source.encoded]
-        self.steps_an_epoch = steps_of(languages, run.config.batch_size, run.config.mixing)
+        self.order = source_order_of(run)
+        self.steps_an_epoch = self.order.steps_an_epoch
         self.total_steps = self.steps_an_epoch * run.config.epochs
         self.trainee = trainee_of(run, self.total_steps)
         self.step = 0
@@ -93,7 +97,7 @@ class TrainingState:
         }
         values = {
             "step": self.step, "scored": self.scored, "seconds": self.seconds, "theta": theta[1], "phi": phi[1],
-            "random": drawn[1], "watched": self.watched.state(), "best": None,
+            "random": drawn[1], "watched": self.watched.state(), "order": self.order.state(), "best": None,
         }  # fmt: skip
         if (best := self.best) is None:
             return Saved({"state": tensors}, values)
@@ -111,6 +115,7 @@ class TrainingState:
         trainee.phi.load(_group(tensors, "phi"), values["phi"])
         self.step, self.scored = values["step"], values["scored"]
         self.watched.load(values["watched"])
+        self.order.load(values["order"])
         if (best := values["best"]) is not None:
             of_best = saved.tensors["best"]
             self.best = Best(best["epoch"], Scores(**best["dev"]), best["predictions"], _group(of_best, "learner"),
@@ -128,6 +133,17 @@ def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
+def source_order_of(run: Prepared) -> SourceOrder:
+    """Which source sentences each step has."""
+    config, encoded = run.config, run.source.encoded
+    languages = [sentence.language for sentence in encoded]
+    lengths = [len(sentence.features["input_ids"]) for sentence in encoded] if config.bucket else None
+    seed = config.seed * SEED_STRIDE
+    if config.mixing == "bandit":
+        return BanditOrder(languages, config.batch_size, seed, config.exploration)
+    return EpochOrder(languages, config.batch_size, seed, config.mixing, config.temperature, lengths)
+
+
 def trainee_of(run: Prepared, steps: int) -> Trainee:
     """What a method's step works on; the learning-rate schedules are over `steps`."""
     config = run.config
@@ -142,8 +158,9 @@ def trainee_of(run: Prepared, steps: int) -> Trainee:
     theta = Updater(run.learner, lr=config.lr, **shared)
     phi = Updater(run.rtn, lr=config.meta_lr, measured=run.method.uses_rtn, **shared)
     return Trainee(
-        run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast, run.processes, config.accumulate
-    )
+        run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast, run.processes, config.accumulate,
+        usefulness=len(config.source) > 1 or config.mixing == "bandit",
+    )  # fmt: skip
 
 
 def compact_vocabulary(run: Prepared) -> CompactVocabulary | None:

@@ -42,7 +42,8 @@ class Tracking:
     def log(self, values: Mapping[str, Any]) -> None:
         """A line of `log.jsonl`: its numbers, under the step's number. Scores are named `dev/f1` and so on."""
         numbers = {name: value for name, value in values.items() if isinstance(value, float)}
-        numbers |= {f"dev/{name}": value for name, value in values.get("dev", {}).items()}
+        for group in ("dev", "mixture"):
+            numbers |= {f"{group}/{name}": value for name, value in values.get(group, {}).items()}
         if numbers:
             self._each(lambda tracker: tracker.log(numbers, step=values["step"]))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+from xltransfer.analysis.report.formats import number
 from xltransfer.analysis.report.runs import SCORE_NAMES, SCORES, FinishedRun
 
 LIMIT = 160
@@ -51,6 +52,7 @@ _PANELS = (
     _Panel("Learning rates", {"lr": "encoder and head, θ", "meta_lr": "RTN, φ"}),
     _Panel("Update of the RTN", {"update_ratio": "‖Δφ‖ / ‖φ‖"}, True),
     _Panel("Agreement of gradients", {"gradient_cosine": "cosine of source and target gradients"}),
+    _Panel("Usefulness of source batches", {"usefulness": "cosine of inner and query gradients"}),
     _Panel("Time a step", {"seconds": "seconds"}),
 )  # fmt: skip
 
@@ -67,7 +69,7 @@ def curves_of(run: FinishedRun) -> list[Curves]:
         names = {key: name for key, name in panel.names.items() if key in keys}
         if names:
             found.append(_over_steps(steps, panel, names))
-    return found
+    return found + _by_language(steps, run.source)
 
 
 def warnings_of(run: FinishedRun) -> list[str]:
@@ -99,10 +101,41 @@ def _dev(run: FinishedRun) -> Curves | None:
     )  # fmt: skip
 
 
-def _over_steps(lines: Sequence[Mapping[str, Any]], panel: _Panel, names: Mapping[str, str]) -> Curves:
+def _by_language(steps: Sequence[Mapping[str, Any]], sources: Sequence[str]) -> list[Curves]:
+    """Probabilities of source languages, and what the batches of each were worth, where the log tells of them."""
+    mixtures = [line["mixture"] if isinstance(line.get("mixture"), dict) else {} for line in steps]
+    worths = [{str(line["source"]): line.get("usefulness")} if "source" in line else {} for line in steps]
+    worths = [{name: value for name, value in worth.items() if _is_number(value)} for worth in worths]
+    found = []
+    if (curves := _of_languages("Mixture of source languages", sources, steps, mixtures, LIMIT)) is not None:
+        found.append(replace(curves, note=f"Probability that the next batch is of it. {curves.note}".strip()))
+    if (curves := _of_languages("Usefulness by source language", sources, steps, worths, LIMIT // 4)) is not None:
+        means = {name: _mean(worth.get(name) for worth in worths) for name in curves.lines}
+        told = ", ".join(f"{name} {number(mean)}" for name, mean in means.items() if mean is not None)
+        found.append(replace(curves, note=f"Cosine of inner and query gradients; means: {told}. {curves.note}".strip()))
+    return found
+
+
+def _of_languages(
+    title: str, sources: Sequence[str], steps: Sequence[Mapping[str, Any]], values: Sequence[Mapping[str, Any]],
+    limit: int,
+) -> Curves | None:  # fmt: skip
+    """A line for each language that there are values of, in the order of the sources, so that colours are the same."""
+    there = dict.fromkeys(name for of_step in values for name in of_step)
+    names = {f"of {name}": name for name in dict.fromkeys((*sources, *there)) if name in there}
+    lines = [  # a language may be called "step"
+        {"step": line["step"], "epoch": line["epoch"], **{f"of {name}": value for name, value in of_step.items()}}
+        for line, of_step in zip(steps, values, strict=True)
+    ]
+    return _over_steps(lines, _Panel(title, {}), names, limit) if names else None
+
+
+def _over_steps(
+    lines: Sequence[Mapping[str, Any]], panel: _Panel, names: Mapping[str, str], limit: int = LIMIT
+) -> Curves:
     ends = tuple(float(line["step"]) for line, after in pairwise(lines) if after["epoch"] != line["epoch"])
     lines = [line for line in lines if not names.keys().isdisjoint(line)]  # some figures are of some steps only
-    of_each = -(-len(lines) // LIMIT)
+    of_each = -(-len(lines) // limit)
     groups = [lines[start : start + of_each] for start in range(0, len(lines), of_each)]
     values = {name: tuple(_mean(line.get(key) for line in group) for group in groups) for key, name in names.items()}
     flat = [value for line in values.values() for value in line if value is not None]
