@@ -96,6 +96,14 @@ def test_a_step_passed_over_has_no_reward_and_a_resumed_run_ends_the_same() -> N
         assert after["mixture"] == line["mixture"] or "skipped" not in line
 
 
+def test_before_the_rtn_comes_in_languages_are_drawn_evenly() -> None:
+    run(tiny(Path("run"), **BANDIT, method_options={"start": 0.5}))
+    lines = logged("run")
+    assert ["usefulness" in line for line in lines] == [False] * 10 + [True] * 10
+    assert all(line["mixture"] == {"base": 0.5, "near": 0.5} for line in lines[:11])
+    assert lines[-1]["mixture"] != lines[0]["mixture"]
+
+
 def test_what_was_learned_is_part_of_a_state() -> None:
     state = TrainingState(prepare(tiny(Path("run"), **BANDIT), Reporter()))
     for step in range(9):

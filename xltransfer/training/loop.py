@@ -84,10 +84,12 @@ def _steps_of_epoch(
         batches = batches_of(draw, run, collate, state.vocabulary)
         looked_at = config.diagnose > 0 and state.step % config.diagnose == 0
         cosine = gradient_cosine(run.method, trainee, *batches, seed) if looked_at else None
+        rewards = run.method.inserts(trainee)
         started = time.monotonic()
         losses = guards.step(trainee, draw, *batches)
         seconds = time.monotonic() - started
-        _tell(state.order, losses, run)
+        if rewards:
+            _tell(state.order, losses, run)
         state.step += 1
         seen = {**_seen(losses, trainee.phi.ratio, cosine, seconds), **_languages(run, rows, state.order)}
         log({"step": state.step, "epoch": epoch, **losses, **rates, **seen})
