@@ -39,6 +39,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "method": "metaxl", "weight_decay": 0.1,
         "method_options": {"inner_step": "adam", "start": 0.5, "support_share": 0.3, "normalised": True},
     },
+    "metaxl, held-out queries and a finish": {
+        "method": "metaxl", "target_size": 30,
+        "method_options": {"held_out": 0.4, "start": 0.2, "finish": 0.4},
+    },
     "metaxl, languages drawn by a bandit, in pieces": {
         "method": "metaxl", "source": ["base", "near"], "source_size": 10, "mixing": "bandit", "accumulate": 2,
     },

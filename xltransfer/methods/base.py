@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from xltransfer.backends.base import Backend, Gradients, add_into, named_gradients, trainable
-from xltransfer.data.batching import IGNORED, Batch, Piece, in_pieces
+from xltransfer.data.batching import IGNORED, Batch, Piece, endless_order, in_pieces
 from xltransfer.encoders.learner import plain_passes, source_loss
 from xltransfer.errors import require_finite
 from xltransfer.methods.updater import Updater
@@ -139,6 +139,14 @@ class Method(ABC):
     def inserts(self, trainee: Trainee) -> bool:
         """Whether the next step's source pass goes through the RTN."""
         return self.uses_rtn
+
+    def learns_rtn(self, trainee: Trainee) -> bool:
+        """Whether the next step updates φ."""
+        return self.uses_rtn
+
+    def target_rows(self, count: int, batch_size: int, seed: int, steps: int) -> Iterator[list[int]]:
+        """Indices of the target sentences in the batch of each of a run's `steps`, of `count` there are."""
+        return endless_order(count, batch_size, seed)
 
     @abstractmethod
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:

@@ -14,11 +14,17 @@ class Joint(Method):
         return joint_step(trainee, source, target, seed)
 
 
-def joint_step(trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
-    """One update of θ, without RTN; φ and its schedule stay as they are. Returns and raises what `Method.step` does."""
+def joint_step(
+    trainee: Trainee, source: Batch, target: Batch, seed: int, through_rtn: bool = False
+) -> dict[str, float]:
+    """One update of θ, the source pass `through_rtn` or plain; φ and its schedule stay as they are.
+
+    Returns and raises what `Method.step` does.
+    """
     sums = Sums()
     for of_source, of_target in zip(trainee.pieces(source), trainee.pieces(target), strict=True):
-        source_loss = trainee.piece_loss(of_source, seed + SOURCE)
+        rtn = trainee.rtn_for(of_source.batch) if through_rtn else None
+        source_loss = trainee.piece_loss(of_source, seed + SOURCE, rtn)
         target_loss = trainee.piece_loss(of_target, seed + TARGET)
         losses = {"source_loss": source_loss, "target_loss": target_loss}
         sums.add(losses, gradients([source_loss, target_loss], trainee.learner))

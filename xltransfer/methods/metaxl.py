@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -20,6 +20,7 @@ from xltransfer.backends.base import (
 )
 from xltransfer.backends.inner_update import SGD, InnerUpdate
 from xltransfer.data.batching import Batch, split_batch
+from xltransfer.data.holding_out import Phase, with_held_out
 from xltransfer.encoders.learner import casts_kept
 from xltransfer.errors import require_finite
 from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
@@ -79,31 +80,61 @@ class MetaXL(Method):
             "share of the steps that are joint training, before the RTN comes in; above 0, for θ to learn the task "
             "first, in less time",
         ] = 0.0,
+        finish: Annotated[
+            float,
+            "share of the steps, at the end, in which θ learns from both whole batches through the RTN as it is then; "
+            "above 0, to save the time of meta-gradients when the query is learnt",
+        ] = 0.0,
+        held_out: Annotated[
+            float,
+            "share of the target sentences that are for the query alone, which θ learns only in `finish`; above 0, for "
+            "a meta-gradient by sentences that θ does not know by heart (theta_batch is support then)",
+        ] = 0.0,
     ) -> None:
         if not 0 < support_share < 1:
             raise ValueError(f"support_share: received {support_share}; allowed: a number between 0 and 1.")
-        if not 0 <= start < 1:
-            raise ValueError(f"start: received {start}; allowed: 0 or more, and less than 1.")
+        for name, share in (("start", start), ("finish", finish), ("held_out", held_out)):
+            if not 0 <= share < 1:
+                raise ValueError(f"{name}: received {share}; allowed: 0 or more, and less than 1.")
+        if start + finish >= 1:
+            raise ValueError(f"start and finish: received {start} and {finish}; allowed: less than 1 together.")
         self.order = order
-        self.theta_batch = theta_batch
+        self.theta_batch = "support" if held_out else theta_batch
         self.free_of_lr = free_of_lr
         self.inner_step = inner_step
         self.support_share = support_share
         self.normalised = normalised
         self.start = start
+        self.finish = finish
+        self.held_out = held_out
         self.uses_moments = inner_step == "adam"
 
     def inserts(self, trainee: Trainee) -> bool:
         """See `Method.inserts`."""
-        return trainee.theta.progress >= self.start
+        return self._phase(trainee.theta.progress) != "before"
+
+    def learns_rtn(self, trainee: Trainee) -> bool:
+        """See `Method.learns_rtn`."""
+        return self._phase(trainee.theta.progress) == "meta"
+
+    def target_rows(self, count: int, batch_size: int, seed: int, steps: int) -> Iterator[list[int]]:
+        """See `Method.target_rows`. Raises ConfigError if too few sentences are held out, or left."""
+        if not self.held_out:
+            return super().target_rows(count, batch_size, seed, steps)
+        size = min(batch_size, count)
+        phases = (self._phase(step / steps) for step in range(steps))
+        return with_held_out(count, round(self.held_out * count), size, self._support(size), phases, seed)
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
-        if self.inserts(trainee):
+        if self.learns_rtn(trainee):
             return self._meta_step(trainee, source, target, seed)
-        figures = joint_step(trainee, source, target, seed)
+        figures = joint_step(trainee, source, target, seed, through_rtn=self.inserts(trainee))
         trainee.phi.skip()
         return figures
+
+    def _phase(self, progress: float) -> Phase:
+        return "before" if progress < self.start else "after" if progress >= 1 - self.finish else "meta"
 
     def _meta_step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         halves = self._halves(target)
@@ -159,9 +190,13 @@ class MetaXL(Method):
         return update
 
     def _halves(self, target: Batch) -> Halves:
-        first = math.ceil(self.support_share * len(target) - 0.5)  # of an odd batch's halves, query is the larger
-        support, query = split_batch(target, max(1, min(first, len(target) - 1)))
+        support, query = split_batch(target, self._support(len(target)))
         return Halves(support, query, 1.0 if self.theta_batch == "support" else support.weight / target.weight)
+
+    def _support(self, size: int) -> int:
+        """How many of a target batch are support."""
+        first = math.ceil(self.support_share * size - 0.5)  # of an odd batch's halves, query is the larger
+        return max(1, min(first, size - 1))
 
     def _with_query(self, trainee: Trainee, theta: Gradients, meta: MetaStep, halves: Halves, seed: int) -> Gradients:
         """Add the query half's part of the gradient of the whole target batch, in place."""

@@ -32,7 +32,7 @@ class Updater:
         self._total = total_steps
         self._done = 0
         self.ratio: float | None = None
-        """|Δ| / |parameters| of the last update, where that is `measured`, which costs a copy of them."""
+        """|Δ| / |parameters| of the last step's update, where that is `measured`, which costs a copy of them."""
         self._measured = measured and bool(self.parameters)
         self.decay = 1.0
         """What decoupled weight decay has made of a parameter that never had a gradient."""
@@ -98,6 +98,7 @@ class Updater:
     def skip(self, steps: int = 1) -> None:
         """Move on the schedule without an update."""
         self._done += steps
+        self.ratio = None
 
     @contextmanager
     def taken_back(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from xltransfer.backends.base import SEEDS_PER_PROBLEM
-from xltransfer.data.batching import Batch, Collator, endless_order
+from xltransfer.data.batching import Batch, Collator
 from xltransfer.data.mixing import SourceOrder
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.errors import ConfigError
@@ -50,7 +50,8 @@ def train(
     Raises StopRequested, the state saved, soon after `stop` was given a signal; FailedStepError as `Guards.step` does.
     """
     config, collate = run.config, Collator(run.encoder.padding, run.config.pad_to)
-    targets = islice(endless_order(len(run.target.encoded), config.batch_size, config.seed + 1), state.step, None)
+    order = run.method.target_rows(len(run.target.encoded), config.batch_size, config.seed + 1, state.total_steps)
+    targets = islice(order, state.step, None)
     reporter.start(state.total_steps, config.epochs)
     try:
         while state.scored < config.epochs:
@@ -84,22 +85,22 @@ def _steps_of_epoch(
         batches = batches_of(draw, run, collate, state.vocabulary)
         looked_at = config.diagnose > 0 and state.step % config.diagnose == 0
         cosine = gradient_cosine(run.method, trainee, *batches, seed) if looked_at else None
-        rewards = run.method.inserts(trainee)
+        rewards = run.method.learns_rtn(trainee)
         started = time.monotonic()
         losses = guards.step(trainee, draw, *batches)
         seconds = time.monotonic() - started
         if rewards:
             _tell(state.order, losses, run)
         state.step += 1
-        seen = {**_seen(losses, trainee.phi.ratio, cosine, seconds), **_languages(run, rows, state.order)}
+        seen = {**_seen(trainee.phi.ratio, cosine, seconds), **_languages(run, rows, state.order)}
         log({"step": state.step, "epoch": epoch, **losses, **rates, **seen})
         reporter.step(state.step, losses)
         yield state.step
 
 
-def _seen(losses: Mapping[str, float], ratio: float | None, cosine: float | None, seconds: float) -> dict[str, float]:
+def _seen(ratio: float | None, cosine: float | None, seconds: float) -> dict[str, float]:
     """What is logged beside losses: the RTN's movement, whether the source helps, and the time of the step."""
-    moved = {} if ratio is None or "skipped" in losses else {"update_ratio": ratio}
+    moved = {} if ratio is None else {"update_ratio": ratio}
     return {**moved, **({} if cosine is None else {"gradient_cosine": round(cosine, 6)}), "seconds": round(seconds, 4)}
 
 
