@@ -6,7 +6,7 @@ The command line's options, their help and their defaults come from the fields b
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_origin, get_type_hints
@@ -14,8 +14,9 @@ from typing import Any, Literal, get_origin, get_type_hints
 import yaml
 
 from xltransfer import compatibility
-from xltransfer.errors import ConfigError, RegistryError, did_you_mean, unknown
-from xltransfer.options import check_options, convert, describe, options_of
+from xltransfer.errors import ConfigError, did_you_mean, unknown
+from xltransfer.options import convert, describe
+from xltransfer.part_options import checked_options, collected
 from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry, load_plugin
 from xltransfer.trust import checked
 
@@ -191,7 +192,7 @@ class RunConfig:
         """
         faults = [*_range_faults(self)]
         for plugin in self.plugin:
-            _collect(faults, lambda plugin=plugin: load_plugin(Path(plugin).resolve()))  # type: ignore[misc]
+            collected(faults, lambda plugin=plugin: load_plugin(Path(plugin).resolve()))  # type: ignore[misc]
         changes: dict[str, Any] = {}
         for kind, registry in _PARTS.items():
             options = getattr(self, f"{kind}_options")
@@ -199,7 +200,7 @@ class RunConfig:
                 if options:
                     faults.append(f"{kind}_options: received {options}; name a {kind} too.")
                 continue
-            changes[f"{kind}_options"] = _checked_options(registry, getattr(self, kind), options, faults)
+            changes[f"{kind}_options"] = checked_options(registry, getattr(self, kind), options, faults)
         if self.method == "metaxl" and self.target_size is not None and min(self.target_size, self.batch_size) < 2:
             faults.append("metaxl splits each target batch into support and query: target_size and batch_size "
                           "must be at least 2.")  # fmt: skip
@@ -216,8 +217,6 @@ _PARTS: dict[str, Registry] = {"task": TASKS, "data": DATASETS, "source_data": D
 
 _SMALLEST_RATE = 1.2e-38
 """A smaller inner learning rate makes no meta-gradient."""
-INNER = "inner."
-"""What starts the names of options meant for the parts inside a part that has an option `inner`."""
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -286,34 +285,6 @@ def _range_faults(config: RunConfig) -> list[str]:
     if config.lr is not None and config.lr < _SMALLEST_RATE:
         faults.append(f"lr: received {config.lr}; allowed: a number above 1.2e-38, below which fp32 holds 0.")
     return faults
-
-
-def _checked_options(registry: Registry, name: str, options: Options, faults: list[str]) -> Options:
-    if registry is DATASETS and name not in registry:  # a folder: the data layer says if it is not there
-        if options:
-            faults.append(f"data_options: received {options}; a folder of files takes none.")
-        return options
-    part = _collect(faults, lambda: registry.load(name))
-    if part is None:
-        return options
-    nested = {key: value for key, value in options.items() if key.startswith(INNER) and "inner" in options_of(part)}
-    own = {key: value for key, value in options.items() if key not in nested}
-    values, found = check_options(part, own, f"{registry.kind} {name}")
-    faults += found
-    if "inner" not in options_of(part):
-        return values
-    inner = values.get("inner", options_of(part)["inner"].default)
-    unprefixed = {key.removeprefix(INNER): value for key, value in nested.items()}
-    checked = _checked_options(registry, inner, unprefixed, faults)
-    return {**values, **{INNER + key: value for key, value in checked.items()}}
-
-
-def _collect(faults: list[str], action: Callable[[], Any]) -> Any:
-    try:
-        return action()
-    except RegistryError as error:
-        faults.append(str(error))
-        return None
 
 
 def encoder_is_registered(name: str) -> bool:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer import __version__
-from xltransfer.config import INNER, RunConfig
+from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError
 from xltransfer.options import options_of
+from xltransfer.part_options import INNER
 from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry
 
 FIXED = ("task", "task_options", "data", "data_options", "target", "data_seed")

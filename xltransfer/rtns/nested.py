@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xltransfer.config import INNER
+from xltransfer.part_options import INNER
 from xltransfer.registry import RTNS
 from xltransfer.rtns.base import RTN, RTNInfo
 
