@@ -22,6 +22,19 @@ TINY: dict[str, Any] = {
     "max_length": 32,
 }
 """A run of six steps."""
+FAULTY = """
+import torch
+from xltransfer import RTN, register_rtn
+
+@register_rtn("mine")
+class Mine(RTN):
+    def __init__(self, dim):
+        super().__init__()
+        self.project = torch.nn.Linear(dim, dim)
+    def forward(self, hidden, mask, layer):
+        return self.project(hidden) * (float("nan") if int(mask.sum()) % 2 else 0.1)  # of about every second batch
+"""
+"""A plugin whose change is NaN in about every second step."""
 
 
 def tiny(output: Path, **changes: Any) -> RunConfig:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.refusals import SHORT, SYNTHETIC, refused
-from tests.resuming import Signalled, tiny
+from tests.resuming import FAULTY, Signalled, tiny
 from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
 from xltransfer.errors import Interrupted
@@ -26,18 +26,6 @@ Capture = pytest.CaptureFixture[str]
 TWO: dict[str, Any] = {"method": "metaxl", "source": ["base", "near"], "source_size": 20, "batch_size": 4}
 BANDIT = {**TWO, "mixing": "bandit"}
 COMMAND = [*SHORT, *SYNTHETIC, "--source", "base", "--source", "near", "--mixing", "bandit"]
-FAULTY = """
-import torch
-from xltransfer import RTN, register_rtn
-
-@register_rtn("mine")
-class Mine(RTN):
-    def __init__(self, dim):
-        super().__init__()
-        self.project = torch.nn.Linear(dim, dim)
-    def forward(self, hidden, mask, layer):
-        return self.project(hidden) * (float("nan") if int(mask.sum()) % 2 else 0.1)  # of about every second batch
-"""
 ORDINARY = """
 import dataclasses
 from xltransfer import register_backend

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.resuming import Signalled, tiny
+from tests.resuming import FAULTY, Signalled, tiny
 from xltransfer.cli.main import status_of
 from xltransfer.errors import ConfigError, FailedStepError, Interrupted
 from xltransfer.testing.runs import outcome
@@ -21,18 +21,6 @@ from xltransfer.training.run import resume, run
 from xltransfer.training.state import TrainingState
 
 Capture = pytest.CaptureFixture[str]
-FAULTY = """
-import torch
-from xltransfer import RTN, register_rtn
-
-@register_rtn("mine")
-class Mine(RTN):
-    def __init__(self, dim):
-        super().__init__()
-        self.project = torch.nn.Linear(dim, dim)
-    def forward(self, hidden, mask, layer):
-        return self.project(hidden) * (float("nan") if int(mask.sum()) % 2 else 0.1)  # of about every second batch
-"""
 PLUGIN: dict[str, Any] = {"rtn": "mine", "plugin": ["mine.py"], "skip_nonfinite": 6}
 
 

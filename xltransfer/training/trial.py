@@ -4,6 +4,9 @@ used?
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -69,25 +72,25 @@ def try_rtn(name: str, rtn: RTN, info: RTNInfo, kind: str = "tagging") -> str | 
 
 
 def _change(name: str, rtn: RTN, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
-    try:
-        change = rtn.for_batch(torch.zeros(len(hidden), dtype=torch.long))(hidden.clone(), mask, layer)
-    except Exception as error:  # a plugin may raise anything
-        raise ConfigError([f"rtn {name}: {_WANTED}; it raised {type(error).__name__}: {error}."]) from error
-    if not isinstance(change, Tensor) or change.shape != hidden.shape:
-        found = f"shape {tuple(change.shape)}" if isinstance(change, Tensor) else type(change).__name__
-        raise ConfigError([f"rtn {name}: {_WANTED}; received {found} for states of shape {tuple(hidden.shape)}."])
-    return change
+    bound = rtn.for_batch(torch.zeros(len(hidden), dtype=torch.long))
+    return _tried(lambda: bound(hidden.clone(), mask, layer), f"rtn {name}: {_WANTED}", hidden, "states")
 
 
 def _weights(name: str, rtn: RTN, hidden: Tensor, mask: Tensor, layer: int, kind: str) -> Tensor:
     labelled = mask.bool() if kind == "tagging" else mask.bool().any(1)
     losses = torch.rand(labelled.shape) * labelled
     bound = rtn.for_batch(torch.zeros(len(hidden), dtype=torch.long))
+    return _tried(lambda: bound.weights(losses, labelled, hidden.clone(), mask, layer), f"rtn {name}: {_WEIGHTS}",
+                  losses, "losses")  # fmt: skip
+
+
+def _tried(returned: Callable[[], Any], wanted: str, like: Tensor, what: str) -> Tensor:
+    """What a plugin's function returns, if that has the shape of `like`. Raises ConfigError."""
     try:
-        weights = bound.weights(losses, labelled, hidden.clone(), mask, layer)
+        found = returned()
     except Exception as error:  # a plugin may raise anything
-        raise ConfigError([f"rtn {name}: {_WEIGHTS}; it raised {type(error).__name__}: {error}."]) from error
-    if not isinstance(weights, Tensor) or weights.shape != losses.shape:
-        found = f"shape {tuple(weights.shape)}" if isinstance(weights, Tensor) else type(weights).__name__
-        raise ConfigError([f"rtn {name}: {_WEIGHTS}; received {found} for losses of shape {tuple(losses.shape)}."])
-    return weights
+        raise ConfigError([f"{wanted}; it raised {type(error).__name__}: {error}."]) from error
+    if not isinstance(found, Tensor) or found.shape != like.shape:
+        received = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise ConfigError([f"{wanted}; received {received} for {what} of shape {tuple(like.shape)}."])
+    return found
