@@ -30,7 +30,7 @@ def write_all(folder: Path) -> None:
              for file in sorted(results.glob("*.jsonl"))}  # fmt: skip
     parts = ["# The study's tables\n\nMade by `python benchmarks/study/study.py tables`; the protocol is PROTOCOL.md. "
              "Scores are in points.\n"]  # fmt: skip
-    parts += [_tuning(name, lines[name]) for name in sorted(lines, reverse=True) if name.startswith("tuning")]
+    parts += [_tuning(name, lines[name]) for name in sorted(lines) if name.startswith("tuning")]
     main = [line for name, several in lines.items() if name.startswith("main") for line in several]
     if main:
         parts += [_scores(main), _comparisons(main), _cost(main)]
