@@ -37,11 +37,12 @@ def recorded(phase: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
 
 
-def run(phase: str, workers: int) -> None:
+def run(phase: str, workers: int, only: list[str]) -> None:
     """Do what has no line yet."""
     sweep = read_sweep(HERE / f"{phase}.yaml")
     done = {_place(line) for line in recorded(phase)}
     runs = [one for one in planned(sweep.cells(), sweep.seeds) if _place(_line(one)) not in done]
+    runs = [one for one in runs if not only or one.cell.config.target in only]
     print(f"{phase}: {len(done)} runs recorded, {len(runs)} to do", flush=True)
     if not runs:
         return
@@ -113,6 +114,7 @@ def main() -> None:
     parser.add_argument("action", choices=["run", "tables"])
     parser.add_argument("phases", nargs="*")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", nargs="*", default=[], metavar="TARGET", help="of the phase, these for now")
     arguments = parser.parse_args()
     if arguments.action == "tables":
         from tables import write_all
@@ -120,7 +122,7 @@ def main() -> None:
         write_all(HERE)
         return
     for phase in arguments.phases:
-        run(phase, arguments.workers)
+        run(phase, arguments.workers, arguments.only)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@ from scipy import stats
 from xltransfer.experiments.table import bold, markdown_table, mean_and_deviation
 
 Line = dict[str, Any]
-METHODS = ("target-only", "joint", "joint-rtn", "released", "metaxl", "frozen")
+METHODS = ("target-only", "joint", "joint-rtn", "released", "metaxl", "transformation", "frozen")
 COMPARED = (("metaxl", "joint"), ("metaxl", "frozen"), ("metaxl", "joint-rtn"), ("metaxl", "released"),
+            ("transformation", "joint"), ("transformation", "frozen"),
             ("frozen", "joint"), ("joint-rtn", "joint"), ("released", "joint"), ("target-only", "joint"))  # fmt: skip
 WANTED = 5
 """Seeds of the protocol."""
