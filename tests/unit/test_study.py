@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,11 +20,13 @@ MAIN = sorted(file for file in STUDY.glob("main-*.yaml"))
 
 
 def loaded(name: str) -> ModuleType:
+    sys.path.insert(0, str(STUDY))  # its files import each other
     spec = importlib.util.spec_from_file_location(name, STUDY / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    sys.path.remove(str(STUDY))
     return module
 
 
