@@ -32,7 +32,7 @@ def write_all(folder: Path) -> None:
     parts += [_tuning(name, lines[name]) for name in sorted(lines) if name.startswith("tuning")]
     main = [line for name, several in lines.items() if name.startswith("main") for line in several]
     if main:
-        parts += [_scores(main), _comparisons(main), _cost(main)]
+        parts += [_scores("Test scores", main), _comparisons(main), _cost(main)]
         plot_differences(main, results / "differences.svg")
     if ablations := lines.get("ablations"):
         parts.append(_ablations(ablations))
@@ -40,7 +40,7 @@ def write_all(folder: Path) -> None:
         parts.append(_sources(sources))
         plot_mixtures(sources, results / "mixture.svg")
     if distance := lines.get("distance"):
-        parts.append(_scores(distance))
+        parts.append(_scores("Distance", distance))
         plot_distance(distance, results / "distance.svg")
     (results / "tables.md").write_text("\n".join(parts), encoding="utf-8")
 
@@ -65,15 +65,14 @@ def _tuning(name: str, lines: Sequence[Line]) -> str:
     return f"## {name}\n\nThe best of each method is bold.\n\n{markdown_table(head, body)}"
 
 
-def _scores(lines: Sequence[Line]) -> str:
+def _scores(title: str, lines: Sequence[Line]) -> str:
     pairs = list(dict.fromkeys(pair_of(line) for line in lines))
     body = []
-    for method in METHODS:
+    known = {line["row"] for line in lines}
+    for method in (method for method in METHODS if method in known):
         cells = [[line["test"] for line in lines if line["row"] == method and pair_of(line) == pair] for pair in pairs]
         body.append([method, *(_mean(values) for values in cells)])
-    return (
-        f"## Test scores\n\nMean ± standard deviation; in brackets the seeds.\n\n{markdown_table(['', *pairs], body)}"
-    )
+    return f"## {title}\n\nMean ± standard deviation; in brackets the seeds.\n\n{markdown_table(['', *pairs], body)}"
 
 
 def _mean(values: Sequence[float]) -> str:
