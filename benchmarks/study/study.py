@@ -48,11 +48,10 @@ def run(phase: str, workers: int, only: list[str]) -> None:
         return
     told = Told(warning=lambda text: print(f"warning: {text}"), problem=print)
     try:
-        with LocalEngine(workers, 1) as engine:
-            runner = Runner(phase, RUNS / phase, engine, 1, told)
-            for start in range(0, len(runs), workers * 2):
-                runner.run(runs[start : start + workers * 2])
-                record(phase, runs)
+        for start in range(0, len(runs), workers):
+            with LocalEngine(workers, 1) as engine:  # a process's peak memory would be that of the runs before, too
+                Runner(phase, RUNS / phase, engine, 1, told).run(runs[start : start + workers])
+            record(phase, runs)
     finally:
         record(phase, runs)
 

@@ -32,8 +32,10 @@ def write_all(folder: Path) -> None:
     parts += [_tuning(name, lines[name]) for name in sorted(lines) if name.startswith("tuning")]
     main = [line for name, several in lines.items() if name.startswith("main") for line in several]
     if main:
-        parts += [_scores("Test scores", main), _comparisons(main), _cost(main)]
+        parts += [_scores("Test scores", main), _comparisons(main)]
         plot_differences(main, results / "differences.svg")
+    if cost := lines.get("cost"):
+        parts.append(_cost(cost))
     if ablations := lines.get("ablations"):
         parts.append(_ablations(ablations))
     if sources := lines.get("sources"):
@@ -101,19 +103,11 @@ def _progress(lines: Sequence[Line]) -> str:
 
 
 def _cost(lines: Sequence[Line]) -> str:
-    body = []
-    for method in METHODS:
-        ratios: dict[str, list[float]] = {"step_seconds": [], "memory": []}
-        for several in by(lines, lambda line: (pair_of(line), line["seed"])).values():
-            rows = {line["row"]: line for line in several}
-            if method in rows and "joint" in rows:
-                for name, found in ratios.items():
-                    found.append(rows[method][name] / rows["joint"][name])
-        if ratios["memory"]:
-            body.append([method, *(f"{statistics.median(found):.2f}" for found in ratios.values())])
-    head = ["", "time of a step", "memory"]
-    return ("## Cost\n\nRelative to joint training on the same pair and seed, medians; two runs shared the machine.\n\n"
-            + markdown_table(head, body))  # fmt: skip
+    (joint,) = (line for line in lines if line["row"] == "joint")
+    body = [[line["row"], *(f"{line[name] / joint[name]:.2f}" for name in ("step_seconds", "memory"))]
+            for line in lines]  # fmt: skip
+    head = ["", "time of a step", "memory of a run"]
+    return f"## Cost\n\nRelative to joint training, each in a process of its own.\n\n{markdown_table(head, body)}"
 
 
 def _ablations(lines: Sequence[Line]) -> str:
