@@ -10,23 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.resuming import tiny
+from tests.unit.test_metaxl_options import released_rtn
 from tests.unit.test_methods import batches, distance, trainee
 from xltransfer.cli.main import status_of
 from xltransfer.data.batching import endless_order
 from xltransfer.errors import ConfigError
 from xltransfer.methods.base import SOURCE, TARGET, gradients
 from xltransfer.methods.metaxl import MetaXL
-from xltransfer.rtns.mlp import MLP
-from xltransfer.testing.models import HIDDEN
 from xltransfer.training.run import run
-
-
-def released_rtn() -> MLP:
-    torch.manual_seed(0)
-    return MLP(HIDDEN, init="released")
 
 
 def test_held_out_sentences_are_in_queries_alone_until_the_finish() -> None:
