@@ -47,13 +47,12 @@ def run(phase: str, workers: int, only: list[str]) -> None:
     if not runs:
         return
     told = Told(warning=lambda text: print(f"warning: {text}"), problem=print)
-    try:
-        for start in range(0, len(runs), workers):
+    for start in range(0, len(runs), workers):
+        try:
             with LocalEngine(workers, 1) as engine:  # a process's peak memory would be that of the runs before, too
                 Runner(phase, RUNS / phase, engine, 1, told).run(runs[start : start + workers])
+        finally:
             record(phase, runs)
-    finally:
-        record(phase, runs)
 
 
 def record(phase: str, runs: list[Planned]) -> None:
