@@ -115,11 +115,13 @@ def _ablations(lines: Sequence[Line]) -> str:
     for row in dict.fromkeys(line["row"] for line in lines):
         several = [line for line in lines if line["row"] == row]
         base = row.partition(",")[0]
-        differences = [value for found in paired(lines, row, base).values() for value in found]
+        of_base, of_joint = ([value for found in paired(lines, row, other).values() for value in found]
+                             for other in (base, "joint"))  # fmt: skip
         moved = [line["update_ratio"] for line in several if line["update_ratio"] is not None]
-        body.append([row, _mean([line["test"] for line in several]), _said(differences) if row != base else "",
+        body.append([row, _mean([line["test"] for line in several]), _said(of_joint) if row != "joint" else "",
+                     _said(of_base) if row != base else "",
                      f"{statistics.mean(moved):.1e}" if moved else ""])  # fmt: skip
-    head = ["", "test", "vs the same unchanged (95 % over seeds)", "median |Δφ| / |φ| a step"]
+    head = ["", "test", "− joint (95 % over seeds)", "− the same unchanged", "median |Δφ| / |φ| a step"]
     return f"## Ablations\n\n{markdown_table(head, body)}"
 
 
