@@ -47,12 +47,19 @@ def run(phase: str, workers: int, only: list[str]) -> None:
     if not runs:
         return
     told = Told(warning=lambda text: print(f"warning: {text}"), problem=print)
-    for start in range(0, len(runs), workers):
-        try:
-            with LocalEngine(workers, 1) as engine:  # a process's peak memory would be that of the runs before, too
-                Runner(phase, RUNS / phase, engine, 1, told).run(runs[start : start + workers])
-        finally:
-            record(phase, runs)
+    alone = phase == "cost"  # a process's peak memory is that of the runs before, too
+    for several in _in_parts(runs, workers if alone else len(runs)):
+        with LocalEngine(workers, 1) as engine:
+            runner = Runner(phase, RUNS / phase, engine, 1, told)
+            for few in _in_parts(several, workers):
+                try:
+                    runner.run(few)
+                finally:
+                    record(phase, runs)
+
+
+def _in_parts(runs: list[Planned], size: int) -> list[list[Planned]]:
+    return [runs[start : start + size] for start in range(0, len(runs), size)]
 
 
 def record(phase: str, runs: list[Planned]) -> None:
