@@ -203,9 +203,27 @@ def refused_here(capsys: Capture, arguments: list[str], expected: str) -> None:
         (["--output", "a", "--output", "b"], "output: received a, b"),
         (["--format", "html"], "format: received 'html'"),
         (["--baseline", "jiont", "--method", "joint"], "Did you mean 'joint'?"),
-        (["--target", "far", "--target", "mid"], "the same test sentences"),
+        (["--data-seed", "1", "--data-seed", "2"], "the same test sentences"),
+        (["--plot", "a.gif"], "ends in .png, .svg, .pdf"),
         (["--method", "joint", "--method", "meta"], "method: received 'meta'"),
     ],
 )
 def test_bad_input(arguments: list[str], expected: str, capsys: Capture) -> None:
     refused(capsys, [*SMALL, *arguments], expected)
+
+
+def test_several_targets_have_a_column_each_and_a_picture(capsys: Capture, tmp_path: Path) -> None:
+    picture = tmp_path / "pictures" / "gain.svg"
+    arguments = [*TWO, "--target", "d10", "--target", "d90"]
+    result = found(capsys, *arguments, "--plot", str(picture), "--output", "runs")
+    (table,) = result["tables"]
+    assert (table["rows"], table["columns"]) == (["joint", "metaxl"], ["d10", "d90"])
+    assert result["runs"]["finished"] == 8
+    for cell in table["cells"]:
+        for one in cell["seeds"].values():
+            read = json.loads(Path("runs", one["run"], "metrics.json").read_text())
+            assert (read["meta"]["target"], read["test"]["f1"]) == (cell["column"], one["test"])
+    drawn = picture.read_text()
+    assert all(f"<!-- {text} -->" in drawn for text in ("d10", "d90", "metaxl"))
+    assert status_of([*SMALL, *arguments, "--output", "runs"]) == 0
+    assert "d90" in capsys.readouterr().out

@@ -85,7 +85,7 @@ def test_a_recipe_keeps_its_options_for_the_method_they_are_of() -> None:
 @pytest.mark.parametrize(
     "field, values",
     [
-        ("target", ["far", "mid"]), ("task", ["ner", "pos"]), ("data", ["synthetic", "x"]), ("data_seed", ["1", "2"]),
+        ("task", ["ner", "pos"]), ("data", ["synthetic", "x"]), ("data_seed", ["1", "2"]),
         ("data_options", ["test=30", "test=60"]), ("task_options", ["long=cut", "long=window"]),
     ],
 )  # fmt: skip

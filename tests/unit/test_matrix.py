@@ -13,6 +13,7 @@ from tests.sweeping import VALUES, write
 from xltransfer.experiments.index import Planned, planned, states_of
 from xltransfer.experiments.matrix import Matrix, matrices_of
 from xltransfer.experiments.matrix_table import headings, lines
+from xltransfer.experiments.picture import difference
 from xltransfer.experiments.sweep_file import read_sweep
 from xltransfer.experiments.table import as_markup
 
@@ -78,3 +79,15 @@ def test_rows_need_not_have_every_column() -> None:
         ["a", "[bold]50.0[/bold]", "-", "-", "50"],
         ["b", "[bold]50.0[/bold]", "[bold]50.0[/bold]", "50.0", "50"],
     ]
+
+
+def test_what_is_drawn_is_the_difference_from_the_baseline() -> None:
+    runs = runs_of(grid={"target": ["far", "mid"]}, seeds=[1])
+    scores = {("joint", "far"): 0.5, ("joint", "mid"): 0.4, ("MetaXL", "far"): 0.6}
+    for run in runs:
+        if (place := (run.cell.name, run.cell.column)) in scores:
+            finish(run, scores[place])
+    (matrix,) = tables(runs, 1)
+    assert matrix.baseline == "joint"
+    assert difference(matrix, "MetaXL", "far") == pytest.approx((10, 10, 10))
+    assert difference(matrix, "MetaXL", "mid") is None

@@ -13,7 +13,7 @@ ROOT = Path(xltransfer.__file__).parent
 RANKS = {"config": 0, "errors": 0, "registry": 0, "options": 0, "rtns": 1, "backends": 1, "tasks": 1, "data": 1,
          "encoders": 1, "methods": 2, "training": 3, "testing": 3, "bench": 4, "experiments": 4, "cli": 5, "seeding": 0,
          "cache": 0, "timing": 0, "compatibility": 0, "recipes": 1, "faults": 0, "trust": 0, "durable": 0,
-         "processes": 0, "analysis": 4, "part_options": 0}  # fmt: skip
+         "processes": 0, "analysis": 4, "part_options": 0, "pictures": 0}  # fmt: skip
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem in RANKS)
 
 

@@ -6,20 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer.bench.sweep import AXES, Point
-from xltransfer.errors import DataError
+from xltransfer.pictures import new_figure, save
 
 
 def plot(points: list[Point], name: str, file: Path) -> None:
     """Seconds a step of each candidate over the varied thing, and times a joint step, as PNG, SVG or PDF.
 
-    A machine's speed drifts from point to point; the ratio, taken in turns at each point, does not. Raises DataError.
+    A machine's speed drifts from point to point; the ratio, taken in turns at each point, does not.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise DataError("plot: needs matplotlib; run: pip install 'xltransfer[report]'.") from error
     compared = points[0].steps[0].ratio is not None
-    figure = Figure(figsize=(9 if compared else 5, 4), layout="constrained")
+    figure = new_figure(9 if compared else 5, 4)
     panels = figure.subplots(1, 2 if compared else 1, squeeze=False)[0]
     places: Any = [point.place for point in points]
     for index, first in enumerate(points[0].steps):
@@ -33,4 +29,4 @@ def plot(points: list[Point], name: str, file: Path) -> None:
         axes.set(xlabel=AXES[name][1], ylabel=title, ylim=(0, None))
         axes.grid(alpha=0.3)
     panels[0].legend()
-    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+    save(figure, file)

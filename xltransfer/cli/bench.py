@@ -10,6 +10,7 @@ import typer
 
 from xltransfer.cli.status import status
 from xltransfer.errors import ConfigError
+from xltransfer.pictures import file_faults
 from xltransfer.registry import load_plugin
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from xltransfer.bench.setting import BenchSetting
 
     Tell = Callable[[str], None]
-
-_PICTURES = (".png", ".svg", ".pdf")
 
 
 def command(
@@ -112,9 +111,7 @@ def _file_faults(over: str | None, picture: Path | None, as_json: Path | None) -
         faults.append(f"json: {str(as_json)!r} exists; name another file.")
     if picture is not None and over is None:
         faults.append("plot: draws what --over varies; pass --over NAME=V,V too.")
-    if picture is not None and picture.suffix not in _PICTURES:
-        faults.append(f"plot: received {str(picture)!r}; allowed: a name that ends in {', '.join(_PICTURES)}.")
-    return faults
+    return faults + file_faults(picture)
 
 
 def _write(file: Path, setting: BenchSetting, wanted: Any, figures: dict[str, Any]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +14,18 @@ from rich.markup import escape
 
 from xltransfer.cli.options import OPTION_NAMES, merged_config, pairs, takes_config
 from xltransfer.cli.status import status
+from xltransfer.cli.tables import print_report, print_whole
 from xltransfer.errors import ConfigError, Interrupted, unknown
+from xltransfer.pictures import file_faults
 
 if TYPE_CHECKING:
     from xltransfer.experiments.compare import Comparison
     from xltransfer.experiments.grid import Cell
+    from xltransfer.experiments.matrix_table import Report
     from xltransfer.training.progress import Reporter
+
+    Reporters = Callable[[str], Reporter]
+    """Makes that of a run, from what is run."""
 
 SEEDS = ("0", "1", "2")
 _FORMATS = ("table", "markdown", "latex", "csv", "json")
@@ -32,6 +39,9 @@ def command(
     baseline: Annotated[
         str | None, typer.Option(metavar="NAME", help="what others are compared with [joint, or the first]")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="picture of the differences from the baseline")
+    ] = None,
     format: Annotated[
         str, typer.Option("--format", metavar="NAME", help="table, markdown, latex, csv or json")
     ] = "table",
@@ -39,11 +49,12 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
 ) -> None:
     """Compare."""
-    if format not in _FORMATS:
-        raise ConfigError([unknown("format", format, _FORMATS)])
+    faults = [] if format in _FORMATS else [unknown("format", format, _FORMATS)]
+    if faults := faults + file_faults(picture):
+        raise ConfigError(faults)
     seeds = _seeds(given.pop("seed", list(SEEDS)))
 
-    from xltransfer.experiments.compare import compare
+    from xltransfer.experiments.compare import chosen_baseline
     from xltransfer.experiments.grid import cells_of
     from xltransfer.experiments.repeated import values_and_alternatives
 
@@ -53,14 +64,48 @@ def command(
     for name, flag in OPTION_NAMES.items():
         pairs(flag, given.get(name, []))
     cells = cells_of(*values_and_alternatives(given), lambda values: merged_config(values, config, recipe))
-    folder = Path(outputs[0]) if outputs else _folder(cells[0])
+    chosen_baseline(cells, baseline)  # a name that is none of theirs is refused before anything is run
+    targets = list(dict.fromkeys(cell.column for cell in cells))
+    folder = Path(outputs[0]) if outputs else _folder(cells[0], targets)
+    shown = _one_target if len(targets) == 1 else _several_targets
     try:
         with status(quiet) as tell:
-            found = compare(cells, seeds, folder, baseline, _reporters(tell, quiet))
+            show = shown(cells, seeds, folder, baseline, _reporters(tell, quiet))
     except Interrupted:
         print("xlt: stopped; the same command goes on from here", file=sys.stderr)
         raise
-    _print(found, "json" if as_json else format, folder)
+    show("json" if as_json else format, folder)
+    if picture is not None:
+        from xltransfer.experiments.picture import plot
+
+        plot(_report(cells, seeds, folder, baseline).matrices, picture)
+
+
+def _one_target(
+    cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None, reporters: Reporters
+) -> Callable[[str, Path], None]:
+    """Run all; what prints the comparison."""
+    from xltransfer.experiments.compare import compare
+
+    return partial(_print, compare(cells, seeds, folder, baseline, reporters))
+
+
+def _several_targets(
+    cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None, reporters: Reporters
+) -> Callable[[str, Path], None]:
+    """Run all; what prints a table that has a column for each target."""
+    from xltransfer.experiments.compare import run_all
+
+    run_all(cells, seeds, folder, reporters)
+    return partial(print_report, _report(cells, seeds, folder, baseline))
+
+
+def _report(cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None) -> Report:
+    from xltransfer.experiments.index import planned, states_of
+    from xltransfer.experiments.matrix_table import report_of
+
+    runs = planned(cells, seeds)
+    return report_of(folder.name, seeds, runs, states_of(folder, runs), baseline)
 
 
 def _seeds(given: list[str]) -> list[int]:
@@ -70,13 +115,13 @@ def _seeds(given: list[str]) -> list[int]:
     return list(dict.fromkeys(map(int, given)))
 
 
-def _folder(cell: Cell) -> Path:
+def _folder(cell: Cell, targets: Sequence[str]) -> Path:
     config = cell.config
-    name = f"compare-{config.task}-{'+'.join(config.source)}-{config.target}" if config.target else "compare"
+    name = f"compare-{config.task}-{'+'.join(config.source)}-{'+'.join(targets)}" if config.target else "compare"
     return Path("runs") / re.sub(r"[^\w+.-]+", "_", name)
 
 
-def _reporters(tell: Callable[[str], None], quiet: bool) -> Callable[[str], Reporter]:
+def _reporters(tell: Callable[[str], None], quiet: bool) -> Reporters:
     """Reporters that tell where a run is, and each warning once."""
     from xltransfer.training.progress import Reporter
 
@@ -109,8 +154,6 @@ def _print(comparison: Comparison, format: str, folder: Path) -> None:
         return
     from rich.console import Console
     from rich.table import Table
-
-    from xltransfer.cli.tables import print_whole
 
     table = Table(title=escape(caption(comparison)))
     for index, heading in enumerate(headings(comparison)):

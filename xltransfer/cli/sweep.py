@@ -13,12 +13,13 @@ import typer
 from rich.markup import escape
 
 from xltransfer.cli.status import status as told_on_stderr
+from xltransfer.cli.tables import print_report, print_table
 from xltransfer.errors import ConfigError, Interrupted, unknown
+from xltransfer.pictures import file_faults
 
 if TYPE_CHECKING:
     from xltransfer.experiments.engines import Engine
     from xltransfer.experiments.index import State
-    from xltransfer.experiments.matrix_table import Report
     from xltransfer.experiments.sweep import Runner
     from xltransfer.experiments.sweep_file import Sweep
 
@@ -44,6 +45,9 @@ def command(
         str, typer.Option("--format", metavar="NAME", help="table, markdown, latex, csv or json")
     ] = "table",
     as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="picture of the differences from the baseline")
+    ] = None,
     plugin: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Python file that registers parts; repeat for several")
     ] = None,
@@ -56,6 +60,7 @@ def command(
                (("gpus", gpus), ("address", address)) if value is not None and engine != "ray"]  # fmt: skip
     faults += [f"{name}: received {value}; allowed: 1 or more." for name, value in
                (("workers", workers), ("threads", threads)) if value is not None and value < 1]  # fmt: skip
+    faults += file_faults(picture)
     if gpus is not None and not gpus >= 0:
         faults.append(f"gpus: received {gpus}; allowed: 0 or more.")
     if faults:
@@ -73,11 +78,15 @@ def command(
         with _runner(sweep.name, folder, _engine(engine, *wanted, gpus, address), wanted[1], quiet) as made:
             yield made
 
-    action = _search if sweep.search else _table
-    return action(sweep, folder, None if status else runner, "json" if as_json else format)
+    start, shown = None if status else runner, "json" if as_json else format
+    if not sweep.search:
+        return _table(sweep, folder, start, shown, picture)
+    if picture is not None:
+        raise ConfigError([f"plot: received {str(picture)!r}; a search has no table to draw: plot the final runs."])
+    return _search(sweep, folder, start, shown)
 
 
-def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> int:
+def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str, picture: Path | None) -> int:
     """Do the runs, unless there is no `runner`, and print their table."""
     from xltransfer.experiments.index import planned, states_of, write_index
     from xltransfer.experiments.matrix_table import report_of
@@ -95,7 +104,11 @@ def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> int
         with runner(len(unfinished)) as started:
             states = started.run(runs)
     report = report_of(sweep.name, sweep.seeds, runs, states, sweep.baseline)
-    _print(report, format, folder)
+    print_report(report, format, folder)
+    if picture is not None:
+        from xltransfer.experiments.picture import plot
+
+        plot(report.matrices, picture)
     for one in report.failed():
         print(f"failed: {one['row']}, {one['column']}, seed {one['seed']}: {one['error']}", file=sys.stderr)
     return 0 if runner is None or len(report.of_kind("finished")) == len(states) else 1
@@ -126,7 +139,7 @@ def _search(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> in
     if format in FORMATS:
         print(FORMATS[format](found), end="")
     else:
-        _print_table(HEADINGS, lines(found), CAPTION, [])
+        print_table(HEADINGS, lines(found), CAPTION, [])
         print(f"for the final runs: xlt sweep {best} --output {folder}" if best else "no trial is finished yet")
     complete = all(one.trials and one.trials + one.failed == sweep.search.trials for one in found)
     return 0 if runner is None or complete else 1
@@ -184,32 +197,3 @@ def _counted(states: dict[str, State]) -> str:
     said = {"failed": "failed", "begun": "begun", "waiting": "not yet begun"}
     counts = [f"{kinds.count(kind)} {word}" for kind, word in said.items() if kind in kinds]
     return "; ".join([f"{kinds.count('finished')} of {len(kinds)} done", *counts])
-
-
-def _print(report: Report, format: str, folder: Path) -> None:
-    from xltransfer.experiments.matrix_table import FORMATS, caption, headings, lines, verdicts
-
-    if format in FORMATS:
-        print(FORMATS[format](report), end="")
-        return
-    for matrix in report.matrices:
-        _print_table(headings(matrix), lines(matrix), caption(matrix), verdicts(matrix))
-    print(f"runs: {folder}")
-
-
-def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str, below: Sequence[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from xltransfer.cli.tables import print_whole
-    from xltransfer.experiments.table import as_markup
-
-    table = Table(title=escape(title))
-    for index, heading in enumerate(head):
-        table.add_column(escape(heading), justify="right" if index else "left", no_wrap=True)
-    for line in rows:
-        table.add_row(*map(as_markup, line))
-    console = Console()
-    print_whole(table)
-    for text in below:
-        console.print(text, highlight=False, markup=False)

@@ -112,12 +112,23 @@ def compare(
     is run. Raises UserError, and what has been run is kept.
     """
     chosen = chosen_baseline(cells, baseline)
-    results: dict[str, list[RunResult]] = {cell.name: [] for cell in cells}
-    total = len(cells) * len(seeds)
-    for number, (seed, cell) in enumerate(((seed, cell) for seed in seeds for cell in cells), 1):
-        told = f"{number} of {total}: {cell.name}, seed {seed}"
-        results[cell.name].append(_result(cell, seed, folder, reporter(told)))
+    found = run_all(cells, seeds, folder, reporter)
+    results = {cell.name: [found[cell.run_name(seed)] for seed in seeds] for cell in cells}
     return compared(cells[0].config.task, task_of(cells[0]), results, seeds, chosen)
+
+
+def run_all(
+    cells: Sequence[Cell], seeds: Sequence[int], folder: Path, reporter: Callable[[str], Reporter]
+) -> dict[str, RunResult]:
+    """Runs of all cells, seed by seed, by the names of their folders; as in `compare`."""
+    columns = {cell.column for cell in cells}
+    wanted = [(cell, seed) for seed in seeds for cell in cells]
+    found = {}
+    for number, (cell, seed) in enumerate(wanted, 1):
+        target = f", {cell.column}" if len(columns) > 1 else ""
+        told = f"{number} of {len(wanted)}: {cell.name}{target}, seed {seed}"
+        found[cell.run_name(seed)] = _result(cell, seed, folder, reporter(told))
+    return found
 
 
 def chosen_baseline(cells: Sequence[Cell], wanted: str | None) -> str:

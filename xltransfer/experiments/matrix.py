@@ -26,9 +26,10 @@ class Matrix:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     seeds: tuple[int, ...]
+    baseline: str
     results: Mapping[tuple[str, str], Results]
     comparisons: Mapping[str, Comparison]
-    """By column, where two rows have two seeds."""
+    """With the baseline, by column, where two rows have two seeds."""
 
     def scores(self, row: str, column: str, split: str = "test") -> dict[int, float]:
         """Shares, by seed."""
@@ -103,7 +104,9 @@ def _matrix(
         found = _comparison(own, {cell.name: results[cell.name, column] for cell in own}, baseline)
         if found is not None:
             comparisons[column] = found
-    return Matrix(*kind, tuple(dict.fromkeys(cell.name for cell in cells)), columns, tuple(seeds), results, comparisons)
+    rows = tuple(dict.fromkeys(cell.name for cell in cells))
+    chosen = chosen_baseline(cells, baseline if baseline in rows else None)
+    return Matrix(*kind, rows, columns, tuple(seeds), chosen, results, comparisons)
 
 
 def _finished(cell: Cell, states: Mapping[str, State], seeds: Sequence[int]) -> dict[int, RunResult]:
