@@ -1,15 +1,17 @@
 """Run the study of PROTOCOL.md, and make its tables and figures.
 
-    python benchmarks/study/study.py run PHASE [PHASE ...]    # tuning-lr, tuning-rtn, main-ner, ...
+    python benchmarks/study/study.py run PHASE [PHASE ...]    # tuning-lr, tuning-rtn, main-ner, ...; --full on a GPU
     python benchmarks/study/study.py tables                   # from results/*.jsonl alone
 
 A phase is a sweep file here, which `xlt sweep` reads too. Its runs go to runs/study/PHASE, one line each to
 results/PHASE.jsonl; a run that has its line is not run again. Stopped by Ctrl-C or SIGTERM it goes on where it was.
+The full version of a phase is recorded as PHASE-full.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import shutil
@@ -21,12 +23,13 @@ from xltransfer.config import RunConfig
 from xltransfer.experiments.engines import LocalEngine
 from xltransfer.experiments.index import Planned, planned, states_of
 from xltransfer.experiments.sweep import Runner, Told
-from xltransfer.experiments.sweep_file import read_sweep
+from xltransfer.experiments.sweep_file import Sweep, read_sweep
 from xltransfer.training.run import RunResult
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 RUNS = Path("runs/study")
+FULL = {"source_size": 5000, "epochs": 6}
 _UNTOLD = ("output", "seed", "data", "encoder", "source", "target", "task", "checkpoint_minutes")
 """Fields that a line has elsewhere, or that change nothing."""
 
@@ -37,9 +40,15 @@ def recorded(phase: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
 
 
+def sweep_of(phase: str) -> Sweep:
+    """What is to be run; PHASE-full with more source sentences and epochs."""
+    sweep = read_sweep(HERE / f"{phase.removesuffix('-full')}.yaml")
+    return dataclasses.replace(sweep, values={**sweep.values, **FULL}) if phase.endswith("-full") else sweep
+
+
 def run(phase: str, workers: int, only: list[str]) -> None:
     """Do what has no line yet."""
-    sweep = read_sweep(HERE / f"{phase}.yaml")
+    sweep = sweep_of(phase)
     done = {_place(line) for line in recorded(phase)}
     runs = [one for one in planned(sweep.cells(), sweep.seeds) if _place(_line(one)) not in done]
     runs = [one for one in runs if not only or one.cell.config.target in only]
@@ -119,6 +128,7 @@ def main() -> None:
     parser.add_argument("action", choices=["run", "tables"])
     parser.add_argument("phases", nargs="*")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--full", action="store_true", help="5000 source sentences and six epochs: for a GPU")
     parser.add_argument("--only", nargs="*", default=[], metavar="TARGET", help="of the phase, these for now")
     arguments = parser.parse_args()
     if arguments.action == "tables":
@@ -127,7 +137,7 @@ def main() -> None:
         write_all(HERE)
         return
     for phase in arguments.phases:
-        run(phase, arguments.workers, arguments.only)
+        run(f"{phase}-full" if arguments.full else phase, arguments.workers, arguments.only)
 
 
 if __name__ == "__main__":

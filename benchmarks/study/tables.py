@@ -30,10 +30,11 @@ def write_all(folder: Path) -> None:
     parts = ["# The study's tables\n\nMade by `python benchmarks/study/study.py tables`; the protocol is PROTOCOL.md. "
              "Scores are in points.\n"]  # fmt: skip
     parts += [_tuning(name, lines[name]) for name in sorted(lines) if name.startswith("tuning")]
-    main = [line for name, several in lines.items() if name.startswith("main") for line in several]
-    if main:
-        parts += [_scores("Test scores", main), _comparisons(main)]
-        plot_differences(main, results / "differences.svg")
+    for suffix, told in (("", ""), ("-full", ", 5000 source sentences")):
+        names = [name for name in lines if name.startswith("main") and name.endswith("-full") == bool(suffix)]
+        if main := [line for name in names for line in lines[name]]:
+            parts += [_scores(f"Test scores{told}", main), _comparisons(main, told)]
+            plot_differences(main, results / f"differences{suffix}.svg")
     if cost := lines.get("cost"):
         parts.append(_cost(cost))
     if ablations := lines.get("ablations"):
@@ -84,7 +85,7 @@ def _mean(values: Sequence[float]) -> str:
     return f"{mean_and_deviation(statistics.mean(values), deviation)} ({len(values)})"
 
 
-def _comparisons(lines: Sequence[Line]) -> str:
+def _comparisons(lines: Sequence[Line], told: str) -> str:
     body = []
     for one, other in COMPARED:
         if by_pair := paired(lines, one, other):
@@ -93,7 +94,7 @@ def _comparisons(lines: Sequence[Line]) -> str:
             body.append([f"{one} − {other}", _said(means), f"{above} of {len(means)}",
                          str(sum(map(len, by_pair.values())))])  # fmt: skip
     head = ["", "mean over pairs (95 %)", "pairs above 0", "runs of each"]
-    return f"## Comparisons\n\n{_progress(lines)}\n\n{markdown_table(head, body)}"
+    return f"## Comparisons{told}\n\n{_progress(lines)}\n\n{markdown_table(head, body)}"
 
 
 def _progress(lines: Sequence[Line]) -> str:

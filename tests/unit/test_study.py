@@ -31,6 +31,7 @@ def loaded(name: str) -> ModuleType:
 
 
 tables = loaded("tables")
+study = loaded("study")
 
 
 def line(row: str, target: str, seed: int, test: float, **more: Any) -> dict[str, Any]:
@@ -88,9 +89,16 @@ def test_methods_are_trained_alike(file: Path) -> None:
         assert configs["frozen"]["layer"] == configs["metaxl"]["layer"]
 
 
+def test_the_full_version_of_a_phase_has_more_sentences_and_epochs() -> None:
+    plain, full = (study.sweep_of(name).cells() for name in ("main-ner", "main-ner-full"))
+    assert [(cell.name, cell.column) for cell in plain] == [(cell.name, cell.column) for cell in full]
+    assert {(cell.config.source_size, cell.config.epochs) for cell in full} == {(5000, 6)}
+    assert not {cell.key for cell in plain} & {cell.key for cell in full}
+
+
 def test_every_line_is_of_a_run_that_a_phase_plans() -> None:
     for file in (STUDY / "results").glob("*.jsonl"):
-        sweep = read_sweep(STUDY / f"{file.stem}.yaml")
+        sweep = study.sweep_of(file.stem)
         planned = {(cell.name, cell.config.target, seed) for cell in sweep.cells() for seed in sweep.seeds}
         lines = [json.loads(one) for one in file.read_text(encoding="utf-8").splitlines()]
         assert {(one["row"], one["target"], one["seed"]) for one in lines} <= planned
