@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.resuming import tiny
 from tests.unit.test_metaxl_options import released_rtn
 from tests.unit.test_methods import batches, distance, trainee
 from xltransfer.cli.main import status_of
-from xltransfer.data.batching import endless_order
+from xltransfer.data.batching import Batch, endless_order
 from xltransfer.errors import ConfigError
 from xltransfer.methods.base import SOURCE, TARGET, gradients
 from xltransfer.methods.metaxl import MetaXL
+from xltransfer.testing.problems import small_inputs
 from xltransfer.training.run import run
 
 
@@ -26,12 +28,28 @@ def test_held_out_sentences_are_in_queries_alone_until_the_finish() -> None:
     method = MetaXL(held_out=0.3, start=0.2, finish=0.3, support_share=0.75)
     rows = list(method.target_rows(count=20, batch_size=8, seed=5, steps=100))
     assert len(rows) == 100
-    assert all(len(set(batch)) == 8 for batch in rows)
     before, meta, after = rows[:20], rows[20:70], rows[70:]
+    assert all(len(set(batch)) == 8 for batch in before + after)
+    assert all(len(set(batch)) == 10 for batch in meta)
     assert set(chain.from_iterable(before)) == set(range(14))
-    assert set(chain.from_iterable(batch[:6] for batch in meta)) == set(range(14))
-    assert set(chain.from_iterable(batch[6:] for batch in meta)) == set(range(14, 20))
+    assert set(chain.from_iterable(batch[:8] for batch in meta)) == set(range(14))
+    assert set(chain.from_iterable(batch[8:] for batch in meta)) == set(range(14, 20))
     assert set(chain.from_iterable(after)) == set(range(20))
+
+
+def batch_of(size: int) -> Batch:
+    return Batch(small_inputs(size), torch.zeros(size, 7), torch.zeros(size))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 0.7, 0.9])
+def test_theta_learns_from_a_whole_batch_of_the_others_and_the_query_comes_on_top(share: float) -> None:
+    method = MetaXL(held_out=0.5, support_share=share)
+    for size in range(2, 17):
+        rows = next(method.target_rows(count=40, batch_size=size, seed=0, steps=1))
+        halves = method._halves(batch_of(len(rows)))
+        assert (len(halves.support), len(halves.query), halves.share) == (size, len(rows) - size, 1)
+        assert max(rows[:size]) < 20 <= min(rows[size:])
+        assert len(halves.query) == len(MetaXL(support_share=share)._halves(batch_of(size)).query)
 
 
 def test_without_them_batches_are_those_of_other_methods() -> None:
@@ -42,7 +60,7 @@ def test_without_them_batches_are_those_of_other_methods() -> None:
 def test_theta_learns_nothing_from_a_held_out_query_and_phi_does() -> None:
     source, target = batches()
     labels = target.labels.clone()
-    labels[2:] = (labels[2:] + 1) % 3
+    labels[3:] = (labels[3:] + 1) % 3
     ends = []
     for batch in (target, dataclasses.replace(target, labels=labels)):  # another query
         state = trainee(released_rtn(), dropout=True)

@@ -18,27 +18,25 @@ Phase = Literal["before", "meta", "after"]
 
 
 def with_held_out(
-    count: int, held: int, size: int, support: int, phases: Iterable[Phase], seed: int
+    count: int, held: int, size: int, queries: int, phases: Iterable[Phase], seed: int
 ) -> Iterator[list[int]]:
-    """Indices of each step's batch of `size`, one for each of `phases`; the last `held` of `count` are held out.
+    """Indices of each step's batch, one for each of `phases`; the last `held` of `count` are held out.
 
-    before: of the others alone. meta: `support` of the others, then held-out ones. after: of all. Raises ConfigError,
-    at once, if a batch would need a sentence twice.
+    before: `size` of the others alone. meta: `size` of the others, then `queries` that are held out. after: `size` of
+    all. Raises ConfigError, at once, if a batch would need a sentence twice.
     """
     known = count - held
-    if held < size - support or known < size:
+    if held < queries or known < size:
         raise ConfigError([
             f"held_out: {held} of {count} target sentences are held out, {known} are left; a step needs "
-            f"{size - support} and {size} of them: another share, more sentences or a smaller batch_size."
+            f"{queries} and {size} of them: another share, more sentences or a smaller batch_size."
         ])  # fmt: skip
-    return _rows(count, known, size, support, phases, seed)
+    return _rows(count, known, size, queries, phases, seed)
 
 
-def _rows(count: int, known: int, size: int, support: int, phases: Iterable[Phase], seed: int) -> Iterator[list[int]]:
+def _rows(count: int, known: int, size: int, queries: int, phases: Iterable[Phase], seed: int) -> Iterator[list[int]]:
     everything, of_known = endless_order(count, size, seed), endless_order(known, size, seed)
-    supports, queries = endless_order(known, support, seed), endless_order(count - known, size - support, seed)
+    held_out = endless_order(count - known, queries, seed)
     for phase in phases:
-        if phase == "meta":
-            yield [*next(supports), *(known + row for row in next(queries))]
-        else:
-            yield next(of_known if phase == "before" else everything)
+        rows = next(everything if phase == "after" else of_known)
+        yield [*rows, *(known + row for row in next(held_out))] if phase == "meta" else rows

@@ -88,7 +88,7 @@ class MetaXL(Method):
         held_out: Annotated[
             float,
             "share of the target sentences that are for the query alone, which θ learns only in `finish`; above 0, for "
-            "a meta-gradient by sentences that θ does not know by heart (theta_batch is support then)",
+            "a meta-gradient by sentences that θ does not know by heart; the others' whole batch is support then",
         ] = 0.0,
     ) -> None:
         if not 0 < support_share < 1:
@@ -123,7 +123,7 @@ class MetaXL(Method):
             return super().target_rows(count, batch_size, seed, steps)
         size = min(batch_size, count)
         phases = (self._phase(step / steps) for step in range(steps))
-        return with_held_out(count, round(self.held_out * count), size, self._support(size), phases, seed)
+        return with_held_out(count, round(self.held_out * count), size, self._queries(size), phases, seed)
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""
@@ -193,8 +193,16 @@ class MetaXL(Method):
         support, query = split_batch(target, self._support(len(target)))
         return Halves(support, query, 1.0 if self.theta_batch == "support" else support.weight / target.weight)
 
-    def _support(self, size: int) -> int:
-        """How many of a target batch are support."""
+    def _support(self, count: int) -> int:
+        """How many of a target batch are support; with `held_out` its query came on top."""
+        if not self.held_out:
+            return self._share_of(count)
+        return next((size for size in range(1, count) if size + self._queries(size) >= count), count - 1)
+
+    def _queries(self, size: int) -> int:
+        return size - self._share_of(size)
+
+    def _share_of(self, size: int) -> int:
         first = math.ceil(self.support_share * size - 0.5)  # of an odd batch's halves, query is the larger
         return max(1, min(first, size - 1))
 
