@@ -46,12 +46,13 @@ def sweep_of(phase: str) -> Sweep:
     return dataclasses.replace(sweep, values={**sweep.values, **FULL}) if phase.endswith("-full") else sweep
 
 
-def run(phase: str, workers: int, only: list[str]) -> None:
+def run(phase: str, workers: int, only: list[str], seeds: list[int]) -> None:
     """Do what has no line yet."""
     sweep = sweep_of(phase)
     done = {_place(line) for line in recorded(phase)}
     runs = [one for one in planned(sweep.cells(), sweep.seeds) if _place(_line(one)) not in done]
-    runs = [one for one in runs if not only or one.cell.config.target in only]
+    runs = [one for one in runs if one.cell.config.target in (only or [one.cell.config.target])]
+    runs = [one for one in runs if one.seed in (seeds or [one.seed])]
     print(f"{phase}: {len(done)} runs recorded, {len(runs)} to do", flush=True)
     if not runs:
         return
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--full", action="store_true", help="5000 source sentences and six epochs: for a GPU")
     parser.add_argument("--only", nargs="*", default=[], metavar="TARGET", help="of the phase, these for now")
+    parser.add_argument("--seeds", nargs="*", default=[], type=int, metavar="N", help="likewise")
     arguments = parser.parse_args()
     if arguments.action == "tables":
         from tables import write_all
@@ -137,7 +139,7 @@ def main() -> None:
         write_all(HERE)
         return
     for phase in arguments.phases:
-        run(f"{phase}-full" if arguments.full else phase, arguments.workers, arguments.only)
+        run(f"{phase}-full" if arguments.full else phase, arguments.workers, arguments.only, arguments.seeds)
 
 
 if __name__ == "__main__":

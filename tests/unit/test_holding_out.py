@@ -114,6 +114,20 @@ def test_too_few_sentences_are_refused_and_nothing_is_left(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("options", [{"start": 0.9}, {"finish": 0.9, "start": 0.05}])
+def test_a_run_too_short_for_the_rtn_is_refused_and_leaves_nothing(
+    options: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "which leave none of 3 steps for the RTN to learn in"
+    with pytest.raises(ConfigError, match=told):
+        MetaXL(**options).target_rows(20, 8, 0, 3)
+    given = [part for name, value in options.items() for part in ("--method-opt", f"{name}={value}")]
+    arguments = ["run", "--batch-size", "8", "--source-size", "24", "--epochs", "1", "--output", str(tmp_path / "run")]
+    assert status_of([*arguments, *given]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_with_held_out_queries(tmp_path: Path) -> None:
     options = {"held_out": 0.4, "start": 0.2, "finish": 0.4}
     run(tiny(tmp_path / "run", method="metaxl", target_size=30, method_options=options))

@@ -7,9 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import torch
-from torch import nn
-
 from xltransfer.backends.base import (
     BilevelProblem,
     Gradients,
@@ -22,12 +19,10 @@ from xltransfer.backends.inner_update import SGD, InnerUpdate
 from xltransfer.data.batching import Batch, split_batch
 from xltransfer.data.holding_out import Phase, with_held_out
 from xltransfer.encoders.learner import casts_kept
-from xltransfer.errors import require_finite
+from xltransfer.errors import ConfigError, require_finite
 from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
+from xltransfer.methods.cosine import cosine
 from xltransfer.methods.joint import joint_step
-
-_PART = 1 << 22
-"""Numbers that are multiplied at a time, so that a large embedding's gradient is not there once more."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +113,18 @@ class MetaXL(Method):
         return self._phase(trainee.theta.progress) == "meta"
 
     def target_rows(self, count: int, batch_size: int, seed: int, steps: int) -> Iterator[list[int]]:
-        """See `Method.target_rows`. Raises ConfigError if too few sentences are held out, or left."""
+        """See `Method.target_rows`. Raises ConfigError if too few sentences are held out, or left; or steps for φ."""
+        phases = [self._phase(step / steps) for step in range(steps)]
+        if steps and "meta" not in phases:
+            raise ConfigError(
+                [
+                    f"start and finish: received {self.start} and {self.finish}, which leave none of {steps} "
+                    "steps for the RTN to learn in: less of either, or more steps (epochs, source_size)."
+                ]
+            )
         if not self.held_out:
             return super().target_rows(count, batch_size, seed, steps)
         size = min(batch_size, count)
-        phases = (self._phase(step / steps) for step in range(steps))
         return with_held_out(count, round(self.held_out * count), size, self._queries(size), phases, seed)
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
@@ -240,15 +242,4 @@ def _usefulness(trainee: Trainee, meta: MetaStep) -> dict[str, float]:
     """
     if not trainee.usefulness or meta.query_grads is None:
         return {}
-    inner, query = meta.inner_grads, meta.query_grads
-    # not torch.dot: the order of its sum depends on where in memory the tensors begin, and so on the processes
-    products = [
-        (one * other).sum()
-        for name in inner
-        for one, other in zip(*(torch.split(part[name].flatten(), _PART) for part in (inner, query)), strict=True)
-    ]
-    if not products:
-        return {"usefulness": 0.0}
-    norms = nn.utils.get_total_norm(inner.values()).item() * nn.utils.get_total_norm(query.values()).item()
-    cosine = torch.stack(products).double().sum().item() / norms if norms else 0.0
-    return {"usefulness": cosine if math.isfinite(cosine) else 0.0}
+    return {"usefulness": cosine(meta.inner_grads, meta.query_grads) or 0.0}

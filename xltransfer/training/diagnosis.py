@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +10,7 @@ from torch import nn
 from xltransfer.backends.base import Gradients
 from xltransfer.data.batching import Batch
 from xltransfer.methods.base import SOURCE, TARGET, Method, Sums, Trainee, gradients
+from xltransfer.methods.cosine import cosine
 
 
 def gradient_cosine(method: Method, trainee: Trainee, source: Batch, target: Batch, seed: int) -> float | None:
@@ -23,9 +23,7 @@ def gradient_cosine(method: Method, trainee: Trainee, source: Batch, target: Bat
         return None
     with _buffers_kept(trainee.rtn):
         first, second = _gradients(method, trainee, source, target, seed)
-    norms = _product(first, first) * _product(second, second)
-    cosine = _product(first, second) / math.sqrt(norms) if norms > 0 else math.nan
-    return cosine if math.isfinite(cosine) else None
+    return cosine(first, second)
 
 
 def _gradients(method: Method, trainee: Trainee, source: Batch, target: Batch, seed: int) -> tuple[Gradients, ...]:
@@ -47,7 +45,3 @@ def _buffers_kept(module: nn.Module) -> Iterator[None]:
     finally:
         for name, buffer in module.named_buffers():
             buffer.copy_(before[name])
-
-
-def _product(one: Gradients, other: Gradients) -> float:
-    return sum(float(one[name].double().flatten() @ other[name].double().flatten()) for name in one)
