@@ -25,6 +25,7 @@ def made_up(source: list[str], target: list[str], transformed: bool = True) -> d
         },
         "moved": {str(layer): {name: 0.8 for name in SETS if transformed or name != "transformed"} for layer in layers},
         "rtn": {stage: {"2": _rtn(apart)} for stage, apart in stages.items()} if transformed else {},
+        "weights": {stage: _weights(spread, source) for stage, spread in (("before", 0.0), ("after", 0.5))},
         "map": {
             "method": "pca",
             "explained": [0.31, 0.12],
@@ -36,6 +37,16 @@ def made_up(source: list[str], target: list[str], transformed: bool = True) -> d
         },
     }
     return analysis
+
+
+def _weights(spread: float, source: list[str]) -> dict[str, Any]:
+    named = [{"weight": 1 + spread, "sentence": text} for text in source[:5]]
+    return {
+        "mean": 1.0,
+        "quantiles": {"0.05": 1 - spread, "0.5": 1.0, "0.95": 1 + spread},
+        "most": named,
+        "least": [{**one, "weight": 1 - spread} for one in named],
+    }
 
 
 def put_into(run_dir: Path, source: list[str] | None = None, target: list[str] | None = None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from markupsafe import escape
 
 from tests.conftest import short_run
 from xltransfer.analysis.analyze import Settings, analyze
@@ -66,6 +67,9 @@ def test_they_are_those_of_training(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert status_of(["analyze", str(run_dir), "--sentences", "10", "--resamples", "0", "--quiet"]) == 0
     assert "weights of source sentences: mean" in capsys.readouterr().out
     assert status_of(["report", str(run_dir)]) == 0
+    page = (run_dir / "report.html").read_text(encoding="utf-8")
+    assert "How much source sentences count" in page
+    assert escape(analysed["after"]["most"][0]["sentence"]) in page
 
 
 def test_of_a_mixture_they_are_mixed_and_a_sentence_without_labels_has_none(tmp_path: Path) -> None:

@@ -262,13 +262,25 @@ def test_distances_have_intervals_where_there_are_some(tmp_path: Path) -> None:
     assert [(one.measure, one.after) for one in found["source and transformed source"]] == [("linear CKA", "0.9")]
 
 
-@pytest.mark.parametrize("fault", ["points", "nan", "layers"])
+def test_weights_of_source_sentences_are_those_after_training(tmp_path: Path) -> None:
+    raw = made_up(["a", "b"], ["x"])
+    weights = analysis_of(raw, tmp_path).weights
+    assert weights is not None
+    assert (weights.mean, weights.quantiles) == ("1", (("5\xa0%", "0.5"), ("50\xa0%", "1"), ("95\xa0%", "1.5")))
+    assert (weights.most, weights.least) == ((("1.5", "a"), ("1.5", "b")), (("0.5", "a"), ("0.5", "b")))
+    del raw["weights"]
+    assert analysis_of(raw, tmp_path).weights is None
+
+
+@pytest.mark.parametrize("fault", ["points", "nan", "layers", "weights"])
 def test_an_analysis_that_is_not_one_is_refused(fault: str, tmp_path: Path) -> None:
     raw = made_up(["a", "b"], ["x"])
     if fault == "points":
         raw["map"]["points"]["after"]["2"]["source"].pop()
     elif fault == "nan":
         raw["map"]["points"]["after"]["2"]["source"][0][0] = float("nan")
+    elif fault == "weights":
+        del raw["weights"]["after"]["most"][0]["weight"]
     else:
         raw["layers"] = None
     with pytest.raises(ConfigError, match="is not as 'xlt analyze' writes it"):

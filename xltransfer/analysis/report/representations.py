@@ -54,6 +54,18 @@ class TokenChange:
 
 
 @dataclass(frozen=True)
+class SentenceWeights:
+    """How much source sentences count after training, where the RTN weighs them: quantiles, and the extremes."""
+
+    mean: str
+    quantiles: tuple[tuple[str, str], ...]
+    """Share of the sentences that are below, and the weight."""
+    most: tuple[tuple[str, str], ...]
+    """Weight and sentence."""
+    least: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Analysis:
     """As the report shows it. `points[stage][layer][set]`; `sentences` has those of source and target."""
 
@@ -65,6 +77,7 @@ class Analysis:
     """By layer and set: linear CKA of the same sentences before and after training."""
     tokens: dict[str, list[TokenChange]]
     ranks: dict[str, tuple[str, str]]
+    weights: SentenceWeights | None
     method: str
     explained: tuple[float, ...]
     sentences: dict[str, tuple[str, ...]]
@@ -122,6 +135,7 @@ def _analysis(raw: Mapping[str, Any]) -> Analysis:
         },
         tokens,
         ranks,
+        _weights((raw.get("weights") or {}).get("after")),
         str(plan["method"]),
         tuple(float(share) for share in plan.get("explained") or ()),
         sentences,
@@ -187,6 +201,18 @@ def _change(kind: str, found: list[Mapping[str, Any]]) -> TokenChange:
     count = next((str(stage["count"]) for stage in found if "count" in stage), "–")
     norms, gates = ([_number(stage.get(name)) for stage in found] for name in ("relative_norm", "gate"))
     return TokenChange(kind, count, (norms[0], norms[1]), (gates[0], gates[1]))
+
+
+def _weights(raw: Mapping[str, Any] | None) -> SentenceWeights | None:
+    if raw is None:
+        return None
+    most, least = (
+        tuple((_number(one["weight"]), _cut(one["sentence"])) for one in raw[name]) for name in ("most", "least")
+    )
+    quantiles = tuple(
+        (f"{100 * float(share):g}\N{NO-BREAK SPACE}%", _number(value)) for share, value in raw["quantiles"].items()
+    )
+    return SentenceWeights(_number(raw["mean"]), quantiles, most, least)
 
 
 def _number(value: Any) -> str:
