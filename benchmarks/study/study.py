@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,12 @@ def sweep_of(phase: str) -> Sweep:
     return dataclasses.replace(sweep, values={**sweep.values, **FULL}) if phase.endswith("-full") else sweep
 
 
-def run(phase: str, workers: int, only: list[str], seeds: list[int]) -> None:
-    """Do what has no line yet."""
+def run(phase: str, workers: int, chosen: Callable[[Planned], bool]) -> None:
+    """Do what has no line yet, of what is `chosen`."""
     sweep = sweep_of(phase)
     done = {_place(line) for line in recorded(phase)}
     runs = [one for one in planned(sweep.cells(), sweep.seeds) if _place(_line(one)) not in done]
-    runs = [one for one in runs if one.cell.config.target in (only or [one.cell.config.target])]
-    runs = [one for one in runs if one.seed in (seeds or [one.seed])]
+    runs = [one for one in runs if chosen(one)]
     print(f"{phase}: {len(done)} runs recorded, {len(runs)} to do", flush=True)
     if not runs:
         return
@@ -130,16 +130,22 @@ def main() -> None:
     parser.add_argument("phases", nargs="*")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--full", action="store_true", help="5000 source sentences and six epochs: for a GPU")
-    parser.add_argument("--only", nargs="*", default=[], metavar="TARGET", help="of the phase, these for now")
-    parser.add_argument("--seeds", nargs="*", default=[], type=int, metavar="N", help="likewise")
+    parser.add_argument("--only", nargs="*", metavar="TARGET", help="of the phase, these for now")
+    parser.add_argument("--rows", nargs="*", metavar="NAME", help="likewise")
+    parser.add_argument("--seeds", nargs="*", type=int, metavar="N", help="likewise")
     arguments = parser.parse_args()
     if arguments.action == "tables":
         from tables import write_all
 
         write_all(HERE)
         return
+
+    def chosen(one: Planned) -> bool:
+        sides = ((one.cell.config.target, arguments.only), (one.cell.row, arguments.rows), (one.seed, arguments.seeds))
+        return all(wanted is None or value in wanted for value, wanted in sides)
+
     for phase in arguments.phases:
-        run(f"{phase}-full" if arguments.full else phase, arguments.workers, arguments.only, arguments.seeds)
+        run(f"{phase}-full" if arguments.full else phase, arguments.workers, chosen)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,8 @@ def _seeds(given: list[str]) -> list[int]:
 
 def _folder(cell: Cell, targets: Sequence[str]) -> Path:
     config = cell.config
-    name = f"compare-{config.task}-{'+'.join(config.source)}-{'+'.join(targets)}" if config.target else "compare"
+    parts = ["compare", config.task, "+".join(config.source), "+".join(targets)] if config.target else ["compare"]
+    name = "-".join(filter(None, parts))
     return Path("runs") / re.sub(r"[^\w+.-]+", "_", name)
 
 
