@@ -50,7 +50,7 @@ SEVERAL = [
     ["--backend", "fd", "--attention", "sdpa"],
     *(["--method-opt", "inner_step=adam", "--backend", name] for name in ("auto", "fd", "first-order")),
     ["--method-opt", "inner_step=adam", "--precision", "bf16", "--optimizer", "adam", "--weight-decay", "5e-4"],
-    ["--method-opt", "start=0.5", "--method-opt", "support_share=0.25", "--method-opt", "normalised=yes"],
+    ["--method-opt", "support_share=0.25", "--method-opt", "normalised=yes"],
 ]
 
 
