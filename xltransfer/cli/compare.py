@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ from rich.markup import escape
 
 from xltransfer.cli.options import OPTION_NAMES, merged_config, pairs, takes_config
 from xltransfer.cli.status import status
-from xltransfer.cli.tables import print_report, print_whole
+from xltransfer.cli.tables import print_report, print_table
 from xltransfer.errors import ConfigError, Interrupted, unknown
 from xltransfer.pictures import file_faults
 
@@ -54,8 +53,9 @@ def command(
         raise ConfigError(faults)
     seeds = _seeds(given.pop("seed", list(SEEDS)))
 
-    from xltransfer.experiments.compare import chosen_baseline
+    from xltransfer.experiments.compare import chosen_baseline, compare, run_all
     from xltransfer.experiments.grid import cells_of
+    from xltransfer.experiments.picture import plot
     from xltransfer.experiments.repeated import values_and_alternatives
 
     outputs = given.pop("output", [])
@@ -67,37 +67,26 @@ def command(
     chosen_baseline(cells, baseline)  # a name that is none of theirs is refused before anything is run
     targets = list(dict.fromkeys(cell.column for cell in cells))
     folder = Path(outputs[0]) if outputs else _folder(cells[0], targets)
-    shown = _one_target if len(targets) == 1 else _several_targets
+    comparison = None
     try:
         with status(quiet) as tell:
-            show = shown(cells, seeds, folder, baseline, _reporters(tell, quiet))
+            reporters = _reporters(tell, quiet)
+            if len(targets) == 1:
+                comparison = compare(cells, seeds, folder, baseline, reporters)
+            else:
+                run_all(cells, seeds, folder, reporters)
     except Interrupted:
         print("xlt: stopped; the same command goes on from here", file=sys.stderr)
         raise
-    show("json" if as_json else format, folder)
-    if picture is not None:
-        from xltransfer.experiments.picture import plot
-
-        plot(_report(cells, seeds, folder, baseline).matrices, picture)
-
-
-def _one_target(
-    cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None, reporters: Reporters
-) -> Callable[[str, Path], None]:
-    """Run all; what prints the comparison."""
-    from xltransfer.experiments.compare import compare
-
-    return partial(_print, compare(cells, seeds, folder, baseline, reporters))
-
-
-def _several_targets(
-    cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None, reporters: Reporters
-) -> Callable[[str, Path], None]:
-    """Run all; what prints a table that has a column for each target."""
-    from xltransfer.experiments.compare import run_all
-
-    run_all(cells, seeds, folder, reporters)
-    return partial(print_report, _report(cells, seeds, folder, baseline))
+    shown = "json" if as_json else format
+    if comparison is not None:
+        _print(comparison, shown, folder)
+    if comparison is None or picture is not None:
+        report = _report(cells, seeds, folder, baseline)
+        if comparison is None:
+            print_report(report, shown, folder)
+        if picture is not None:
+            plot(report.matrices, picture)
 
 
 def _report(cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None) -> Report:
@@ -148,22 +137,10 @@ def _reporters(tell: Callable[[str], None], quiet: bool) -> Reporters:
 
 
 def _print(comparison: Comparison, format: str, folder: Path) -> None:
-    from xltransfer.experiments.table import FORMATS, caption, cells, headings
+    from xltransfer.experiments.table import FORMATS, caption, headings, lines
 
     if format in FORMATS:
         print(FORMATS[format](comparison), end="")
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=escape(caption(comparison)))
-    for index, heading in enumerate(headings(comparison)):
-        table.add_column(escape(heading), justify="right" if index else "left", no_wrap=True)
-    for row in comparison.rows:
-        found = [escape(cell) for cell in cells(row, comparison)]
-        best = row.mean == comparison.best
-        table.add_row(found[0], f"[bold]{found[1]}[/bold]" if best else found[1], *found[2:])
-    console = Console()
-    print_whole(table)
-    console.print(comparison.verdict(), highlight=False, markup=False)
-    console.print(f"runs: {folder}", soft_wrap=True, highlight=False, markup=False)
+    print_table(headings(comparison), lines(comparison), caption(comparison), [comparison.verdict()])
+    print(f"runs: {folder}")

@@ -48,16 +48,19 @@ def headings(comparison: Comparison) -> list[str]:
     ]
 
 
+def lines(comparison: Comparison) -> list[list[str]]:
+    """The `cells` of every row; best marked by `bold`."""
+    return [_marked(row, comparison) for row in comparison.rows]
+
+
 def markdown(comparison: Comparison) -> str:
     """A table in Markdown; best in bold, the verdict below."""
-    rows = [_marked(row, comparison) for row in comparison.rows]
-    return f"{markdown_table(headings(comparison), rows)}\n{caption(comparison)} {comparison.verdict()}\n"
+    return f"{markdown_table(headings(comparison), lines(comparison))}\n{caption(comparison)} {comparison.verdict()}\n"
 
 
 def latex(comparison: Comparison) -> str:
     """A table for the booktabs package; best in bold."""
-    rows = [_marked(row, comparison) for row in comparison.rows]
-    return latex_table(headings(comparison), rows, f"{caption(comparison)} {comparison.verdict()}")
+    return latex_table(headings(comparison), lines(comparison), f"{caption(comparison)} {comparison.verdict()}")
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
