@@ -13,7 +13,7 @@ from typing import Annotated
 from xltransfer.data.dataset import SPLITS, Dataset
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence, content
 from xltransfer.data.synthetic_grammar import Grammar
-from xltransfer.data.synthetic_language import Language
+from xltransfer.data.synthetic_language import Language, language_at
 from xltransfer.errors import DataError, unknown
 from xltransfer.tasks.base import Task
 from xltransfer.tasks.ner import NER
@@ -49,7 +49,7 @@ class Synthetic(Dataset):
         """See `Dataset.load`. Sentences are drawn for each language and split on its own, and are all distinct."""
         if not isinstance(task, NER | POS | Sentiment):
             raise DataError(f"data: synthetic has no labels for {type(task).__name__}; allowed: ner, pos, sentiment.")
-        spoken = Language(self.distance(language))
+        spoken = language_at(self.distance(language))
         rng = random.Random(f"{self.seed}/{task.kind}/{language}/{split}")
         prefix = f"{language}.{split}"
         drawn = _distinct(_example(task, prefix, spoken, rng) for _ in repeat(None))
@@ -92,6 +92,6 @@ def _example(task: Task, id: str, language: Language, rng: random.Random) -> Exa
 def plain_text(language: str, lines: int, seed: str) -> list[str]:
     """Unlabelled lines of a synthetic language for pretraining, statements and reviews in equal parts."""
     rng = random.Random(f"{seed}/{language}")
-    spoken, grammar = Language(Synthetic().distance(language)), Grammar(rng)
+    spoken, grammar = language_at(Synthetic().distance(language)), Grammar(rng)
     drawn = (grammar.review(rng.random() < 0.5) if n % 2 else grammar.statement() for n in range(lines))
     return [" ".join(spoken.render(sentence)[0]) for sentence in drawn]

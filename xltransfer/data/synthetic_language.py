@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from xltransfer.data.synthetic_grammar import CLASS_SIZES, NAME_CLASSES, Phrase, Token
 
@@ -26,6 +26,12 @@ _SUFFIXES = {"last": ("san", "ovi"), "place": ("burg", "ia", "ton"), "brand": ("
 _FUNCTION_CLASSES = ("determiner", "preposition", "pronoun", "conjunction", "negation", "copula", "number")
 _AFFIXES = {"object": (0.3, "em"), "verb": (0.5, "uta"), "oblique": (0.7, "il")}
 _PUNCTUATION = {("comma", 0): ",", ("stop", 0): ".", ("stop", 1): "!"}
+
+
+@lru_cache(maxsize=64)
+def language_at(distance: float) -> Language:
+    """The language, one object a distance: to find its words takes longer than a short run's first step."""
+    return Language(distance)
 
 
 class Language:
