@@ -57,7 +57,7 @@ def plot_distance(lines: Sequence[Line], file: Path) -> None:
 
 def plot_mixtures(lines: Sequence[Line], file: Path) -> None:
     """The share of its batches that the bandit drew of each source, a bar a run."""
-    drawn = sorted((line for line in lines if line.get("mixture")), key=lambda line: (line["target"], line["seed"]))
+    drawn = sorted(lines, key=lambda line: (line["target"], line["seed"]))
     figure, axis = pyplot.subplots(figsize=(8, 3.5), constrained_layout=True)
     below = [0.0] * len(drawn)
     for language in sorted({name for line in drawn for name in line["mixture"]}):

@@ -41,7 +41,8 @@ def write_all(folder: Path) -> None:
         parts.append(_ablations(ablations))
     if sources := lines.get("sources"):
         parts.append(_sources(sources))
-        plot_mixtures(sources, results / "mixture.svg")
+        if drawn := [line for line in sources if line["mixture"]]:
+            plot_mixtures(drawn, results / "mixture.svg")
     if distance := lines.get("distance"):
         parts.append(_scores("Distance", distance))
         plot_distance(distance, results / "distance.svg")
