@@ -68,7 +68,7 @@ def plot_mixtures(lines: Sequence[Line], file: Path) -> None:
     axis.set_xticks(range(len(drawn)), [f"{line['target']} {line['seed']}" for line in drawn], rotation=90)
     axis.set_ylabel("share of the source batches")
     axis.set_xlabel("target and seed")
-    axis.legend(loc="upper right")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     _save(figure, file)
 
 

@@ -33,7 +33,7 @@ def write_all(folder: Path) -> None:
     for suffix, told in (("", ""), ("-full", ", 5000 source sentences")):
         names = [name for name in lines if name.startswith("main") and name.endswith("-full") == bool(suffix)]
         if main := [line for name in names for line in lines[name]]:
-            parts += [_scores(f"Test scores{told}", main), _comparisons(main, told)]
+            parts += [_scores(f"Test scores{told}", main), _comparisons(main, told, lines.get("cost", []))]
             plot_differences(main, results / f"differences{suffix}.svg")
     if cost := lines.get("cost"):
         parts.append(_cost(cost))
@@ -86,15 +86,17 @@ def _mean(values: Sequence[float]) -> str:
     return f"{mean_and_deviation(statistics.mean(values), deviation)} ({len(values)})"
 
 
-def _comparisons(lines: Sequence[Line], told: str) -> str:
+def _comparisons(lines: Sequence[Line], told: str, cost: Sequence[Line]) -> str:
     body = []
+    of_row = {line["row"]: line for line in cost}
     for one, other in COMPARED:
         if by_pair := paired(lines, one, other):
             means = [statistics.mean(several) for several in by_pair.values()]
             above = sum(mean > 0 for mean in means)
             body.append([f"{one} − {other}", _said(means), f"{above} of {len(means)}",
-                         str(sum(map(len, by_pair.values())))])  # fmt: skip
-    head = ["", "mean over pairs (95 %)", "pairs above 0", "runs of each"]
+                         str(sum(map(len, by_pair.values()))),
+                         *_relative(of_row.get(one), of_row.get(other))])  # fmt: skip
+    head = ["", "mean over pairs (95 %)", "pairs above 0", "runs of each", "time of a step", "memory"]
     return f"## Comparisons{told}\n\n{_progress(lines)}\n\n{markdown_table(head, body)}"
 
 
@@ -105,11 +107,16 @@ def _progress(lines: Sequence[Line]) -> str:
 
 
 def _cost(lines: Sequence[Line]) -> str:
-    (joint,) = (line for line in lines if line["row"] == "joint")
-    body = [[line["row"], *(f"{line[name] / joint[name]:.2f}" for name in ("step_seconds", "memory"))]
-            for line in lines]  # fmt: skip
+    joint = {line["source"]: line for line in lines if line["row"] in ("joint", "joint, both")}
+    body = [[line["row"], *_relative(line, joint[line["source"]])] for line in lines]
     head = ["", "time of a step", "memory of a run"]
-    return f"## Cost\n\nRelative to joint training, each in a process of its own.\n\n{markdown_table(head, body)}"
+    told = "Relative to joint training with the same sources, each in a process of its own."
+    return f"## Cost\n\n{told}\n\n{markdown_table(head, body)}"
+
+
+def _relative(one: Line | None, other: Line | None) -> list[str]:
+    """Time of a step and memory of one row over those of another; nothing where they were not measured."""
+    return [f"×{one[name] / other[name]:.2f}" if one and other else "" for name in ("step_seconds", "memory")]
 
 
 def _ablations(lines: Sequence[Line]) -> str:
