@@ -1,6 +1,6 @@
 """Tables and figures of the study, from the lines of results/*.jsonl and nothing else.
 
-python benchmarks/study/study.py tables       # writes results/tables.md, differences.svg, mixture.svg
+python benchmarks/study/study.py tables       # writes results/tables.md and the figures beside it
 """
 
 from __future__ import annotations

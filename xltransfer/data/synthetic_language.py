@@ -30,7 +30,7 @@ _PUNCTUATION = {("comma", 0): ",", ("stop", 0): ".", ("stop", 1): "!"}
 
 @lru_cache(maxsize=64)
 def language_at(distance: float) -> Language:
-    """The language, one object a distance: to find its words takes longer than a short run's first step."""
+    """The language at a distance, one object for all who ask, so that its words are found once in a process."""
     return Language(distance)
 
 
