@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer import RunConfig, run
-from xltransfer.durable import write_json
-from xltransfer.training.keeper import Keeper
+from xltransfer.training.checkpointing.saver import Keeper
 from xltransfer.training.run_folder import environment
+from xltransfer.utils.files import write_json
 
 REPEATS, EVERY = 3, 50
 NEVER = {"checkpoint_steps": 0, "checkpoint_minutes": 0}

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer import RunConfig, run
-from xltransfer.durable import write_json
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import environment
+from xltransfer.utils.files import write_json
 
 SHARED = Path(__file__).parents[2] / "shared"
 JOB = {"data": str(SHARED / "data/ner"), "source": ["en"], "target": "sw", "layer": 3, "lr": 5e-4, "epochs": 3,

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from xltransfer.analysis.distance import hausdorff
 from xltransfer.analysis.nearest import nearest
-from xltransfer.durable import write_json
-from xltransfer.timing import seconds_of
 from xltransfer.training.device import peak_memory, reset_peak_memory
 from xltransfer.training.run_folder import environment
+from xltransfer.utils.files import write_json
+from xltransfer.utils.timing import seconds_of
 
 _ROWS = 838
 """Of a product at a time: as many as `nearest` takes of 20,000."""

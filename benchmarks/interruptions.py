@@ -14,8 +14,9 @@ from typing import Any
 
 from xltransfer.config import RunConfig
 from xltransfer.errors import Interrupted, UserError
-from xltransfer.training import checkpoint, loop
+from xltransfer.training import loop
 from xltransfer.training import run as running
+from xltransfer.training.checkpointing import files as checkpoint
 from xltransfer.training.progress import Reporter
 
 PHASES = ("preparing", "training", "evaluating", "writing a checkpoint", "finishing")

@@ -30,10 +30,10 @@ from torch import Tensor
 from xltransfer.analysis.distance import distances, linear_cka
 from xltransfer.analysis.vectors import Setting, sentence_vectors
 from xltransfer.data.batching import Collator, Encoded
-from xltransfer.data.synthetic_grammar import Grammar
-from xltransfer.data.synthetic_language import Language
-from xltransfer.durable import write_json
+from xltransfer.datasets.synthetic.grammar import Grammar
+from xltransfer.datasets.synthetic.language import Language
 from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
+from xltransfer.utils.files import write_json
 
 LEVELS = [level / 10 for level in range(11)]
 LAYERS = (0, 1, 2, 3, 4)

@@ -29,12 +29,12 @@ from rich.console import Console
 from rich.table import Table
 
 from xltransfer.config import RunConfig
-from xltransfer.durable import write_json
 from xltransfer.errors import UserError
 from xltransfer.testing.runs import outcome
-from xltransfer.training import checkpoint
 from xltransfer.training import run as running
+from xltransfer.training.checkpointing import files as checkpoint
 from xltransfer.training.run_folder import environment
+from xltransfer.utils.files import write_json
 
 CHOICES: dict[str, list[Any]] = {
     "task": ["ner", "sentiment", "pos"],

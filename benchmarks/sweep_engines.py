@@ -22,8 +22,8 @@ from typing import Any
 
 import yaml
 
-from xltransfer.durable import write_json
 from xltransfer.training.run_folder import environment
+from xltransfer.utils.files import write_json
 
 METHODS = ["target-only", "joint", "joint-rtn", "metaxl"]
 FULL: dict[str, Any] = {

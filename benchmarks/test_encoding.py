@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from xltransfer.data.encoding_cache import cached, key_of
-from xltransfer.data.folder import Folder
-from xltransfer.data.synthetic import Synthetic
+from xltransfer.datasets.folder import Folder
+from xltransfer.datasets.synthetic.dataset import Synthetic
 from xltransfer.encoders.loading import open_encoder
 from xltransfer.tasks.ner import NER
 

@@ -18,13 +18,13 @@ from torch import Tensor
 from tests.resuming import tiny
 from xltransfer.backends.base import Backend, MetaStep
 from xltransfer.data.batching import Collator
-from xltransfer.processes import ALONE, Processes
 from xltransfer.training.distributed import Several
-from xltransfer.training.failure import Draw
 from xltransfer.training.loop import batches_of
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter
+from xltransfer.training.safety.failed_step import Draw
 from xltransfer.training.state import TrainingState
+from xltransfer.utils.processes import ALONE, Processes
 
 STEPS = 5
 CASES: dict[str, dict[str, Any]] = {

@@ -14,8 +14,8 @@ import yaml
 
 from xltransfer.cli import sweep as command
 from xltransfer.cli.main import status_of
-from xltransfer.experiments.engines import Engine
-from xltransfer.experiments.worker import Job, Outcome, execute
+from xltransfer.experiments.engines.local import Engine
+from xltransfer.experiments.engines.worker import Job, Outcome, execute
 
 VALUES: dict[str, Any] = {
     "epochs": 1, "source_size": 24, "target_size": 8, "batch_size": 8, "lr": 0.005,

@@ -18,18 +18,17 @@ from xltransfer.registry import (
     register_rtn,
     register_task,
 )
+from xltransfer.utils.version import __version__
 
 if TYPE_CHECKING:
     from xltransfer.backends.base import Backend, BilevelProblem, Capabilities, MetaStep
-    from xltransfer.data.dataset import Dataset
+    from xltransfer.datasets.base import Dataset
     from xltransfer.encoders.source import EncoderSource
     from xltransfer.methods.base import Method
     from xltransfer.rtns.base import RTN, RTNInfo
     from xltransfer.rtns.changes import Changes
     from xltransfer.tasks.base import Task
     from xltransfer.training.run import RunResult, resume, run
-
-__version__ = "0.1.0"
 
 _LAZY = {
     "RTN": "xltransfer.rtns.base",
@@ -39,7 +38,7 @@ _LAZY = {
     "Capabilities": "xltransfer.backends.base",
     "MetaStep": "xltransfer.backends.base",
     "Changes": "xltransfer.rtns.changes",
-    "Dataset": "xltransfer.data.dataset",
+    "Dataset": "xltransfer.datasets.base",
     "EncoderSource": "xltransfer.encoders.source",
     "Method": "xltransfer.methods.base",
     "Task": "xltransfer.tasks.base",

@@ -13,12 +13,10 @@ from typing import Any, Literal, get_origin, get_type_hints
 
 import yaml
 
-from xltransfer import compatibility
 from xltransfer.errors import ConfigError, did_you_mean, unknown
-from xltransfer.options import convert, describe
-from xltransfer.part_options import checked_options, collected
-from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry, load_plugin
-from xltransfer.trust import checked
+from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry, compatibility, load_plugin
+from xltransfer.registry.options import checked_options, collected, convert, describe
+from xltransfer.registry.trusted_code import checked
 
 Options = dict[str, Any]
 SPLIT_SEED = 42

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer.config import RunConfig
-from xltransfer.experiments.engines import LocalEngine
-from xltransfer.experiments.index import Planned, planned, states_of
-from xltransfer.experiments.sweep import Runner, Told
-from xltransfer.experiments.sweep_file import Sweep, read_sweep
+from xltransfer.experiments.engines.local import LocalEngine
+from xltransfer.experiments.sweeps.file import Sweep, read_sweep
+from xltransfer.experiments.sweeps.index import Planned, planned, states_of
+from xltransfer.experiments.sweeps.runner import Runner, Told
 from xltransfer.training.run import RunResult
 
 HERE = Path(__file__).parent

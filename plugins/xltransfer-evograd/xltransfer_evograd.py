@@ -19,7 +19,7 @@ from torch.func import functional_call
 
 from xltransfer import Backend, BilevelProblem, Capabilities, Changes, MetaStep
 from xltransfer.backends.base import Gradients, named_gradients, trainable
-from xltransfer.seeding import seeded
+from xltransfer.utils.seeding import seeded
 
 PERTURBATION_SEED = 3
 """Offset from the problem's seed; the problem's own losses use 0 to 2."""

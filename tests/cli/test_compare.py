@@ -22,7 +22,7 @@ from xltransfer.errors import Interrupted
 from xltransfer.experiments import runs
 from xltransfer.experiments.compare import Comparison, Row
 from xltransfer.experiments.statistics import Difference, difference, pseudovalues
-from xltransfer.experiments.table import FORMATS
+from xltransfer.experiments.tables.comparison import FORMATS
 from xltransfer.tasks.ner import NER
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run import RunResult, run

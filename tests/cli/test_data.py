@@ -16,7 +16,7 @@ from huggingface_hub import constants
 
 from tests import mirrors
 from xltransfer.cli.main import status_of
-from xltransfer.data.corpora import CONVERTED, CORPORA
+from xltransfer.datasets.corpora.table import CONVERTED, CORPORA
 from xltransfer.encoders.loading import open_encoder
 
 Capture = pytest.CaptureFixture[str]
@@ -128,8 +128,8 @@ def test_offline_the_error_names_corpus_route_and_cache(name: str, tmp_path: Pat
 
 LOOK = """
 import time
-from xltransfer.data import hub_files
-from xltransfer.data.corpora import CORPORA
+from xltransfer.datasets.corpora import files as hub_files
+from xltransfer.datasets.corpora.table import CORPORA
 from xltransfer.errors import DataError
 
 started = time.monotonic()

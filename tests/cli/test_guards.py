@@ -19,9 +19,9 @@ from xltransfer.methods.base import Trainee
 from xltransfer.methods.metaxl import MetaXL
 from xltransfer.rtns.mlp import MLP
 from xltransfer.testing.models import HIDDEN
-from xltransfer.training.failure import Draw
-from xltransfer.training.guards import Guards
 from xltransfer.training.replay import replay
+from xltransfer.training.safety.failed_step import Draw
+from xltransfer.training.safety.guards import Guards
 
 SHORT = ["--epochs", "1", "--source-size", "32", "--target-size", "4", "--batch-size", "4", "--data-opt", "train=40",
          "--data-opt", "dev=4", "--data-opt", "test=4", "--quiet", "--output", "run"]  # fmt: skip

@@ -26,10 +26,10 @@ from hypothesis import strategies as st
 
 from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
-from xltransfer.data.corpora import CORPORA
-from xltransfer.options import options_of
+from xltransfer.datasets.corpora.table import CORPORA
 from xltransfer.recipes.catalogue import recipes
 from xltransfer.registry import BACKENDS, METHODS, RTNS, TASKS, Registry
+from xltransfer.registry.options import options_of
 
 CASES = int(os.environ.get("XLT_FUZZ_CASES", "40"))
 OUTCOMES: Counter[str] = Counter()

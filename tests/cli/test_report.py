@@ -15,8 +15,8 @@ import yaml
 from tests.analyses import put_into
 from tests.pages import FETCHED, Page
 from tests.refusals import SHORT, SYNTHETIC, refused
-from xltransfer.analysis.report import write
 from xltransfer.cli.main import status_of
+from xltransfer.report import write
 from xltransfer.training.run import RunResult
 
 pytestmark = pytest.mark.usefixtures("empty_folder")

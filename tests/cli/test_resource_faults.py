@@ -17,12 +17,13 @@ import torch
 
 from tests.refusals import SHORT, SYNTHETIC
 from xltransfer.cli.main import status_of
-from xltransfer.data import folder as folder_module
-from xltransfer.data import tagged_files
+from xltransfer.data.readers import tagged as tagged_files
+from xltransfer.datasets import folder as folder_module
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.testing.runs import outcome
-from xltransfer.training import checkpoint, loop, preparation
-from xltransfer.training.keeper import Keeper
+from xltransfer.training import loop, preparation
+from xltransfer.training.checkpointing import files as checkpoint
+from xltransfer.training.checkpointing.saver import Keeper
 from xltransfer.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("empty_folder")

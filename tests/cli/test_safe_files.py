@@ -15,13 +15,13 @@ import torch
 import yaml
 
 from tests.refusals import SHORT, SYNTHETIC, refused
-from xltransfer.cache import cache_folder
 from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
 from xltransfer.data.encoding_cache import FOLDER
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.training.run import RunResult
 from xltransfer.training.trained import TrainedModel
+from xltransfer.utils.cache import cache_folder
 
 Capture = pytest.CaptureFixture[str]
 

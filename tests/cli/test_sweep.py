@@ -20,7 +20,7 @@ from tests.refusals import refused
 from tests.sweeping import CUT, CUT_RUNS, FOUR, scores, swept, without_processes, write
 from xltransfer.cli import sweep as command
 from xltransfer.cli.main import status_of
-from xltransfer.experiments.matrix_table import FORMATS
+from xltransfer.experiments.tables.sweep import FORMATS
 
 Capture = pytest.CaptureFixture[str]
 COMPARE = ["compare", "--quiet", "--epochs", "1", "--source-size", "24", "--target-size", "8", "--batch-size", "8",

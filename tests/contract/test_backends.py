@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from xltransfer.backends.base import Backend, MetaStep, add_into
+from xltransfer.backends.base import Backend, MetaStep
 from xltransfer.backends.fd import FiniteDifferences
 from xltransfer.backends.func import Func
 from xltransfer.registry import BACKENDS, RTNS
 from xltransfer.testing import BACKEND_CHECKS, EXACT_CHECKS, check_backend, error_of, small_problem
 from xltransfer.testing.problems import INNER_LR, relative_error
 from xltransfer.testing.rtn_checks import LAYER_SETS
+from xltransfer.utils.parameters import add_into
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("func", {"mode": "forward"}),

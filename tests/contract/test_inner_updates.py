@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from xltransfer.backends.base import Backend, BilevelProblem, add_into, alone, trainable
+from xltransfer.backends.base import Backend, BilevelProblem, alone
 from xltransfer.backends.inner_update import SGD, Adam, Moments
 from xltransfer.errors import BackendError
 from xltransfer.registry import BACKENDS
@@ -18,6 +18,7 @@ from xltransfer.rtns.changes import Changes
 from xltransfer.testing import small_problem
 from xltransfer.testing.adam_problems import ADAM_LR, AdamCase, adam_case
 from xltransfer.testing.problems import flat, inner_gradients, random_direction, relative_error
+from xltransfer.utils.parameters import add_into, trainable
 
 KINDS: list[tuple[type[torch.optim.Adam], float]] = [
     (torch.optim.Adam, 0.0),

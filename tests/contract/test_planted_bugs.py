@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tests.contract import test_layouts
 from tests.unit import test_methods
-from xltransfer.backends.base import Backend, BilevelProblem, MetaStep, trainable
+from xltransfer.backends.base import Backend, BilevelProblem, MetaStep
 from xltransfer.backends.func import Func
 from xltransfer.backends.inner_update import SGD
 from xltransfer.encoders import insertion
@@ -26,6 +26,7 @@ from xltransfer.rtns.changes import Changes
 from xltransfer.rtns.mlp import MLP
 from xltransfer.testing import check_backend, check_rtn, small_problem
 from xltransfer.testing.problems import small_inputs
+from xltransfer.utils.parameters import trainable
 
 
 class DetachedInnerGradient(Func):

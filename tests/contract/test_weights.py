@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xltransfer.backends.base import BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.backends.base import BilevelProblem
 from xltransfer.backends.fd import FiniteDifferences
 from xltransfer.backends.func import Func
 from xltransfer.encoders.learner import Learner, source_loss
@@ -20,6 +20,7 @@ from xltransfer.rtns.weights import Weights
 from xltransfer.testing import check_rtn, small_problem
 from xltransfer.testing.models import HIDDEN, LABELS, small_model
 from xltransfer.testing.problems import INNER_LR, brute_force_slope, flat, relative_error, small_inputs, small_rtn
+from xltransfer.utils.parameters import Gradients, named_gradients, trainable
 
 HARD = {"by": "both", "inner": "mlp"}
 STEPS: list[tuple[str, dict[str, Any]]] = [

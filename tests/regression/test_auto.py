@@ -8,9 +8,9 @@ import pytest
 
 from tests.conftest import short_run
 from xltransfer.backends.auto import Auto, modes
-from xltransfer.cache import cache_folder, remember, remembered
 from xltransfer.config import RunConfig
-from xltransfer.training.choice import FILE
+from xltransfer.training.backend_choice import FILE
+from xltransfer.utils.cache import cache_folder, remember, remembered
 
 
 @pytest.fixture(autouse=True)

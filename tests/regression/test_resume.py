@@ -18,7 +18,7 @@ from tests.resuming import FileEvents, Signalled, in_child, tiny
 from xltransfer.cli.main import status_of
 from xltransfer.errors import CheckpointError, ConfigError, Interrupted
 from xltransfer.testing.runs import outcome
-from xltransfer.training import checkpoint
+from xltransfer.training.checkpointing import files as checkpoint
 from xltransfer.training.run import resume, run
 
 VARIANTS: dict[str, dict[str, Any]] = {

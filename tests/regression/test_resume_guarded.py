@@ -13,11 +13,11 @@ from tests.resuming import FAULTY, Signalled, tiny
 from xltransfer.cli.main import status_of
 from xltransfer.errors import ConfigError, FailedStepError, Interrupted
 from xltransfer.testing.runs import outcome
-from xltransfer.training import guards
+from xltransfer.training.checkpointing.resume import command_for
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter
-from xltransfer.training.resumption import command_for
 from xltransfer.training.run import resume, run
+from xltransfer.training.safety import guards
 from xltransfer.training.state import TrainingState
 
 Capture = pytest.CaptureFixture[str]

@@ -13,7 +13,7 @@ import transformers
 from tests.conftest import short_run
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
-from xltransfer.data.synthetic import Synthetic
+from xltransfer.datasets.synthetic.dataset import Synthetic
 from xltransfer.registry import METHODS, TASKS
 from xltransfer.training.run import VARYING, RunResult, run
 from xltransfer.training.trained import TrainedModel, evaluate

@@ -12,7 +12,7 @@ import pytest
 
 from tests.analyses import put_into
 from tests.report.pages import Open, mark
-from xltransfer.analysis.report.write import write
+from xltransfer.report.write import write
 from xltransfer.training.run import RunResult
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"

@@ -10,8 +10,8 @@ import pytest
 from tests.conftest import SHARED, shared
 from tests.report.pages import Open, mark
 from xltransfer.analysis.analyze import Settings, analyze
-from xltransfer.analysis.report.write import write
 from xltransfer.config import RunConfig
+from xltransfer.report.write import write
 from xltransfer.training.run import run
 
 

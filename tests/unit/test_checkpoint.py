@@ -14,20 +14,20 @@ import torch
 from torch import nn
 
 from tests.resuming import in_child, tiny
-from xltransfer.durable import whole_folder
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.errors import CheckpointError, ConfigError, LockedError
 from xltransfer.methods.updater import Updater
 from xltransfer.testing.models import VOCABULARY, small_model
-from xltransfer.training import checkpoint
-from xltransfer.training.interruption import StopRequested, StopSignal
-from xltransfer.training.keeper import Keeper
+from xltransfer.training.checkpointing import files as checkpoint
+from xltransfer.training.checkpointing.interruption import StopRequested, StopSignal
+from xltransfer.training.checkpointing.random_state import random_state, set_random_state
+from xltransfer.training.checkpointing.saver import Keeper
 from xltransfer.training.preparation import Prepared, prepare
 from xltransfer.training.progress import Reporter
-from xltransfer.training.random_state import random_state, set_random_state
 from xltransfer.training.run_folder import RunFolder
 from xltransfer.training.state import TrainingState
+from xltransfer.utils.files import whole_folder
 
 TENSORS = {"state": {"a": torch.arange(6.0).view(2, 3).t(), "b": torch.tensor(1)}, "best": {"a": torch.ones(2)}}
 VALUES = {"step": 3, "rate": 0.1 + 0.2, "best": None}

@@ -10,10 +10,10 @@ import pytest
 from tests.resuming import tiny
 from xltransfer.backends.base import Capabilities
 from xltransfer.backends.func import Func
-from xltransfer.compatibility import attention_for
 from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError
 from xltransfer.registry import BACKENDS
+from xltransfer.registry.compatibility import attention_for
 from xltransfer.rtns.mlp import MLP
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter

@@ -12,10 +12,10 @@ import huggingface_hub
 import pytest
 
 from tests import mirrors
-from xltransfer.data import hub_files
-from xltransfer.data.corpora import CORPORA
 from xltransfer.data.examples import LabelledText, TaggedSentence
-from xltransfer.data.hub import NamedCorpus
+from xltransfer.datasets.corpora import files as hub_files
+from xltransfer.datasets.corpora.hub import NamedCorpus
+from xltransfer.datasets.corpora.table import CORPORA
 from xltransfer.errors import DataError, MissingSplitError
 from xltransfer.registry import DATASETS, TASKS
 from xltransfer.tasks.ner import NER

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from xltransfer.cache import cache_folder
 from xltransfer.data.batching import Encoded
 from xltransfer.data.encoding_cache import FOLDER, cached, key_of
 from xltransfer.data.examples import LabelledText, TaggedSentence
 from xltransfer.encoders.loading import open_encoder
+from xltransfer.utils.cache import cache_folder
 
 TAGGED = [Encoded({"input_ids": [0, 5, 2], "attention_mask": [1, 1, 1]}, [-100, 3, -100], (1, -1)),
           Encoded({"input_ids": [0, 2], "attention_mask": [1, 1]}, [-100, -100], (), continues=True)]  # fmt: skip

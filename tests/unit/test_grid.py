@@ -10,7 +10,7 @@ import pytest
 from xltransfer.cli.options import merged_config
 from xltransfer.errors import ConfigError
 from xltransfer.experiments.grid import Cell, cells_of
-from xltransfer.experiments.repeated import values_and_alternatives
+from xltransfer.experiments.repeated_options import values_and_alternatives
 
 
 def cells(**given: Any) -> list[Cell]:

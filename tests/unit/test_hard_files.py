@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from xltransfer.data import lines, spreadsheet
 from xltransfer.data.examples import LabelledText, TaggedSentence
-from xltransfer.data.labelled_files import read_labelled
-from xltransfer.data.tagged_files import read_tagged, tagged_sentences
+from xltransfer.data.readers import lines, spreadsheet
+from xltransfer.data.readers.labelled import read_labelled
+from xltransfer.data.readers.tagged import read_tagged, tagged_sentences
 from xltransfer.encoders.loading import open_encoder
 from xltransfer.errors import DataError
 from xltransfer.tasks.ner import NER
@@ -210,8 +210,8 @@ def test_sentences_come_before_the_file_is_read_to_its_end(tmp_path: Path) -> No
 LIMITED = """
     import resource, sys
     from pathlib import Path
-    from xltransfer.data.labelled_files import read_labelled
-    from xltransfer.data.tagged_files import read_tagged, tagged_sentences
+    from xltransfer.data.readers.labelled import read_labelled
+    from xltransfer.data.readers.tagged import read_tagged, tagged_sentences
     from xltransfer.errors import DataError
     resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
     try:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from xltransfer.data.corpora import CORPORA
-from xltransfer.data.folder import Folder
 from xltransfer.data.languages import english_name, matches, resolve
+from xltransfer.datasets.corpora.table import CORPORA
+from xltransfer.datasets.folder import Folder
 from xltransfer.errors import DataError
 
 WIKIANN = CORPORA["wikiann"].languages

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.sweeping import VALUES, write
-from xltransfer.experiments.index import Planned, planned, states_of
-from xltransfer.experiments.matrix import Matrix, matrices_of
-from xltransfer.experiments.matrix_table import headings, lines
-from xltransfer.experiments.picture import difference
-from xltransfer.experiments.sweep_file import read_sweep
-from xltransfer.experiments.table import as_markup
+from xltransfer.experiments.sweeps.file import read_sweep
+from xltransfer.experiments.sweeps.index import Planned, planned, states_of
+from xltransfer.experiments.tables.comparison import as_markup
+from xltransfer.experiments.tables.matrix import Matrix, matrices_of
+from xltransfer.experiments.tables.plot import difference
+from xltransfer.experiments.tables.sweep import headings, lines
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 FOLDER = Path("swept")

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from tests.resuming import tiny
 from tests.unit.test_methods import batches, distance, trained, trainee
-from xltransfer.backends.base import trainable
 from xltransfer.data.batching import Batch
 from xltransfer.errors import BackendError
 from xltransfer.methods.joint import Joint
@@ -24,9 +23,10 @@ from xltransfer.rtns.identity import Identity
 from xltransfer.rtns.mlp import MLP
 from xltransfer.testing.models import HIDDEN
 from xltransfer.testing.problems import flat, inner_gradients, random_direction, slope_of
-from xltransfer.training.guards import Guards
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run import run
+from xltransfer.training.safety.guards import Guards
+from xltransfer.utils.parameters import trainable
 
 
 def released_rtn() -> MLP:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import shared
-from xltransfer.data.folder import Folder
-from xltransfer.data.prepared_split import prepare_split
-from xltransfer.data.published_split import read_index
-from xltransfer.data.split_report import SplitReport
+from xltransfer.datasets.folder import Folder
+from xltransfer.datasets.published.prepare import prepare_split
+from xltransfer.datasets.published.report import SplitReport
+from xltransfer.datasets.published.splits import read_index
 from xltransfer.errors import DataError
 from xltransfer.tasks.sentiment import Sentiment
 

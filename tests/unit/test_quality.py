@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import shared
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence
-from xltransfer.data.folder import Folder
-from xltransfer.data.quality import KINDS, Finding, quick_findings, summary
+from xltransfer.datasets.folder import Folder
+from xltransfer.datasets.quality import KINDS, Finding, quick_findings, summary
 from xltransfer.tasks.base import Task
 from xltransfer.tasks.ner import NER
 from xltransfer.tasks.pos import POS

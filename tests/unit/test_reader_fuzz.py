@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence
-from xltransfer.data.labelled_files import read_labelled
-from xltransfer.data.published_split import read_index
-from xltransfer.data.tagged_files import read_tagged
+from xltransfer.data.readers.labelled import read_labelled
+from xltransfer.data.readers.tagged import read_tagged
+from xltransfer.datasets.published.splits import read_index
 from xltransfer.errors import DataError
 from xltransfer.tasks.base import Task
 from xltransfer.tasks.ner import NER

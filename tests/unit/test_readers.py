@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import shared
-from xltransfer.data.folder import Folder
-from xltransfer.data.labelled_files import read_labelled
-from xltransfer.data.tagged_files import read_tagged
+from xltransfer.data.readers.labelled import read_labelled
+from xltransfer.data.readers.tagged import read_tagged
+from xltransfer.datasets.folder import Folder
 from xltransfer.errors import DataError
 from xltransfer.tasks.ner import NER
 from xltransfer.tasks.sentiment import Sentiment

@@ -12,8 +12,8 @@ import yaml
 from tests import mirrors
 from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
-from xltransfer.data.corpora import CORPORA
 from xltransfer.data.languages import matches
+from xltransfer.datasets.corpora.table import CORPORA
 from xltransfer.errors import ConfigError
 from xltransfer.recipes.catalogue import FOLDER, find, recipes
 

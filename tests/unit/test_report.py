@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from tests.analyses import made_up
-from xltransfer.analysis.report.charts import BOTTOM, LEFT, RIGHT, TOP, chart, ticks
-from xltransfer.analysis.report.curves import LIMIT, curves_of, warnings_of
-from xltransfer.analysis.report.formats import duration, mean_and_deviation, number, setting, size
-from xltransfer.analysis.report.labels import OTHER, confusion, label_scores
-from xltransfer.analysis.report.maps import MARGIN, SIZE, map_view
-from xltransfer.analysis.report.mistakes import worst
-from xltransfer.analysis.report.predictions import Predictions, TaggedPrediction, TextPrediction, direction
-from xltransfer.analysis.report.representations import Analysis, read_analysis
-from xltransfer.analysis.report.runs import FinishedRun
 from xltransfer.errors import ConfigError
+from xltransfer.report.charts import BOTTOM, LEFT, RIGHT, TOP, chart, ticks
+from xltransfer.report.curves import LIMIT, curves_of, warnings_of
+from xltransfer.report.formats import duration, mean_and_deviation, number, setting, size
+from xltransfer.report.labels import OTHER, confusion, label_scores
+from xltransfer.report.maps import MARGIN, SIZE, map_view
+from xltransfer.report.mistakes import worst
+from xltransfer.report.predictions import Predictions, TaggedPrediction, TextPrediction, direction
+from xltransfer.report.representations import Analysis, read_analysis
+from xltransfer.report.runs import FinishedRun
 
 ONES = {"f1": 1.0, "precision": 1.0, "recall": 1.0, "accuracy": 1.0}
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from xltransfer.config import RunConfig
-from xltransfer.data.dataset import SPLITS
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence, content
 from xltransfer.data.sampling import sample
-from xltransfer.data.synthetic import Synthetic
+from xltransfer.datasets.base import SPLITS
+from xltransfer.datasets.synthetic.dataset import Synthetic
 from xltransfer.errors import DataError
 from xltransfer.registry import TASKS
 from xltransfer.training.preparation import prepare

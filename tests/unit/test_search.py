@@ -17,8 +17,8 @@ from tests.sweeping import VALUES, Inline, swept, write
 from xltransfer.cli import sweep as command
 from xltransfer.cli.main import status_of
 from xltransfer.errors import ConfigError
-from xltransfer.experiments.sweep_file import read_sweep
-from xltransfer.experiments.worker import Job, Outcome
+from xltransfer.experiments.engines.worker import Job, Outcome
+from xltransfer.experiments.sweeps.file import read_sweep
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 Capture = pytest.CaptureFixture[str]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import shared
-from xltransfer.data.folder import Folder
-from xltransfer.data.labelled_files import read_labelled
+from xltransfer.data.readers.labelled import read_labelled
+from xltransfer.datasets.folder import Folder
 from xltransfer.tasks.base import Task
 from xltransfer.tasks.ner import NER
 from xltransfer.tasks.pos import POS

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from xltransfer.experiments.sweep_file import read_sweep
+from xltransfer.experiments.sweeps.file import read_sweep
 
 STUDY = Path(__file__).parents[2] / "benchmarks" / "study"
 MAIN = sorted(file for file in STUDY.glob("main-*.yaml"))

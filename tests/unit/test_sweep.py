@@ -13,12 +13,12 @@ from filelock import FileLock
 
 from tests.sweeping import FOUR, VALUES, Inline, write
 from xltransfer.errors import Interrupted
-from xltransfer.experiments.index import Planned, planned, state_of
-from xltransfer.experiments.pace import Progress
+from xltransfer.experiments.engines.worker import Job, Outcome, execute
 from xltransfer.experiments.runs import config_of
-from xltransfer.experiments.sweep import Runner, Told
-from xltransfer.experiments.sweep_file import read_sweep
-from xltransfer.experiments.worker import Job, Outcome, execute
+from xltransfer.experiments.sweeps.file import read_sweep
+from xltransfer.experiments.sweeps.index import Planned, planned, state_of
+from xltransfer.experiments.sweeps.progress import Progress
+from xltransfer.experiments.sweeps.runner import Runner, Told
 from xltransfer.training.run_folder import LOCK
 
 pytestmark = pytest.mark.usefixtures("empty_folder")

@@ -11,8 +11,8 @@ import yaml
 from xltransfer.cli.options import merged_config
 from xltransfer.errors import ConfigError
 from xltransfer.experiments.grid import Cell, cells_of
-from xltransfer.experiments.repeated import values_and_alternatives
-from xltransfer.experiments.sweep_file import Sweep, read_sweep
+from xltransfer.experiments.repeated_options import values_and_alternatives
+from xltransfer.experiments.sweeps.file import Sweep, read_sweep
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 METHODS = {"joint": {"method": "joint"}, "MetaXL": {"method": "metaxl"}}

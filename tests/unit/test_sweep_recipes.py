@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xltransfer.experiments.sweep_file import read_sweep
+from xltransfer.experiments.sweeps.file import read_sweep
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 TABLES = {

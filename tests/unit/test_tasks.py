@@ -9,7 +9,7 @@ from tests.conftest import shared
 from xltransfer.data.batching import IGNORED, Collator, endless_order, epoch_order, split_batch
 from xltransfer.data.examples import LabelledText, TaggedSentence
 from xltransfer.data.sampling import sample
-from xltransfer.data.synthetic import DISTANCES, Synthetic
+from xltransfer.datasets.synthetic.dataset import DISTANCES, Synthetic
 from xltransfer.encoders.loading import open_encoder
 from xltransfer.errors import DataError
 from xltransfer.tasks.base import Task

@@ -1,1 +1,1 @@
-"""What a run did to its representations."""
+"""Measure what a run did to its representations."""

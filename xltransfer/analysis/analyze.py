@@ -19,12 +19,12 @@ from xltransfer.analysis.weights import sentence_weights, summary
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.data.examples import content
-from xltransfer.durable import write_json
 from xltransfer.encoders.layouts import layer_count
 from xltransfer.errors import ConfigError
 from xltransfer.training.preparation import EncodedSet, Prepared, prepare
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import FINISHED, model_folder
+from xltransfer.utils.files import write_json
 
 FILE = "analysis.json"
 STATES = ("before", "after")

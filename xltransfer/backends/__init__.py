@@ -1,0 +1,1 @@
+"""Meta-gradient backends, one file each; `base.py` is their contract."""

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from xltransfer.backends.base import Backend, BilevelProblem, InnerSteps, MetaStep
 from xltransfer.backends.func import Func
-from xltransfer.timing import seconds_of
+from xltransfer.utils.timing import seconds_of
 
 REPEATS = 3
 

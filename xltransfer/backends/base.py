@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from xltransfer.backends.inner_update import SGD, InnerUpdate
 from xltransfer.errors import BackendError
-from xltransfer.seeding import seeded
+from xltransfer.utils.parameters import Gradients, named_gradients, trainable
+from xltransfer.utils.seeding import seeded
 
-Gradients = dict[str, Tensor]
+__all__ = [
+    "Backend",
+    "BilevelProblem",
+    "Capabilities",
+    "Gradients",
+    "InnerSteps",
+    "MetaStep",
+    "named_gradients",
+    "trainable",
+]
+
 InnerSteps = Annotated[int, "steps of θ that the meta-gradient looks ahead; the paper takes 1"]
 
 
@@ -165,32 +174,3 @@ def require_inner_update(backend: Backend, update: InnerUpdate) -> None:
     if update.stateful and (steps := getattr(backend, "inner_steps", 1)) > 1:
         raise BackendError(f"{told} and inner_steps={steps}; allowed with it: 1, since what the optimiser keeps would "
                            "have to move on with each step.")  # fmt: skip
-
-
-def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that take a gradient, by name."""
-    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
-
-
-def named_gradients(parameters: Mapping[str, Tensor], gradients: tuple[Tensor | None, ...]) -> Gradients:
-    """Gradients by name; zeros where a parameter took no part. They carry no graph."""
-    return {
-        name: torch.zeros_like(parameter) if gradient is None else gradient.detach()
-        for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True)
-    }
-
-
-def add_gradients(first: Gradients, second: Gradients) -> Gradients:
-    """The sum of two gradients of the same parameters."""
-    return {name: first[name] + second[name] for name in first}
-
-
-def add_into(one: Gradients, other: Gradients, factor: float = 1.0) -> Gradients:
-    """`one + factor · other`, in place where a tensor is no other's too: autograd may give two variables one."""
-    users = Counter(tensor.untyped_storage().data_ptr() for tensor in one.values())
-    return {
-        name: gradient.add_(other[name], alpha=factor)
-        if users[gradient.untyped_storage().data_ptr()] == 1 and gradient.is_contiguous()
-        else gradient.add(other[name], alpha=factor)
-        for name, gradient in one.items()
-    }

@@ -15,10 +15,11 @@ from typing import Annotated, Literal
 import torch
 from torch import nn
 
-from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, MetaStep, Total
+from xltransfer.backends.base import BilevelProblem, Capabilities, MetaStep, Total
 from xltransfer.backends.func import gradients_at, through_changes
 from xltransfer.backends.inner_update import SGD
 from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled
+from xltransfer.utils.parameters import Gradients
 
 _KINKED = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Hardswish)
 

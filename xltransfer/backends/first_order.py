@@ -11,17 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from xltransfer.backends.base import (
-    Backend,
-    BilevelProblem,
-    Capabilities,
-    MetaStep,
-    add_gradients,
-    named_gradients,
-    trainable,
-)
+from xltransfer.backends.base import Backend, BilevelProblem, Capabilities, MetaStep
 from xltransfer.backends.unrolled import descend, query_gradient
 from xltransfer.rtns.changes import Changes
+from xltransfer.utils.parameters import add_gradients, named_gradients, trainable
 
 
 class FirstOrder(Backend):

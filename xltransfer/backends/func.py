@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from xltransfer.backends.base import BilevelProblem, Capabilities, Gradients, InnerSteps, one_or_more
+from xltransfer.backends.base import BilevelProblem, Capabilities, InnerSteps, one_or_more
 from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled, at, gradient
 from xltransfer.rtns.changes import HeldChanges
+from xltransfer.utils.parameters import Gradients
 
 
 class Func(Unrolled):

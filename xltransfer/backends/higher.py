@@ -10,17 +10,9 @@ import higher
 import torch
 from torch import Tensor
 
-from xltransfer.backends.base import (
-    Backend,
-    BilevelProblem,
-    InnerSteps,
-    MetaStep,
-    named_gradients,
-    one_or_more,
-    require_inner_update,
-    trainable,
-)
+from xltransfer.backends.base import Backend, BilevelProblem, InnerSteps, MetaStep, one_or_more, require_inner_update
 from xltransfer.rtns.changes import Changes
+from xltransfer.utils.parameters import named_gradients, trainable
 
 
 class Higher(Backend):

@@ -17,18 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xltransfer.backends.base import (
-    Backend,
-    BilevelProblem,
-    InnerSteps,
-    MetaStep,
-    named_gradients,
-    one_or_more,
-    require_inner_update,
-    trainable,
-)
+from xltransfer.backends.base import Backend, BilevelProblem, InnerSteps, MetaStep, one_or_more, require_inner_update
 from xltransfer.errors import RegistryError
 from xltransfer.rtns.changes import Changes
+from xltransfer.utils.parameters import named_gradients, trainable
 
 INSTALL = (
     "pip install --upgrade pip setuptools wheel 'cython>=3' && CYTHON_FORCE_REGEN=1 pip install --no-deps "

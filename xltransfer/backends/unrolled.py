@@ -24,20 +24,9 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.func import functional_call
 
-from xltransfer.backends.base import (
-    Backend,
-    BilevelProblem,
-    Gradients,
-    MetaStep,
-    Total,
-    add_gradients,
-    add_into,
-    alone,
-    named_gradients,
-    require_inner_update,
-    trainable,
-)
+from xltransfer.backends.base import Backend, BilevelProblem, MetaStep, Total, alone, require_inner_update
 from xltransfer.rtns.changes import Changes
+from xltransfer.utils.parameters import Gradients, add_gradients, add_into, named_gradients, trainable
 
 Tensors = tuple[Tensor | None, ...]
 _LOSS = ""

@@ -1,0 +1,1 @@
+"""Time a step of each backend and baseline."""

@@ -8,18 +8,19 @@ from functools import partial
 
 import torch
 
-from xltransfer.backends.base import Backend, BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.backends.base import Backend, BilevelProblem
 from xltransfer.bench import torchopt
 from xltransfer.bench.released import released_step
 from xltransfer.bench.setting import Bench, BenchSetting, build
-from xltransfer.compatibility import memory_faults
 from xltransfer.config import RunConfig, allowed_values
 from xltransfer.data.batching import Batch, split_batch
 from xltransfer.encoders.learner import casts_kept, plain_passes, source_loss
 from xltransfer.errors import ConfigError, RegistryError, unknown
-from xltransfer.options import check_options
 from xltransfer.registry import BACKENDS
+from xltransfer.registry.compatibility import memory_faults
+from xltransfer.registry.options import check_options
 from xltransfer.training.device import set_fp32_products
+from xltransfer.utils.parameters import Gradients, named_gradients, trainable
 
 INNER_LR = 3e-5
 Step = Callable[[], Gradients]

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from xltransfer.backends.base import Gradients
 from xltransfer.bench.candidates import Step, step_of
 from xltransfer.bench.roofline import operations, peak_speed
 from xltransfer.bench.setting import BenchSetting
 from xltransfer.testing.problems import relative_error
-from xltransfer.timing import seconds_of
 from xltransfer.training.device import choose_device, peak_memory
+from xltransfer.utils.parameters import Gradients
+from xltransfer.utils.timing import seconds_of
 
 Progress = Callable[[str], None]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer.bench.sweep import AXES, Point
-from xltransfer.pictures import new_figure, save
+from xltransfer.utils.pictures import new_figure, save
 
 
 def plot(points: list[Point], name: str, file: Path) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from xltransfer.backends.base import BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.backends.base import BilevelProblem
 from xltransfer.backends.unrolled import at
+from xltransfer.utils.parameters import Gradients, named_gradients, trainable
 
 
 def released_step(problem: BilevelProblem, inner_lr: float) -> Gradients:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from xltransfer.timing import seconds_of
+from xltransfer.utils.timing import seconds_of
 
 T = TypeVar("T")
 _SIDE = {"cpu": 2048, "cuda": 8192}

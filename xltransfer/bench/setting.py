@@ -19,9 +19,9 @@ from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.errors import ConfigError
 from xltransfer.registry import RTNS
 from xltransfer.rtns.base import RTN, RTNInfo
-from xltransfer.seeding import seeded
 from xltransfer.tasks.base import cross_entropies
 from xltransfer.training.device import autocast, choose_device
+from xltransfer.utils.seeding import seeded
 
 LABELS = tuple(f"label-{number}" for number in range(7))
 RANDOM: dict[str, dict[str, int]] = {

@@ -6,9 +6,10 @@ import importlib.util
 
 import torch
 
-from xltransfer.backends.base import BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.backends.base import BilevelProblem
 from xltransfer.bench.released import inner_gradient
 from xltransfer.rtns.changes import Changes
+from xltransfer.utils.parameters import Gradients, named_gradients, trainable
 
 
 def installed() -> bool:

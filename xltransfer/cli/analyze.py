@@ -11,7 +11,7 @@ import typer
 
 from xltransfer.cli.options import PLUGIN_HELP
 from xltransfer.cli.status import status
-from xltransfer.data.dataset import SPLITS
+from xltransfer.datasets.base import SPLITS
 from xltransfer.errors import ConfigError, unknown
 
 _TITLES = {"hausdorff": "Hausdorff", "hausdorff_average": "average", "hausdorff_95": "95 %", "centroid": "centroids",

@@ -10,8 +10,8 @@ import typer
 
 from xltransfer.cli.status import status
 from xltransfer.errors import ConfigError
-from xltransfer.pictures import file_faults
 from xltransfer.registry import load_plugin
+from xltransfer.utils.pictures import file_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,8 +115,8 @@ def _file_faults(over: str | None, picture: Path | None, as_json: Path | None) -
 
 
 def _write(file: Path, setting: BenchSetting, wanted: Any, figures: dict[str, Any]) -> None:
-    from xltransfer.durable import write_json
     from xltransfer.training.run_folder import environment
+    from xltransfer.utils.files import write_json
 
     described = {**dataclasses.asdict(setting), "layer": list(setting.layer), "repeats": wanted.repeats}
     del described["dtype"]

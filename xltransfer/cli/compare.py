@@ -15,12 +15,12 @@ from xltransfer.cli.options import OPTION_NAMES, merged_config, pairs, takes_con
 from xltransfer.cli.status import status
 from xltransfer.cli.tables import print_report, print_table
 from xltransfer.errors import ConfigError, Interrupted, unknown
-from xltransfer.pictures import file_faults
+from xltransfer.utils.pictures import file_faults
 
 if TYPE_CHECKING:
     from xltransfer.experiments.compare import Comparison
     from xltransfer.experiments.grid import Cell
-    from xltransfer.experiments.matrix_table import Report
+    from xltransfer.experiments.tables.sweep import Report
     from xltransfer.training.progress import Reporter
 
     Reporters = Callable[[str], Reporter]
@@ -55,8 +55,8 @@ def command(
 
     from xltransfer.experiments.compare import chosen_baseline, compare, run_all
     from xltransfer.experiments.grid import cells_of
-    from xltransfer.experiments.picture import plot
-    from xltransfer.experiments.repeated import values_and_alternatives
+    from xltransfer.experiments.repeated_options import values_and_alternatives
+    from xltransfer.experiments.tables.plot import plot
 
     outputs = given.pop("output", [])
     if len(outputs) > 1:
@@ -90,8 +90,8 @@ def command(
 
 
 def _report(cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None) -> Report:
-    from xltransfer.experiments.index import planned, states_of
-    from xltransfer.experiments.matrix_table import report_of
+    from xltransfer.experiments.sweeps.index import planned, states_of
+    from xltransfer.experiments.tables.sweep import report_of
 
     runs = planned(cells, seeds)
     return report_of(folder.name, seeds, runs, states_of(folder, runs), baseline)
@@ -137,7 +137,7 @@ def _reporters(tell: Callable[[str], None], quiet: bool) -> Reporters:
 
 
 def _print(comparison: Comparison, format: str, folder: Path) -> None:
-    from xltransfer.experiments.table import FORMATS, caption, headings, lines
+    from xltransfer.experiments.tables.comparison import FORMATS, caption, headings, lines
 
     if format in FORMATS:
         print(FORMATS[format](comparison), end="")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from xltransfer.cli.options import PLUGIN_HELP, TASK_HELP
-from xltransfer.data.dataset import SPLITS
+from xltransfer.datasets.base import SPLITS
 from xltransfer.errors import ConfigError, unknown
 from xltransfer.registry import load_plugin
 

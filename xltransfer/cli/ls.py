@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from xltransfer.errors import ConfigError, RegistryError, unknown
-from xltransfer.options import describe, options_of
 from xltransfer.recipes.catalogue import recipes
 from xltransfer.registry import BACKENDS, REGISTRIES, RTNS, Entry, Registry, load_plugin
+from xltransfer.registry.options import describe, options_of
 
 _KINDS = sorted([*REGISTRIES, "recipes"])
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import typer
 
-from xltransfer.cli import analyze, bench, compare, data, doctor, evaluate, export, ls, predict, report, run, sweep
-from xltransfer.errors import ConfigError, MachineError, UserError
-from xltransfer.faults import explained
-from xltransfer.processes import launched_count, launched_number
+from xltransfer.cli import analyze, bench, compare, doctor, evaluate, export, ls, predict, report, run, sweep
+from xltransfer.cli.data import app as data
+from xltransfer.errors import ConfigError, MachineError, UserError, explained
+from xltransfer.utils.processes import launched_count, launched_number
 
 app = typer.Typer(
     help="Cross-lingual transfer for languages with a hundred labelled sentences.",

@@ -32,8 +32,8 @@ def command(
     lines = _lines(input)
     for path in plugin or []:
         load_plugin(path.resolve())
-    from xltransfer.durable import write_text
     from xltransfer.training.trained import TrainedModel, as_record, as_tsv
+    from xltransfer.utils.files import write_text
 
     model = TrainedModel.load(run_dir, device, task)
     examples = model.read(lines, words)
@@ -52,7 +52,7 @@ def command(
 def _lines(source: str) -> list[str]:
     if source == "-":
         return sys.stdin.read().splitlines()
-    from xltransfer.data.lines import read_lines
+    from xltransfer.data.readers.lines import read_lines
 
     if not Path(source).is_file():
         raise DataError(f"input: {source!r} is not a file; give one, or - for standard input.")

@@ -25,7 +25,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="print what was written as one JSON object")] = False,
 ) -> None:
     """Report."""
-    from xltransfer.analysis.report.write import write
+    from xltransfer.report.write import write
 
     written = write(run_dirs, output, figures)
     if as_json:

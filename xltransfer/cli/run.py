@@ -13,7 +13,7 @@ import typer
 from xltransfer.cli.options import merged_config, takes_config
 from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError, Interrupted
-from xltransfer.processes import launched_number
+from xltransfer.utils.processes import launched_number
 
 if TYPE_CHECKING:
     from xltransfer.training.progress import Reporter
@@ -71,7 +71,7 @@ def _train(config: RunConfig | None, resume_dir: Path | None, reporter: Reporter
 
 
 def _report(result: RunResult) -> Path:
-    from xltransfer.analysis.report.write import write
+    from xltransfer.report.write import write
 
     return write([result.run_dir]).file
 

@@ -15,13 +15,13 @@ from rich.markup import escape
 from xltransfer.cli.status import status as told_on_stderr
 from xltransfer.cli.tables import print_report, print_table
 from xltransfer.errors import ConfigError, Interrupted, unknown
-from xltransfer.pictures import file_faults
+from xltransfer.utils.pictures import file_faults
 
 if TYPE_CHECKING:
-    from xltransfer.experiments.engines import Engine
-    from xltransfer.experiments.index import State
-    from xltransfer.experiments.sweep import Runner
-    from xltransfer.experiments.sweep_file import Sweep
+    from xltransfer.experiments.engines.local import Engine
+    from xltransfer.experiments.sweeps.file import Sweep
+    from xltransfer.experiments.sweeps.index import State
+    from xltransfer.experiments.sweeps.runner import Runner
 
     Start = Callable[[int], AbstractContextManager[Runner]]
     """Of at most so many runs at a time."""
@@ -66,7 +66,7 @@ def command(
     if faults:
         raise ConfigError(faults)
 
-    from xltransfer.experiments.sweep_file import read_sweep
+    from xltransfer.experiments.sweeps.file import read_sweep
 
     sweep = read_sweep(file, [str(path) for path in plugin or []])
     folder = output or Path("runs") / f"sweep-{sweep.name}"
@@ -88,8 +88,8 @@ def command(
 
 def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str, picture: Path | None) -> int:
     """Do the runs, unless there is no `runner`, and print their table."""
-    from xltransfer.experiments.index import planned, states_of, write_index
-    from xltransfer.experiments.matrix_table import report_of
+    from xltransfer.experiments.sweeps.index import planned, states_of, write_index
+    from xltransfer.experiments.tables.sweep import report_of
 
     runs = planned(sweep.cells(), sweep.seeds)
     states = states_of(folder, runs)
@@ -106,7 +106,7 @@ def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str, pictur
     report = report_of(sweep.name, sweep.seeds, runs, states, sweep.baseline)
     print_report(report, format, folder)
     if picture is not None:
-        from xltransfer.experiments.picture import plot
+        from xltransfer.experiments.tables.plot import plot
 
         plot(report.matrices, picture)
     for one in report.failed():
@@ -116,9 +116,9 @@ def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str, pictur
 
 def _search(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> int:
     """Search, unless there is no `runner`, and print what is best by now."""
-    from xltransfer.experiments.index import Planned, states_of, write_index
-    from xltransfer.experiments.search import search, write_best
-    from xltransfer.experiments.search_table import CAPTION, FORMATS, HEADINGS, lines
+    from xltransfer.experiments.search.search import search, write_best
+    from xltransfer.experiments.sweeps.index import Planned, states_of, write_index
+    from xltransfer.experiments.tables.search import CAPTION, FORMATS, HEADINGS, lines
 
     assert sweep.search is not None
     asked: list[Planned] = []
@@ -161,10 +161,10 @@ def _engine(
     name: str, workers: int | None, threads: int, gpus: float | None, address: str | None
 ) -> Callable[[], Engine]:
     if name == "ray":
-        from xltransfer.experiments.ray_engine import RayEngine
+        from xltransfer.experiments.engines.ray import RayEngine
 
         return lambda: RayEngine(workers, threads, gpus, address)
-    from xltransfer.experiments.engines import LocalEngine
+    from xltransfer.experiments.engines.local import LocalEngine
 
     return lambda: LocalEngine(workers or 1, threads)
 
@@ -174,7 +174,7 @@ def _runner(
     name: str, folder: Path, engine: Callable[[], Engine], threads: int | None, quiet: bool
 ) -> Iterator[Runner]:
     """What does the runs on an engine, and tells of them on standard error."""
-    from xltransfer.experiments.sweep import Runner, Told
+    from xltransfer.experiments.sweeps.runner import Runner, Told
 
     def line(text: str) -> None:
         print(text, file=sys.stderr)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from xltransfer.experiments.matrix_table import Report
+    from xltransfer.experiments.tables.sweep import Report
 
 _WIDEST = 10_000
 
@@ -24,7 +24,7 @@ def print_whole(table: Table) -> None:
 
 def print_report(report: Report, format: str, folder: Path) -> None:
     """Print what a sweep, or a comparison on several targets, has found by now."""
-    from xltransfer.experiments.matrix_table import FORMATS, caption, headings, lines, verdicts
+    from xltransfer.experiments.tables.sweep import FORMATS, caption, headings, lines, verdicts
 
     if format in FORMATS:
         print(FORMATS[format](report), end="")
@@ -36,7 +36,7 @@ def print_report(report: Report, format: str, folder: Path) -> None:
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str, below: Sequence[str]) -> None:
     """Print a table that has its title above and sentences below; what `bold` marked is bold."""
-    from xltransfer.experiments.table import as_markup
+    from xltransfer.experiments.tables.comparison import as_markup
 
     table = Table(title=escape(title))
     for index, heading in enumerate(head):

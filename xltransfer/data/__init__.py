@@ -1,0 +1,1 @@
+"""Examples, their readers, and how they become batches."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xltransfer import __version__
-from xltransfer.cache import cache_folder, keep
 from xltransfer.data.batching import Encoded
 from xltransfer.data.examples import Example, TaggedSentence
+from xltransfer.utils.cache import cache_folder, keep
+from xltransfer.utils.version import __version__
 
 FOLDER = "encoded"
 

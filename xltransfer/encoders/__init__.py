@@ -1,0 +1,1 @@
+"""Load encoders, and insert RTNs between their layers."""

@@ -1,5 +1,7 @@
-"""`torch.compile` for each encoder layer. Compiled code has no second derivative, so passes whose gradient is
-differentiated run as they are (see `learner.plain_passes`).
+"""Compile each encoder layer with `torch.compile`.
+
+Compiled code has no second derivative, so passes whose gradient is differentiated run uncompiled
+(`learner.plain_passes`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from xltransfer.encoders.layouts import Layout, layers_of
 from xltransfer.rtns.changes import Change, Changes
-from xltransfer.seeding import rtn_stream
+from xltransfer.utils.seeding import rtn_stream
 
 
 @contextmanager

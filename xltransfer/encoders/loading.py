@@ -17,8 +17,7 @@ from xltransfer.encoders.layouts import layer_count, layout_for, longest_input
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.source import EncoderSource
 from xltransfer.encoders.untrusted import refuse_code
-from xltransfer.errors import EncoderError, did_you_mean
-from xltransfer.faults import explained
+from xltransfer.errors import EncoderError, did_you_mean, explained
 from xltransfer.registry import ENCODERS
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "vocab.txt", "merges.txt"]

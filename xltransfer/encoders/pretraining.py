@@ -23,8 +23,8 @@ from transformers import (
     get_linear_schedule_with_warmup,
 )
 
-from xltransfer.data.synthetic import plain_text
-from xltransfer.data.synthetic_language import alphabet
+from xltransfer.datasets.synthetic.dataset import plain_text
+from xltransfer.datasets.synthetic.language import alphabet
 from xltransfer.encoders.tiny import Tiny
 
 LANGUAGES = {"base": 1.0, "near": 0.5, "d30": 0.3, "mid": 0.3}

@@ -1,5 +1,4 @@
-"""Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): a layer's activations are computed again in the
-backward pass instead of being kept.
+"""Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): recompute activations in the backward pass.
 
 The recomputation runs after the forward pass is over, when functional parameters, insertion hooks and the choice of
 attention are gone. So it is done here, around each layer's own forward and inside its hooks, with the parameters and

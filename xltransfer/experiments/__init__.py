@@ -1,1 +1,1 @@
-"""Several runs: comparisons and what they allow to be said."""
+"""Compare many runs: comparisons, sweeps, searches, statistics and tables."""

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xltransfer import __version__
 from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError
-from xltransfer.options import options_of
-from xltransfer.part_options import INNER
 from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry
+from xltransfer.registry.options import INNER, options_of
+from xltransfer.utils.version import __version__
 
 FIXED = ("task", "task_options", "data", "data_options", "target", "data_seed")
 """Fields of which a column of a table has one value: scores are compared on the same test sentences."""

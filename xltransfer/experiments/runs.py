@@ -7,10 +7,10 @@ from pathlib import Path
 
 from xltransfer.config import RunConfig
 from xltransfer.experiments.grid import Cell
+from xltransfer.registry.trusted_code import code_of
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run import RunResult, result_of, resume, run
 from xltransfer.training.run_folder import FINISHED
-from xltransfer.trust import code_of
 
 
 def config_of(cell: Cell, seed: int, folder: Path) -> RunConfig:

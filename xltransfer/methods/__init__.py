@@ -1,0 +1,1 @@
+"""Training methods, one file each; `base.py` is their contract."""

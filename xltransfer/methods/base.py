@@ -11,15 +11,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from xltransfer.backends.base import Backend, Gradients, add_into, named_gradients, trainable
+from xltransfer.backends.base import Backend
 from xltransfer.data.batching import IGNORED, Batch, Piece, endless_order, in_pieces
 from xltransfer.encoders.learner import plain_passes, source_loss
 from xltransfer.errors import require_finite
 from xltransfer.methods.updater import Updater
-from xltransfer.processes import ALONE, Processes
 from xltransfer.rtns.base import RTN
-from xltransfer.seeding import seeded
 from xltransfer.tasks.base import Task
+from xltransfer.utils.parameters import Gradients, add_into, named_gradients, trainable
+from xltransfer.utils.processes import ALONE, Processes
+from xltransfer.utils.seeding import seeded
 
 SOURCE, SUPPORT, QUERY, TARGET = 0, 1, 2, 3
 """Offsets from a step's seed: every loss of a step has dropout masks of its own, the same in each evaluation."""

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from xltransfer.backends.base import Gradients
+from xltransfer.utils.parameters import Gradients
 
 _PART = 1 << 22
 """Numbers that are multiplied at a time, so that a large embedding's gradient is not there once more."""

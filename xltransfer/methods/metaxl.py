@@ -7,22 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from xltransfer.backends.base import (
-    BilevelProblem,
-    Gradients,
-    MetaStep,
-    add_into,
-    checked,
-    require_inner_update,
-)
+from xltransfer.backends.base import BilevelProblem, MetaStep, checked, require_inner_update
 from xltransfer.backends.inner_update import SGD, InnerUpdate
 from xltransfer.data.batching import Batch, split_batch
-from xltransfer.data.holding_out import Phase, with_held_out
+from xltransfer.data.held_out import Phase, with_held_out
 from xltransfer.encoders.learner import casts_kept
 from xltransfer.errors import ConfigError, require_finite
 from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
 from xltransfer.methods.cosine import cosine
 from xltransfer.methods.joint import joint_step
+from xltransfer.utils.parameters import Gradients, add_into
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xltransfer.backends.base import Gradients, trainable
 from xltransfer.backends.inner_update import Adam
 from xltransfer.errors import NonFiniteError, require_finite
+from xltransfer.utils.parameters import Gradients, trainable
 
 
 class Updater:

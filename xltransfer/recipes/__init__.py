@@ -1,0 +1,1 @@
+"""Published experiments as named configurations."""

@@ -1,0 +1,1 @@
+"""Representation transformation networks, one file each; `base.py` is their contract."""

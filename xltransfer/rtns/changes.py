@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xltransfer.seeding import weights_stream
+from xltransfer.utils.seeding import weights_stream
 
 
 class Changes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from xltransfer.part_options import INNER
 from xltransfer.registry import RTNS
+from xltransfer.registry.options import INNER
 from xltransfer.rtns.base import RTN, RTNInfo
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from xltransfer.backends.base import trainable
 from xltransfer.rtns.base import RTN, RTNInfo
+from xltransfer.utils.parameters import trainable
 
 
 def parameter_counts(module: nn.Module) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Tasks, one file each; `base.py` is their contract."""

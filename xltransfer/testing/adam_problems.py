@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from xltransfer.backends.base import BilevelProblem, Gradients, trainable
+from xltransfer.backends.base import BilevelProblem
 from xltransfer.backends.inner_update import Adam
 from xltransfer.testing.problems import inner_gradients, slope_of, small_problem
+from xltransfer.utils.parameters import Gradients, trainable
 
 ADAM_LR = 1e-3
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xltransfer.backends.base import Backend, BilevelProblem, MetaStep, trainable
+from xltransfer.backends.base import Backend, BilevelProblem, MetaStep
 from xltransfer.backends.func import Func
 from xltransfer.backends.inner_update import SGD
 from xltransfer.backends.unrolled import descend, query_gradient
@@ -28,6 +28,7 @@ from xltransfer.testing.problems import (
     small_problem,
 )
 from xltransfer.testing.rtn_checks import LAYER_SETS
+from xltransfer.utils.parameters import trainable
 
 BackendCheck = Callable[[Backend], None]
 

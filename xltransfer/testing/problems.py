@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from xltransfer.backends.base import BilevelProblem, Gradients, named_gradients, trainable
+from xltransfer.backends.base import BilevelProblem
 from xltransfer.data.batching import IGNORED
 from xltransfer.encoders.learner import Learner, source_loss
 from xltransfer.registry import RTNS
 from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.testing.models import HIDDEN, LABELS, VOCABULARY, small_model
+from xltransfer.utils.parameters import Gradients, named_gradients, trainable
 
 INNER_LR = 0.1
 

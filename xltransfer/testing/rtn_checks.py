@@ -11,12 +11,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from xltransfer.backends.base import named_gradients, trainable
 from xltransfer.backends.func import Func
 from xltransfer.encoders.learner import Learner, source_loss
 from xltransfer.rtns.base import RTN
 from xltransfer.rtns.changes import Changes
-from xltransfer.seeding import seeded
 from xltransfer.testing.models import HIDDEN, LAYERS, small_model
 from xltransfer.testing.problems import (
     INNER_LR,
@@ -27,6 +25,8 @@ from xltransfer.testing.problems import (
     small_problem,
     small_rtn,
 )
+from xltransfer.utils.parameters import named_gradients, trainable
+from xltransfer.utils.seeding import seeded
 
 LAYER_SETS: tuple[tuple[int, ...], ...] = ((0,), (1,), (LAYERS,), (1, 2))
 """At the embeddings, in the middle, before the head, and at two layers at once."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from xltransfer.config import RunConfig
-from xltransfer.data.dataset import SPLITS
-from xltransfer.data.quality import Finding, quick_findings
+from xltransfer.datasets.base import SPLITS
+from xltransfer.datasets.quality import Finding, quick_findings
 from xltransfer.errors import ConfigError
 from xltransfer.registry import TASKS
 from xltransfer.tasks.base import Task

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from xltransfer.backends.base import Gradients
 from xltransfer.data.batching import Batch
 from xltransfer.methods.base import SOURCE, TARGET, Method, Sums, Trainee, gradients
 from xltransfer.methods.cosine import cosine
+from xltransfer.utils.parameters import Gradients
 
 
 def gradient_cosine(method: Method, trainee: Trainee, source: Batch, target: Batch, seed: int) -> float | None:

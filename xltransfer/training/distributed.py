@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from xltransfer.compatibility import piece_faults
 from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError, MachineError, UserError
-from xltransfer.processes import ALONE, Processes, launched_count
+from xltransfer.registry.compatibility import piece_faults
+from xltransfer.utils.processes import ALONE, Processes, launched_count
 
 T = TypeVar("T")
 _SHARDED = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",

@@ -12,8 +12,8 @@ from torch import Tensor
 from xltransfer.data.batching import Collator, Encoded
 from xltransfer.encoders.learner import Learner
 from xltransfer.errors import UserError
-from xltransfer.processes import ALONE, Processes
 from xltransfer.tasks.base import Task
+from xltransfer.utils.processes import ALONE, Processes
 
 EVALUATION_BATCH = 64
 

@@ -15,14 +15,14 @@ from xltransfer.data.mixing import SourceOrder
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.errors import ConfigError
 from xltransfer.tasks.base import Scores
+from xltransfer.training.checkpointing.interruption import StopRequested, StopSignal
+from xltransfer.training.checkpointing.saver import Keeper
 from xltransfer.training.diagnosis import gradient_cosine
 from xltransfer.training.evaluation import predict
-from xltransfer.training.failure import Draw
-from xltransfer.training.guards import Guards
-from xltransfer.training.interruption import StopRequested, StopSignal
-from xltransfer.training.keeper import Keeper
 from xltransfer.training.preparation import EncodedSet, Prepared
 from xltransfer.training.progress import Reporter
+from xltransfer.training.safety.failed_step import Draw
+from xltransfer.training.safety.guards import Guards
 from xltransfer.training.state import SEED_STRIDE, TrainingState
 
 Log = Callable[[dict[str, Any]], None]

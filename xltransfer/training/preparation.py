@@ -12,26 +12,26 @@ from typing import Any
 import torch
 
 from xltransfer.backends.base import Backend
-from xltransfer.compatibility import attention_for
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Encoded
-from xltransfer.data.dataset import Dataset
 from xltransfer.data.encoding_cache import cached, key_of
 from xltransfer.data.examples import Example
-from xltransfer.data.folder import Folder
-from xltransfer.data.quality import Finding, quick_findings, summary
 from xltransfer.data.sampling import sample
+from xltransfer.datasets.base import Dataset
+from xltransfer.datasets.folder import Folder
+from xltransfer.datasets.quality import Finding, quick_findings, summary
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
 from xltransfer.errors import ConfigError, DataError, UserError
 from xltransfer.methods.base import Method
-from xltransfer.processes import ALONE, Processes
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry
+from xltransfer.registry.compatibility import attention_for
 from xltransfer.rtns.base import RTN, RTNInfo
+from xltransfer.rtns.checks import try_rtn
 from xltransfer.tasks.base import Task
 from xltransfer.training.device import autocast, choose_device, set_fp32_products
 from xltransfer.training.progress import Reporter
-from xltransfer.training.trial import check_weighing, try_rtn
+from xltransfer.utils.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -193,10 +193,29 @@ def _build_parts(
         except Exception as error:
             raise ConfigError([f"rtn {config.rtn}: {_told(error)}"]) from error
     if method.uses_rtn and rtn.weighs:
-        check_weighing(config, task, method)
+        _check_weighing(config, task, method)
     if method.uses_rtn and (warning := try_rtn(config.rtn, rtn, info, task.kind)):
         reporter.warn(warning)
     return method, backend, rtn
+
+
+def _check_weighing(config: RunConfig, task: Task, method: Method) -> None:
+    """What an RTN that weighs source losses asks of task and method. Raises ConfigError."""
+    faults = []
+    if not task.has_losses:
+        faults.append(
+            f"task {config.task}: rtn {config.rtn} weighs source losses, for which its class {type(task).__name__} "
+            "lacks losses(logits, labels) beside its loss: the loss of each label, in the shape of labels, 0 where "
+            "that is -100. Add it, or choose an RTN that does not weigh."
+        )
+    if not method.trains_weights:
+        others = [name for name in METHODS.names() if (kind := METHODS.load(name)).uses_rtn and kind.trains_weights]
+        faults.append(
+            f"method {config.method}: it trains the RTN by the source loss itself, so that the weights of rtn "
+            f"{config.rtn} would only become small; methods that can train them: {', '.join(others)}."
+        )
+    if faults:
+        raise ConfigError(faults)
 
 
 def _built(registry: Registry, name: str, options: Mapping[str, Any]) -> Any:

@@ -12,10 +12,10 @@ import safetensors.torch
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.errors import ConfigError, NonFiniteError
-from xltransfer.training.failure import FOLDER, MOMENTS, PHI, STEP, THETA, THETA_MOMENTS, Draw
 from xltransfer.training.loop import batches_of
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter
+from xltransfer.training.safety.failed_step import FOLDER, MOMENTS, PHI, STEP, THETA, THETA_MOMENTS, Draw
 from xltransfer.training.state import compact_vocabulary, trainee_of
 
 

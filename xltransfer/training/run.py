@@ -11,26 +11,33 @@ from typing import Any
 
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
-from xltransfer.errors import CheckpointError, ConfigError, FailedStepError, Interrupted, MachineError, UserError
-from xltransfer.faults import told_in_one_line
-from xltransfer.processes import Processes
+from xltransfer.errors import (
+    CheckpointError,
+    ConfigError,
+    FailedStepError,
+    Interrupted,
+    MachineError,
+    UserError,
+    told_in_one_line,
+)
 from xltransfer.rtns.size import described, parameter_counts
 from xltransfer.tasks.base import Scores
-from xltransfer.training.checkpoint import Checkpoint
-from xltransfer.training.choice import with_definite_backend
+from xltransfer.training.backend_choice import with_definite_backend
+from xltransfer.training.checkpointing.files import Checkpoint
+from xltransfer.training.checkpointing.interruption import StopRequested, StopSignal
+from xltransfer.training.checkpointing.resume import command_for, configuration_of, start_point
+from xltransfer.training.checkpointing.saver import Keeper
 from xltransfer.training.device import deterministic, peak_memory, reset_peak_memory
 from xltransfer.training.distributed import processes_for
-from xltransfer.training.guards import Guards
-from xltransfer.training.interruption import StopRequested, StopSignal
-from xltransfer.training.keeper import Keeper
 from xltransfer.training.loop import Trained, predictions_of, train
 from xltransfer.training.preparation import Prepared, prepare
 from xltransfer.training.progress import Reporter
-from xltransfer.training.resumption import command_for, configuration_of, start_point
 from xltransfer.training.run_folder import Follower, RunFolder, choose_folder
+from xltransfer.training.safety.guards import Guards
 from xltransfer.training.state import TrainingState
 from xltransfer.training.tracking import Tracking, require
 from xltransfer.training.trained import read_metrics
+from xltransfer.utils.processes import Processes
 
 VARYING = ("seconds", "peak_memory_bytes")
 """The fields of metrics.json that two runs of one configuration, or an interrupted and a whole one, differ in."""

@@ -21,7 +21,14 @@ from filelock import FileLock, Timeout
 
 from xltransfer.config import RunConfig
 from xltransfer.data.examples import Example, TaggedSentence
-from xltransfer.durable import (
+from xltransfer.encoders.loading import quiet_transformers
+from xltransfer.errors import ConfigError, LockedError, TakenError
+from xltransfer.training.checkpointing.files import FOLDER as CHECKPOINTS
+from xltransfer.training.checkpointing.files import found_in, unshared
+from xltransfer.training.device import processor
+from xltransfer.training.preparation import Prepared
+from xltransfer.training.safety.failed_step import FOLDER as FAILURE
+from xltransfer.utils.files import (
     refuse_link,
     refuse_link_out,
     refuse_links_out,
@@ -30,14 +37,7 @@ from xltransfer.durable import (
     write_json,
     write_text,
 )
-from xltransfer.encoders.loading import quiet_transformers
-from xltransfer.errors import ConfigError, LockedError, TakenError
-from xltransfer.processes import launched_count
-from xltransfer.training.checkpoint import FOLDER as CHECKPOINTS
-from xltransfer.training.checkpoint import found_in, unshared
-from xltransfer.training.device import processor
-from xltransfer.training.failure import FOLDER as FAILURE
-from xltransfer.training.preparation import Prepared
+from xltransfer.utils.processes import launched_count
 
 _PACKAGES = ("xltransfer", "torch", "transformers", "tokenizers", "safetensors", "higher", "seqeval", "numpy")
 FINISHED = "metrics.json"

@@ -15,9 +15,9 @@ from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.methods.base import Trainee
 from xltransfer.methods.updater import Updater
 from xltransfer.tasks.base import Scores
-from xltransfer.training.guards import Watched
+from xltransfer.training.checkpointing.random_state import random_state, set_random_state
 from xltransfer.training.preparation import Prepared
-from xltransfer.training.random_state import random_state, set_random_state
+from xltransfer.training.safety.guards import Watched
 
 State = dict[str, Tensor]
 SEED_STRIDE = 1_000_003

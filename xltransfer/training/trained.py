@@ -17,12 +17,12 @@ from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.loading import load_trained, open_encoder
 from xltransfer.errors import ConfigError
 from xltransfer.registry import TASKS
+from xltransfer.registry.trusted_code import checked
 from xltransfer.tasks.base import Scores, Task
 from xltransfer.training.device import choose_device
 from xltransfer.training.evaluation import predict
 from xltransfer.training.preparation import open_dataset
 from xltransfer.training.run_folder import model_folder
-from xltransfer.trust import checked
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The commands of `xlt data`, one module each."""

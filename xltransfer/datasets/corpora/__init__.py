@@ -1,0 +1,1 @@
+"""Named corpora of the Hugging Face hub."""

@@ -1,0 +1,138 @@
+"""Named corpora as datasets: fetched from the Hugging Face hub, or read from a local mirror laid out like it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from xltransfer.data.examples import Example, LabelledText, TaggedSentence
+from xltransfer.data.languages import resolve
+from xltransfer.datasets.base import SPLITS, Dataset
+from xltransfer.datasets.corpora import files as hub_files
+from xltransfer.datasets.corpora.table import CORPORA, Columns, Corpus
+from xltransfer.errors import DataError, MissingSplitError
+from xltransfer.registry import TASKS
+
+if TYPE_CHECKING:
+    from xltransfer.tasks.base import Task
+
+_MOST_STARS = 5
+
+
+class NamedCorpus(Dataset):
+    """A row of the table of corpora. An example's id is `LANGUAGE.SPLIT:ROW`, rows counted from 0 as the hub does."""
+
+    corpus: ClassVar[Corpus]
+
+    def __init__(
+        self,
+        *,
+        mirror: Annotated[str | None, "a folder with the corpus as the hub lays it out [hub or its cache]"] = None,
+    ) -> None:
+        self.mirror = None if mirror is None else Path(mirror)
+
+    def languages(self) -> list[str]:
+        """In the corpus's own spelling."""
+        return list(self.corpus.languages) or hub_files.names(self.corpus, self.mirror)
+
+    def spelling(self, language: str) -> str:
+        """See `Dataset.spelling`."""
+        if not self.corpus.languages and hub_files.held(self.corpus, self.mirror, language):
+            return language  # spares a look at the repository's list
+        return resolve(language, self.languages(), f"data {self.corpus.name}")
+
+    def load(self, task: Task, language: str, split: str) -> list[Example]:
+        """See `Dataset.load`. Labels are names, in the corpus's own terms."""
+        self._check_task(task)
+        language = self.spelling(language)
+        files = hub_files.locate(self.corpus, self.mirror, language)
+        if split not in files:
+            found = ", ".join(name for name in SPLITS if name in files) or "none"
+            raise MissingSplitError(
+                f"data {self.corpus.name}: language {language!r} has no {split} split; found: {found}."
+            )
+        table = hub_files.read(self.corpus, files[split])
+        return task.prepare(self._examples(task, table, language, split))
+
+    def _check_task(self, task: Task) -> None:
+        """A built-in task that the corpus has no labels for, or a plugin's of the other kind, is refused."""
+        own = tuple(TASKS.load(name) for name in self.corpus.tasks)
+        builtin = tuple(TASKS.load(name) for name in ("ner", "pos", "sentiment"))
+        if isinstance(task, own) or (not isinstance(task, builtin) and task.kind == own[0].kind):
+            return
+        names = ", ".join(self.corpus.tasks)
+        raise DataError(f"data {self.corpus.name}: no labels for {type(task).__name__}; allowed tasks: {names}.")
+
+    def _examples(self, task: Task, table: Any, language: str, split: str) -> list[Example]:
+        columns = self._columns(table)
+        names = _class_names(table.features[columns.label]) or self.corpus.labels
+        mixed = "language" in table.column_names  # a mirror may hold all languages in one file
+        made: list[Example] = []
+        for row, record in enumerate(table):
+            if mixed and record["language"] != language:
+                continue
+            made += self._example(task, f"{language}.{split}:{row}", record, columns, names)
+        if not made:
+            raise DataError(f"data {self.corpus.name}: the {split} split of {language!r} is empty.")
+        return made
+
+    def _example(
+        self, task: Task, id: str, record: dict[str, Any], columns: Columns, names: tuple[str, ...]
+    ) -> list[Example]:
+        content, label = record[columns.content], record[columns.label]
+        if task.kind == "tagging":
+            tags = tuple(self._name(id, tag, columns, names) for tag in label)
+            if len(tags) != len(content):
+                raise DataError(f"data {self.corpus.name}: {id}: {len(content)} words but {len(tags)} tags.")
+            # multi-word tokens and empty nodes of treebanks have no tag of their own
+            pairs = [pair for pair in zip(content, tags, strict=True) if pair[1] != "_" and pair[0].strip()]
+            for _, tag in pairs:
+                if problem := task.check_label(tag):
+                    raise DataError(f"data {self.corpus.name}: {id}: {problem}")
+            return [TaggedSentence(id, *map(tuple, zip(*pairs, strict=True)))] if pairs else []
+        text = " ".join(str(content or "").split())
+        return [LabelledText(id, text, self._name(id, label, columns, names), columns.scale)] if text else []
+
+    def _name(self, id: str, label: Any, columns: Columns, names: tuple[str, ...]) -> str:
+        if columns.scale == "stars":
+            stars = int(label) + columns.first
+            if not 1 <= stars <= _MOST_STARS:
+                raise DataError(
+                    f"data {self.corpus.name}: {id}: {columns.label} is {label}; allowed: {1 - columns.first} to "
+                    f"{_MOST_STARS - columns.first} in a file with that column."
+                )
+            return str(stars)
+        if isinstance(label, str):
+            return label
+        if label is None or label == -1:
+            raise MissingSplitError(f"data {self.corpus.name}: {id}: no label; those of this split are not published.")
+        if label >= len(names):
+            raise DataError(
+                f"data {self.corpus.name}: {id}: label {label} has no name; names: {', '.join(names) or 'none'}. The "
+                "copy is of another corpus, or its files have lost the names."
+            )
+        return names[int(label)]
+
+    def _columns(self, table: Any) -> Columns:
+        for columns in self.corpus.columns:
+            if {columns.content, columns.label} <= set(table.column_names):
+                return columns
+        wanted = " or ".join(f"{columns.content} and {columns.label}" for columns in self.corpus.columns)
+        raise DataError(f"data {self.corpus.name}: its columns are {', '.join(table.column_names)}; needed: {wanted}.")
+
+
+def _class_names(feature: Any) -> tuple[str, ...]:
+    """The names that a parquet file carries for its class ids, if it does."""
+    feature = getattr(feature, "feature", feature)
+    return tuple(getattr(feature, "names", None) or ())
+
+
+def _classes() -> dict[str, type[NamedCorpus]]:
+    """The registry wants a class a name; they differ in their row alone."""
+    return {
+        name: type(name, (NamedCorpus,), {"corpus": row, "__doc__": f"{row.citation}: {row.source}."})
+        for name, row in CORPORA.items()
+    }
+
+
+globals().update(_classes())

@@ -1,0 +1,130 @@
+"""A folder of the user's own files as a dataset: one folder a language, found by name, files by split."""
+
+from __future__ import annotations
+
+import random
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xltransfer.data import languages
+from xltransfer.data.examples import Example, content
+from xltransfer.data.readers.labelled import class_of_name, read_labelled
+from xltransfer.data.readers.tagged import read_tagged
+from xltransfer.datasets.base import SPLITS, Dataset
+from xltransfer.datasets.published.splits import published_split
+from xltransfer.errors import DataError, MissingSplitError, unknown
+
+if TYPE_CHECKING:
+    from xltransfer.tasks.base import Task
+
+_SPLIT_WORDS = {"train": "train", "training": "train", "dev": "dev", "devel": "dev", "val": "dev", "valid": "dev",
+                "validation": "dev", "test": "test"}  # fmt: skip
+_SUFFIXES = {"", ".txt", ".tsv", ".csv", ".conll", ".conllu", ".bio", ".iob2", ".json", ".jsonl", ".xlsx"}
+_NOT_DATA = re.compile(r"^(readme|licen[cs]e|manifest|data_index)|^\.", re.IGNORECASE)
+_DEPTH = 3
+SPLIT_SHARES = (0.6, 0.2)
+"""Train and dev shares of a corpus that comes without splits; the rest is test."""
+
+
+class Folder(Dataset):
+    """`root` holds a folder for each language, at most three levels down.
+
+    A language is a folder's name (`ig`), its path (`wikiann/ig`), the code before an underscore (`en` for `en_ewt`),
+    a treebank's name or code (`maltese` or `mt` for `UD_Maltese-MUDT`), or another code or name of that language. Files
+    whose names hold no split are split by a `data_index.txt` beside the language folder, or else at random by
+    `data_seed`, each text once.
+    """
+
+    def __init__(self, root: str | Path, data_seed: int) -> None:
+        self.root = Path(root)
+        self.data_seed = data_seed
+        if not self.root.is_dir():
+            raise DataError(f"data: {str(root)!r} is neither a registered dataset nor a folder.")
+
+    def languages(self) -> list[str]:
+        """The names of the language folders."""
+        return sorted(str(folder.relative_to(self.root)) for folder in self._folders)
+
+    def load(self, task: Task, language: str, split: str) -> list[Example]:
+        """See `Dataset.load`."""
+        folder = self.find(language)
+        by_split: dict[str | None, list[Path]] = {}
+        for file in _data_files(folder):
+            by_split.setdefault(_split_of(file), []).append(file)
+        if split in by_split:
+            return task.prepare(self._read(task, by_split[split]))
+        if set(by_split) == {None}:
+            examples = self._read(task, by_split[None])
+            published = published_split(folder, split, examples, task.prepare)
+            return self._share(task.prepare(examples), split) if published is None else published
+        found = ", ".join(name for name in SPLITS if name in by_split)
+        raise MissingSplitError(f"{folder}: language {language!r} has no {split} split; found: {found}.")
+
+    def find(self, language: str) -> Path:
+        """The folder of a language. Raises DataError if there is none, or more than one."""
+        exact = [f for f in self._folders if language in (f.name, str(f.relative_to(self.root)))]
+        matches = exact or [f for f in self._folders if language.lower() in _aliases(f)]
+        if not matches:
+            spellings = languages.matches(language, [str(folder.relative_to(self.root)) for folder in self._folders])
+            matches = [self.root / spelling for spelling in spellings]
+        if not matches:
+            raise DataError(unknown(f"language in {self.root}", language, self.languages()))
+        if len(matches) > 1:
+            paths = ", ".join(str(match.relative_to(self.root)) for match in matches)
+            raise DataError(
+                f"language {language!r} is in several folders of {self.root}: {paths}. Name one by its path."
+            )
+        return matches[0]
+
+    @cached_property
+    def _folders(self) -> list[Path]:
+        below = [self.root]
+        for depth in range(1, _DEPTH + 1):
+            below += sorted(path for path in self.root.glob("/".join("*" * depth)) if path.is_dir())
+        folders = [folder for folder in below if _data_files(folder)]
+        if not folders:
+            raise DataError(f"data: no folder in {str(self.root)!r} holds data files ({', '.join(sorted(_SUFFIXES))}).")
+        return folders
+
+    def _read(self, task: Task, files: list[Path]) -> list[Example]:
+        if len(files) > 1 and not (task.kind == "text" and all(class_of_name(file) for file in files)):
+            names = ", ".join(file.name for file in files)
+            raise DataError(f"{files[0].parent}: several files for one split: {names}. Keep one, or one a class.")
+        examples: list[Example] = []
+        for file in files:
+            examples += read_tagged(file, task.check_label) if task.kind == "tagging" else read_labelled(file)
+        return examples
+
+    def _share(self, examples: list[Example], split: str) -> list[Example]:
+        examples = list({content(example): example for example in reversed(examples)}.values())[::-1]
+        order = random.Random(self.data_seed).sample(range(len(examples)), len(examples))
+        ends = [round(share * len(order)) for share in (SPLIT_SHARES[0], sum(SPLIT_SHARES))]
+        shares = dict(zip(SPLITS, (order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :]), strict=True))
+        return [examples[index] for index in shares[split]]
+
+
+def _data_files(folder: Path) -> list[Path]:
+    return sorted(
+        file
+        for file in folder.iterdir()
+        if file.is_file() and file.suffix.lower() in _SUFFIXES and not _NOT_DATA.match(file.name)
+    )
+
+
+def _split_of(file: Path) -> str | None:
+    words = re.split(r"[^a-z]+", file.name.lower())
+    return next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), None)
+
+
+def _aliases(folder: Path) -> set[str]:
+    aliases = set()
+    name = folder.name.lower()
+    if match := re.match(r"^([a-z]{2,3})_", name):
+        aliases.add(match.group(1))
+    if match := re.match(r"^ud_([a-z_]+)-", name):
+        aliases |= {match.group(1), match.group(1).replace("_", " ")}
+        aliases |= {file.name.split("_")[0] for file in folder.glob("*-ud-*.conllu")}
+    aliases.discard("ud")
+    return aliases

@@ -1,0 +1,1 @@
+"""Published splits given as line numbers of the original files."""

@@ -1,0 +1,1 @@
+"""The embedded dataset of generated languages."""

@@ -1,0 +1,97 @@
+"""The embedded dataset: NER, sentiment and part-of-speech data in generated languages, any amount, no network."""
+
+from __future__ import annotations
+
+import random
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice, repeat
+from typing import Annotated
+
+from xltransfer.data.examples import Example, LabelledText, TaggedSentence, content
+from xltransfer.datasets.base import SPLITS, Dataset
+from xltransfer.datasets.synthetic.grammar import Grammar
+from xltransfer.datasets.synthetic.language import Language, language_at
+from xltransfer.errors import DataError, unknown
+from xltransfer.tasks.base import Task
+from xltransfer.tasks.ner import NER
+from xltransfer.tasks.pos import POS
+from xltransfer.tasks.sentiment import Sentiment
+
+DISTANCES = {"base": 0.0, "near": 0.2, "mid": 0.45, "far": 0.7, "remote": 1.0}
+_DISTANCE_NAME = re.compile(r"^d(\d{2})$")
+
+
+class Synthetic(Dataset):
+    """Source `base`; targets `near`, `mid`, `far`, `remote`, or any distance as `d00` to `d99` (hundredths)."""
+
+    default_source = ("base",)
+    default_target = "far"
+
+    def __init__(
+        self,
+        *,
+        train: Annotated[int, "training sentences of each language"] = 5000,
+        dev: Annotated[int, "dev sentences"] = 300,
+        test: Annotated[int, "test sentences"] = 600,
+        seed: Annotated[int, "of the sentences; the languages themselves are fixed"] = 0,
+    ) -> None:
+        self.sizes = dict(zip(SPLITS, (train, dev, test), strict=True))
+        self.seed = seed
+
+    def languages(self) -> list[str]:
+        """See `Dataset.languages`."""
+        return [*DISTANCES, "dNN"]
+
+    def load(self, task: Task, language: str, split: str) -> list[Example]:
+        """See `Dataset.load`. Sentences are drawn for each language and split on its own, and are all distinct."""
+        if not isinstance(task, NER | POS | Sentiment):
+            raise DataError(f"data: synthetic has no labels for {type(task).__name__}; allowed: ner, pos, sentiment.")
+        spoken = language_at(self.distance(language))
+        rng = random.Random(f"{self.seed}/{task.kind}/{language}/{split}")
+        prefix = f"{language}.{split}"
+        drawn = _distinct(_example(task, prefix, spoken, rng) for _ in repeat(None))
+        own = islice((example for example in drawn if _split_of(example) == split), self.sizes[split])
+        return task.prepare([replace(example, id=f"{prefix}:{number}") for number, example in enumerate(own, 1)])
+
+    def distance(self, language: str) -> float:
+        """How far a language is from the source. Raises DataError."""
+        if match := _DISTANCE_NAME.match(language):
+            return int(match.group(1)) / 100
+        if language not in DISTANCES:
+            raise DataError(unknown("synthetic language", language, self.languages()))
+        return DISTANCES[language]
+
+
+def _distinct(examples: Iterator[Example]) -> Iterator[Example]:
+    """Without sentences that came before; the languages have far more than anyone asks for."""
+    seen: set[str] = set()
+    for example in examples:
+        if (text := content(example)) not in seen:
+            seen.add(text)
+            yield example
+
+
+def _split_of(example: Example) -> str:
+    """The split that a sentence can be in, by its words: half of all can be in train, a quarter in dev and in test."""
+    return ("train", "train", "dev", "test")[zlib.crc32(content(example).encode()) % 4]
+
+
+def _example(task: Task, id: str, language: Language, rng: random.Random) -> Example:
+    grammar = Grammar(rng)
+    if isinstance(task, Sentiment):
+        positive = rng.random() < 0.5
+        words, _ = language.render(grammar.review(positive))
+        return LabelledText(id, " ".join(words), "positive" if positive else "negative")
+    words, tokens = language.render(grammar.statement())
+    return TaggedSentence(id, tuple(words), tuple(t.tag if isinstance(task, NER) else t.pos for t in tokens))
+
+
+def plain_text(language: str, lines: int, seed: str) -> list[str]:
+    """Unlabelled lines of a synthetic language for pretraining, statements and reviews in equal parts."""
+    rng = random.Random(f"{seed}/{language}")
+    spoken, grammar = language_at(Synthetic().distance(language)), Grammar(rng)
+    drawn = (grammar.review(rng.random() < 0.5) if n % 2 else grammar.statement() for n in range(lines))
+    return [" ".join(spoken.render(sentence)[0]) for sentence in drawn]

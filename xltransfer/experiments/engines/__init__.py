@@ -1,0 +1,1 @@
+"""Engines that execute the runs of a sweep."""

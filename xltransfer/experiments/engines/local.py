@@ -1,0 +1,89 @@
+"""Where the runs of a sweep are executed: an engine takes jobs and gives futures of their outcomes."""
+
+from __future__ import annotations
+
+import multiprocessing
+from abc import ABC, abstractmethod
+from concurrent.futures import Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import ClassVar
+
+from pebble import ProcessExpired, ProcessPool
+from pebble.pool.process import WORKERS_NAME
+
+from xltransfer.experiments.engines.worker import Job, Outcome, begin, execute
+
+
+class Engine(ABC):
+    """A number of slots for runs. Use as a context manager; `stop` first if runs are still going."""
+
+    lost: ClassVar[tuple[type[BaseException], ...]]
+    """What a future raises where the worker died, and not the run failed."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+
+    def __enter__(self) -> Engine:
+        return self
+
+    @abstractmethod
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    @abstractmethod
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Begin a run; there are never more of them than slots."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Have the runs save what they have, and wait for it; KeyboardInterrupt in between ends them at once."""
+
+
+class LocalEngine(Engine):
+    """Processes on this machine, which are kept from run to run; one that dies is replaced."""
+
+    lost = (ProcessExpired, BrokenProcessPool)
+
+    def __init__(self, slots: int, threads: int | None) -> None:
+        super().__init__(slots)
+        self._threads = threads
+        self._futures: list[Future[Outcome]] = []
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ProcessPool:
+        context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in whatever state they are
+        return ProcessPool(self.slots, initializer=begin, initargs=(self._threads,), context=context)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """See `Engine.submit`."""
+        try:
+            found: Future[Outcome] = self._pool.schedule(execute, args=(job,))
+        except RuntimeError:  # broken: the last process that was alive has died between two runs
+            self._end()
+            self._pool = self._new_pool()
+            found = self._pool.schedule(execute, args=(job,))
+        self._futures = [*(future for future in self._futures if not future.done()), found]
+        return found
+
+    def stop(self) -> None:
+        """See `Engine.stop`."""
+        workers = [process for process in multiprocessing.active_children() if process.name == WORKERS_NAME]
+        try:
+            for worker in workers:
+                worker.terminate()  # SIGTERM, upon which a run saves; the pool's own way kills after some seconds
+            wait(self._futures)
+        except KeyboardInterrupt:
+            for worker in workers:
+                worker.kill()
+            raise

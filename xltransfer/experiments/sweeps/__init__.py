@@ -1,0 +1,1 @@
+"""Read sweep files and execute their runs."""

@@ -1,0 +1,1 @@
+"""Tables of scores, as text and as a plot."""

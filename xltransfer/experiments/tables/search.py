@@ -1,0 +1,55 @@
+"""What a search found, as text: for a terminal, Markdown, LaTeX (booktabs), CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from xltransfer.experiments.search.search import Found
+from xltransfer.experiments.tables.comparison import latex_table, markdown_table
+
+HEADINGS = ["", "dev score", "trials", "failed", "values"]
+CAPTION = "Chosen by the mean dev score over columns and seeds."
+
+
+def lines(found: Sequence[Found]) -> list[list[str]]:
+    """A line a row."""
+    return [[one.row, "-" if one.dev is None else f"{100 * one.dev:.1f}", str(one.trials), str(one.failed),
+             ", ".join(f"{name}={_short(value)}" for name, value in one.values.items())] for one in found]  # fmt: skip
+
+
+def markdown(found: Sequence[Found]) -> str:
+    """A table in Markdown."""
+    return f"{markdown_table(HEADINGS, lines(found))}\n{CAPTION}\n"
+
+
+def latex(found: Sequence[Found]) -> str:
+    """A table for the booktabs package."""
+    return latex_table(HEADINGS, lines(found), CAPTION)
+
+
+def as_csv(found: Sequence[Found]) -> str:
+    """A line a row; the values as JSON."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["row", "dev", "trials", "failed", "values"])
+    writer.writerows([one.row, one.dev, one.trials, one.failed, json.dumps(one.values)] for one in found)
+    return file.getvalue()
+
+
+def as_json(found: Sequence[Found]) -> str:
+    """One JSON object, by row."""
+    return json.dumps({one.row: {"dev": one.dev, "trials": one.trials, "failed": one.failed, "values": one.values}
+                       for one in found}) + "\n"  # fmt: skip
+
+
+FORMATS: dict[str, Callable[[Sequence[Found]], str]] = {
+    "markdown": markdown, "latex": latex, "csv": as_csv, "json": as_json,
+}  # fmt: skip
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

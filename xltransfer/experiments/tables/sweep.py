@@ -1,0 +1,135 @@
+"""The tables of a sweep as text: for a terminal, Markdown, LaTeX (booktabs), CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xltransfer.experiments.sweeps.index import Planned, State
+from xltransfer.experiments.tables.comparison import METRICS, bold, latex_table, markdown_table, mean_and_deviation
+from xltransfer.experiments.tables.matrix import Matrix, matrices_of
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is known of a sweep."""
+
+    name: str
+    seeds: tuple[int, ...]
+    runs: tuple[Planned, ...]
+    states: Mapping[str, State]
+    matrices: tuple[Matrix, ...]
+
+    def of_kind(self, kind: str) -> list[str]:
+        """Names of the runs that are in a state."""
+        return [name for name, state in self.states.items() if state.kind == kind]
+
+    def failed(self) -> list[dict[str, Any]]:
+        """What failed: each run once."""
+        found = {run.name: run for run in reversed(self.runs) if self.states[run.name].kind == "failed"}
+        return [{"run": name, "row": run.cell.name, "column": run.cell.column, "seed": run.seed,
+                 "error": self.states[name].error, "attempts": self.states[name].attempts}
+                for name, run in reversed(found.items())]  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; no paths but names of runs inside the sweep's folder."""
+        counts = {kind: len(self.of_kind(kind)) for kind in ("finished", "failed", "begun", "waiting")}
+        return {"sweep": self.name, "seeds": list(self.seeds), "runs": {"total": len(self.states), **counts},
+                "tables": [matrix.to_dict() for matrix in self.matrices], "failed": self.failed()}  # fmt: skip
+
+
+def report_of(
+    name: str, seeds: Sequence[int], runs: Sequence[Planned], states: Mapping[str, State], baseline: str | None
+) -> Report:
+    """Raises ConfigError if runs of a column were scored on different sentences."""
+    return Report(name, tuple(seeds), tuple(runs), states, tuple(matrices_of(runs, states, seeds, baseline)))
+
+
+def headings(matrix: Matrix) -> list[str]:
+    """Of the columns of `lines`."""
+    return ["", *matrix.columns, *(["mean"] if len(matrix.columns) > 1 else []), "seconds"]
+
+
+def lines(matrix: Matrix) -> list[list[str]]:
+    """A row's name, its scores by column, their mean, and the seconds of a run; best marked by `bold`."""
+    found = []
+    for row in matrix.rows:
+        over, seconds = matrix.mean_over_columns(row), matrix.seconds(row)
+        mean = [_points(over)] if len(matrix.columns) > 1 else []
+        found.append([row, *(_cell(matrix, row, column) for column in matrix.columns), *mean,
+                      "-" if seconds is None else f"{seconds:.0f}"])  # fmt: skip
+    return found
+
+
+def caption(matrix: Matrix) -> str:
+    """What the table is of."""
+    seeds = f"{len(matrix.seeds)} seed{'s' * (len(matrix.seeds) != 1)}"
+    return f"{matrix.task}: test {METRICS[matrix.metric]}, mean and standard deviation over {seeds}."
+
+
+def verdicts(matrix: Matrix) -> list[str]:
+    """What the evidence allows to be said, column by column."""
+    several = len(matrix.columns) > 1
+    return [f"{f'{column}: ' if several else ''}{comparison.verdict()}"
+            for column, comparison in matrix.comparisons.items()]  # fmt: skip
+
+
+def markdown(report: Report) -> str:
+    """Tables in Markdown, the verdicts below each."""
+    return "\n".join(
+        f"{markdown_table(headings(matrix), lines(matrix))}\n{' '.join([caption(matrix), *verdicts(matrix)])}\n"
+        for matrix in report.matrices
+    )
+
+
+def latex(report: Report) -> str:
+    """Tables for the booktabs package."""
+    return "\n".join(
+        latex_table(headings(matrix), lines(matrix), " ".join([caption(matrix), *verdicts(matrix)]))
+        for matrix in report.matrices
+    )
+
+
+def as_csv(report: Report) -> str:
+    """One line a run; those that are not finished have no scores."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["task", "row", "column", "seed", "state", "metric", "test", "dev", "seconds", "run"])
+    for matrix in report.matrices:
+        for run in report.runs:
+            place = run.cell.name, run.cell.column
+            if run.cell.config.task == matrix.task and place in matrix.results:
+                result = matrix.results[place].get(run.seed)
+                scores = ["", "", ""] if result is None else [
+                    matrix.scores(*place)[run.seed], matrix.scores(*place, "dev")[run.seed], result.metrics["seconds"]
+                ]  # fmt: skip
+                writer.writerow([matrix.task, *place, run.seed, report.states[run.name].kind, matrix.metric, *scores,
+                                 run.name])  # fmt: skip
+    return file.getvalue()
+
+
+def as_json(report: Report) -> str:
+    """All of it as one JSON object."""
+    return json.dumps(report.to_dict()) + "\n"
+
+
+FORMATS: dict[str, Callable[[Report], str]] = {"markdown": markdown, "latex": latex, "csv": as_csv, "json": as_json}
+
+
+def _cell(matrix: Matrix, row: str, column: str) -> str:
+    scores, mean = list(matrix.scores(row, column).values()), matrix.mean(row, column)
+    if mean is None:
+        return "-"
+    text = mean_and_deviation(mean, statistics.stdev(scores) if len(scores) > 1 else None)
+    if not matrix.complete(row, column):
+        return f"{text} ({len(scores)} of {len(matrix.seeds)})"
+    return bold(text) if mean == matrix.best(column) else text
+
+
+def _points(mean: float | None) -> str:
+    return "-" if mean is None else mean_and_deviation(mean, None)

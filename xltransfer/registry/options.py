@@ -1,0 +1,172 @@
+"""Options of a part are the keyword parameters of its constructor: their types, defaults and help."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from xltransfer.errors import RegistryError, did_you_mean
+from xltransfer.registry.base import Registry
+from xltransfer.registry.builtin import DATASETS
+
+
+@dataclass(frozen=True)
+class Option:
+    """One keyword parameter of a part's constructor."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+
+
+def options_of(part: type) -> dict[str, Option]:
+    """The keyword-only parameters of `part`'s constructor or `build`, help taken from `Annotated[type, "help"]`."""
+    constructor: Any = getattr(part, "build", _constructor(part))
+    constructor = getattr(constructor, "__func__", constructor)
+    parameters = inspect.signature(constructor).parameters.values()
+    if not any(p.kind is p.KEYWORD_ONLY for p in parameters):  # `build(info, **options)` hands them on
+        constructor = _constructor(part)
+        parameters = inspect.signature(constructor).parameters.values()
+    hints = get_type_hints(constructor, include_extras=True)
+    found = {}
+    for parameter in parameters:
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            hint = hints.get(parameter.name, _type_of(parameter.default))
+            annotated = get_origin(hint) is Annotated
+            plain, *notes = get_args(hint) if annotated else (hint,)
+            found[parameter.name] = Option(parameter.name, plain, parameter.default, " ".join(map(str, notes)))
+    return found
+
+
+def _type_of(default: Any) -> type:
+    """Of an option without annotation."""
+    return type(default) if isinstance(default, bool | int | float | str) else str
+
+
+def _constructor(part: Any) -> Any:
+    return part.__init__
+
+
+def check_options(part: type, given: Mapping[str, Any], what: str) -> tuple[dict[str, Any], list[str]]:
+    """The given options in their declared types, and the faults found.
+
+    `what` names the part in messages, as in "rtn mlp".
+    """
+    allowed = options_of(part)
+    values: dict[str, Any] = {}
+    faults = []
+    for name, raw in given.items():
+        if name not in allowed:
+            listed = ", ".join(allowed) or "none"
+            hint = " Options are keyword-only: write it after * in the constructor." if _positional(part, name) else ""
+            faults.append(f"{what}: unknown option {name!r}; allowed: {listed}.{did_you_mean(name, allowed)}{hint}")
+            continue
+        try:
+            values[name] = convert(raw, allowed[name].type)
+        except ValueError:
+            faults.append(f"{what}: option {name} received {raw!r}; allowed: {describe(allowed[name].type)}.")
+    required = [o.name for o in allowed.values() if o.default is inspect.Parameter.empty and o.name not in given]
+    faults += [f"{what}: option {name} is required ({describe(allowed[name].type)})." for name in required]
+    return values, faults
+
+
+def _positional(part: type, name: str) -> bool:
+    parameter = inspect.signature(_constructor(part)).parameters.get(name)
+    return parameter is not None and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+
+
+def convert(raw: Any, kind: Any) -> Any:
+    """`raw` (a string from the command line, or a YAML value) as `kind`. Raises ValueError."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        if raw in arguments:
+            return raw
+        raise ValueError(raw)
+    if origin in (Union, types.UnionType):
+        return _convert_union(raw, arguments)
+    if kind is bool:
+        return _convert_bool(raw)
+    if kind is str:
+        if isinstance(raw, str):
+            return raw
+        raise ValueError(raw)
+    if kind in (int, float):
+        if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+            raise ValueError(raw)
+        number = float(raw)
+        if not math.isfinite(number) or (kind is int and (isinstance(raw, float) or not number.is_integer())):
+            raise ValueError(raw)
+        return int(raw) if kind is int else number
+    return raw
+
+
+def _convert_union(raw: Any, arguments: tuple[Any, ...]) -> Any:
+    if type(None) in arguments and (raw is None or raw in ("none", "null")):
+        return None
+    for argument in arguments:
+        if argument is type(None):
+            continue
+        try:
+            return convert(raw, argument)
+        except ValueError:
+            continue
+    raise ValueError(raw)
+
+
+def _convert_bool(raw: Any) -> bool:
+    known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if isinstance(raw, bool):
+        return raw
+    if str(raw).lower() in known:
+        return known[str(raw).lower()]
+    raise ValueError(raw)
+
+
+def describe(kind: Any) -> str:
+    """A type in a user's words."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return "|".join(str(argument) for argument in arguments)
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(argument) for argument in arguments)
+    words = {bool: "true|false", int: "a whole number", float: "a number", str: "text", type(None): "none"}
+    return words.get(kind, str(kind))
+
+
+INNER = "inner."
+"""What starts the names of options meant for the parts inside a part that has an option `inner`."""
+
+
+def checked_options(registry: Registry, name: str, options: dict[str, Any], faults: list[str]) -> dict[str, Any]:
+    """Options of a registered part in their declared types, those of a part inside it too; `faults` grows."""
+    if registry is DATASETS and name not in registry:  # a folder: the data layer says if it is not there
+        if options:
+            faults.append(f"data_options: received {options}; a folder of files takes none.")
+        return options
+    part = collected(faults, lambda: registry.load(name))
+    if part is None:
+        return options
+    nested = {key: value for key, value in options.items() if key.startswith(INNER) and "inner" in options_of(part)}
+    own = {key: value for key, value in options.items() if key not in nested}
+    values, found = check_options(part, own, f"{registry.kind} {name}")
+    faults += found
+    if "inner" not in options_of(part):
+        return values
+    inner = values.get("inner", options_of(part)["inner"].default)
+    unprefixed = {key.removeprefix(INNER): value for key, value in nested.items()}
+    checked = checked_options(registry, inner, unprefixed, faults)
+    return {**values, **{INNER + key: value for key, value in checked.items()}}
+
+
+def collected(faults: list[str], action: Callable[[], Any]) -> Any:
+    """What `action` returns; None, and its message among `faults`, if it raises RegistryError."""
+    try:
+        return action()
+    except RegistryError as error:
+        faults.append(str(error))
+        return None

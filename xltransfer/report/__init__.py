@@ -1,0 +1,1 @@
+"""Write finished runs as one HTML page."""

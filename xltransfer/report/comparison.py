@@ -1,0 +1,156 @@
+"""Several runs side by side: what they differ in, how they scored, and means over those that differ only in seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xltransfer.report.curves import Curves, dev_scores
+from xltransfer.report.formats import MISSING, duration, mean_and_deviation, points, setting, size
+from xltransfer.report.runs import SCORE_NAMES, FinishedRun
+
+_IMMATERIAL = ("output", "device", "plugin", "checkpoint_steps", "checkpoint_minutes", "skip_nonfinite", "track")
+"""Fields that two runs may differ in and still be the same configuration."""
+_ABSENT = object()
+MOST_LINES = 8
+"""Of a chart: so many can be told apart."""
+
+Groups = dict[tuple[str, ...], dict[str, FinishedRun]]
+"""Runs by their configuration, and by seed."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table that can be sorted: what is read, and what it is sorted by."""
+
+    text: str
+    key: str | float
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """`headings` and rows of as many cells; the first `left` columns are words, the others numbers."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    left: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`means` is None where no two runs differ in the seed alone."""
+
+    runs: Table
+    means: Table | None
+    curves: Curves | None
+    warning: str
+
+
+def compared(runs: Sequence[FinishedRun], names: Sequence[str]) -> Comparison:
+    """The runs under the names that the page gives them."""
+    differing = [name for name in _fields(runs) if len({_shown(run, name) for run in runs} - {MISSING}) > 1]
+    kept = [name for name in differing if name != "seed"]
+    groups: dict[tuple[str, ...], dict[str, FinishedRun]] = {}
+    for run in runs:
+        groups.setdefault(tuple(_shown(run, name) for name in kept), {})[_shown(run, "seed")] = run
+    return Comparison(
+        _runs(runs, names, differing), _means(groups, kept), _curves(runs, names, groups), _warning(runs)
+    )  # fmt: skip
+
+
+def _fields(runs: Sequence[FinishedRun]) -> list[str]:
+    return [name for name in dict.fromkeys(key for run in runs for key in run.config) if name not in _IMMATERIAL]
+
+
+def _shown(run: FinishedRun, name: str) -> str:
+    """A field of the configuration; a part that the method has no use for, as the method tells, is not there."""
+    part = name.removesuffix("_options")
+    if part in ("rtn", "backend", "layer", "meta_lr") and not run.meta.get("backend" if part == "backend" else "rtn"):
+        return MISSING
+    value: Any = run.config.get(name, _ABSENT)
+    return MISSING if value is _ABSENT else setting(value)
+
+
+def _score_columns(runs: Sequence[FinishedRun]) -> list[tuple[str, str]]:
+    """Part and score: what chose the epochs on test and dev, then the rest of test."""
+    metrics = list(dict.fromkeys(run.metric for run in runs))
+    rest = [score for score in SCORE_NAMES if score not in metrics]
+    return [(part, score) for score in metrics for part in ("test", "dev")] + [("test", score) for score in rest]
+
+
+def _runs(runs: Sequence[FinishedRun], names: Sequence[str], differing: Sequence[str]) -> Table:
+    columns = _score_columns(runs)
+    headings = ("run", *(name.replace("_", " ") for name in differing),
+                *(f"{part} {SCORE_NAMES[score]}" for part, score in columns), "epoch", "time", "memory")  # fmt: skip
+    rows = []
+    for number, (run, name) in enumerate(zip(runs, names, strict=True), 1):
+        memory = run.metrics.get("peak_memory_bytes")
+        found = [Cell(name, name.lower(), f"#run-{number}")]
+        found += [_word(_shown(run, field)) for field in differing]
+        found += [Cell(points(run.scores[part][score]), run.scores[part][score]) for part, score in columns]
+        found += [Cell(str(run.metrics["best_epoch"]), float(run.metrics["best_epoch"])),
+                  Cell(duration(run.metrics["seconds"]), float(run.metrics["seconds"])),
+                  Cell(size(memory), float(memory or 0))]  # fmt: skip
+        rows.append(tuple(found))
+    return Table(headings, tuple(rows), 1 + len(differing))
+
+
+def _means(groups: Groups, kept: Sequence[str]) -> Table | None:
+    """A row for each configuration."""
+    if all(len(group) < 2 for group in groups.values()):
+        return None
+    columns = _score_columns([run for group in groups.values() for run in group.values()])
+    headings = (*(name.replace("_", " ") for name in kept), "seeds",
+                *(f"{part} {SCORE_NAMES[score]}" for part, score in columns), "seconds")  # fmt: skip
+    rows = []
+    for values, group in groups.items():
+        found = [*map(_word, values), Cell(str(len(group)), float(len(group)))]
+        for part, score in columns:
+            shares = [run.scores[part][score] for run in group.values()]
+            found.append(Cell(mean_and_deviation(shares, 100), sum(shares) / len(shares)))
+        seconds = [float(run.metrics["seconds"]) for run in group.values()]
+        rows.append((*found, Cell(mean_and_deviation(seconds, digits=1), sum(seconds) / len(seconds))))
+    return Table(headings, tuple(rows), len(kept))
+
+
+def _word(text: str) -> Cell:
+    try:
+        return Cell(text, float(text))
+    except ValueError:
+        return Cell(text, text.lower())
+
+
+def _curves(runs: Sequence[FinishedRun], names: Sequence[str], groups: Groups) -> Curves | None:
+    """Dev's score of every run, or of every configuration on average where there are too many runs."""
+    if len({run.metric for run in runs}) > 1:
+        return None
+    lines = {name: [dev_scores(run)] for name, run in zip(names, runs, strict=True)}
+    title, note = f"{SCORE_NAMES[runs[0].metric]} on dev", "In points."
+    if len(lines) > MOST_LINES:
+        lines = {_spoken(values): [dev_scores(run) for run in group.values()] for values, group in groups.items()}
+        note = "In points, the mean over seeds."
+    epochs = sorted({epoch for found in lines.values() for scores in found for epoch in scores})
+    if not epochs or len(lines) > MOST_LINES:
+        return None
+    means = {name: tuple(_mean(found, epoch) for epoch in epochs) for name, found in lines.items()}
+    return Curves(title, "epoch", tuple(map(float, epochs)), means, note=note)
+
+
+def _mean(found: Sequence[dict[int, float]], epoch: int) -> float | None:
+    values = [100 * scores[epoch] for scores in found if epoch in scores]
+    return sum(values) / len(values) if values else None
+
+
+def _spoken(values: Sequence[str]) -> str:
+    return ", ".join(value for value in values if value != MISSING) or "all"
+
+
+def _warning(runs: Sequence[FinishedRun]) -> str:
+    """Why the scores may not be compared."""
+    if len({run.metric for run in runs}) > 1 or len({run.task for run in runs}) > 1:
+        return "These runs are of different tasks: their scores are not to be compared."
+    if len({hash(run.predictions.gold) for run in runs}) > 1:
+        return "These runs were not scored on the same test sentences: their scores are not to be compared."
+    return ""

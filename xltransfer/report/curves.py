@@ -1,0 +1,158 @@
+"""What log.jsonl holds, as curves: over steps, and dev's scores over epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+from xltransfer.report.formats import number
+from xltransfer.report.runs import SCORE_NAMES, SCORES, FinishedRun
+
+LIMIT = 160
+"""Points of a curve; of a longer one, each point is the mean of as many steps as needed."""
+_WIDE = 20
+"""Where the largest value is so many times the smallest, norms and ratios are drawn on a log scale."""
+
+_NO_CURVES = ("step", "epoch", "skipped")
+
+Values = tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Several values over the same steps or epochs: one chart. `None` is a gap."""
+
+    title: str
+    x_name: str
+    x: tuple[float, ...]
+    lines: dict[str, Values]
+    """By what they are called."""
+    log_scale: bool = False
+    note: str = ""
+    marks: tuple[float, ...] = ()
+    """Places on the x axis: ends of epochs, or the epoch chosen."""
+
+
+@dataclass(frozen=True)
+class _Panel:
+    title: str
+    names: Mapping[str, str]
+    may_be_log: bool = False
+
+
+_PANELS = (
+    _Panel(
+        "Losses",
+        {"inner_loss": "inner loss", "meta_loss": "meta loss", "source_loss": "source", "target_loss": "target"},
+    ),
+    _Panel("Gradient norms", {"grad_norm": "encoder and head, ‖∇θ‖", "meta_grad_norm": "meta-gradient, ‖∇φ‖"}, True),
+    _Panel("Learning rates", {"lr": "encoder and head, θ", "meta_lr": "RTN, φ"}),
+    _Panel("Update of the RTN", {"update_ratio": "‖Δφ‖ / ‖φ‖"}, True),
+    _Panel("Agreement of gradients", {"gradient_cosine": "cosine of source and target gradients"}),
+    _Panel("Usefulness of source batches", {"usefulness": "cosine of inner and query gradients"}),
+    _Panel("Time a step", {"seconds": "seconds"}),
+)  # fmt: skip
+
+
+def curves_of(run: FinishedRun) -> list[Curves]:
+    """One chart for each kind of figure that the log has; unknown figures have one each, under their own name."""
+    steps = [line for line in run.log if "dev" not in line and "warning" not in line]
+    keys = list(dict.fromkeys(key for line in steps for key, value in line.items() if _is_number(value)))
+    keys = [key for key in keys if key not in _NO_CURVES and not (key == "meta_lr" and not run.meta.get("rtn"))]
+    known = {key for panel in _PANELS for key in panel.names}
+    others = (_Panel(_spoken(key).capitalize(), {key: _spoken(key)}) for key in keys if key not in known)
+    found = [dev] if (dev := _dev(run)) else []
+    for panel in (*_PANELS, *others):
+        names = {key: name for key, name in panel.names.items() if key in keys}
+        if names:
+            found.append(_over_steps(steps, panel, names))
+    return found + _by_language(steps, run.source)
+
+
+def warnings_of(run: FinishedRun) -> list[str]:
+    """What the run warned of, with the step."""
+    return [f"step {line['step']}: {line['warning']}" for line in run.log if "warning" in line]
+
+
+def dev_scores(run: FinishedRun) -> dict[int, float]:
+    """The score that chooses the epoch, by epoch."""
+    return {line["epoch"]: line["dev"][run.metric] for line in _scored(run)}
+
+
+def _scored(run: FinishedRun) -> list[dict[str, Any]]:
+    return [line for line in run.log if "dev" in line]
+
+
+def _dev(run: FinishedRun) -> Curves | None:
+    lines = _scored(run)
+    if not lines:
+        return None
+    names = (run.metric, *(score for score in SCORES if score != run.metric))
+    scores: dict[str, Values] = {
+        SCORE_NAMES[name]: tuple(100 * float(line["dev"][name]) for line in lines) for name in names
+    }
+    chosen = int(run.metrics["best_epoch"])
+    return Curves(
+        "Scores on dev", "epoch", tuple(float(line["epoch"]) for line in lines), scores,
+        note=f"In points. {SCORE_NAMES[run.metric]} chose epoch {chosen}, the upright line.", marks=(float(chosen),),
+    )  # fmt: skip
+
+
+def _by_language(steps: Sequence[Mapping[str, Any]], sources: Sequence[str]) -> list[Curves]:
+    """Probabilities of source languages, and what the batches of each were worth, where the log tells of them."""
+    mixtures = [line["mixture"] if isinstance(line.get("mixture"), dict) else {} for line in steps]
+    worths = [{str(line["source"]): line.get("usefulness")} if "source" in line else {} for line in steps]
+    worths = [{name: value for name, value in worth.items() if _is_number(value)} for worth in worths]
+    found = []
+    if (curves := _of_languages("Mixture of source languages", sources, steps, mixtures, LIMIT)) is not None:
+        found.append(replace(curves, note=f"Probability that the next batch is of it. {curves.note}".strip()))
+    if (curves := _of_languages("Usefulness by source language", sources, steps, worths, LIMIT // 4)) is not None:
+        means = {name: _mean(worth.get(name) for worth in worths) for name in curves.lines}
+        told = ", ".join(f"{name} {number(mean)}" for name, mean in means.items() if mean is not None)
+        found.append(replace(curves, note=f"Cosine of inner and query gradients; means: {told}. {curves.note}".strip()))
+    return found
+
+
+def _of_languages(
+    title: str, sources: Sequence[str], steps: Sequence[Mapping[str, Any]], values: Sequence[Mapping[str, Any]],
+    limit: int,
+) -> Curves | None:  # fmt: skip
+    """A line for each language that there are values of, in the order of the sources, so that colours are the same."""
+    there = dict.fromkeys(name for of_step in values for name in of_step)
+    names = {f"of {name}": name for name in dict.fromkeys((*sources, *there)) if name in there}
+    lines = [  # a language may be called "step"
+        {"step": line["step"], "epoch": line["epoch"], **{f"of {name}": value for name, value in of_step.items()}}
+        for line, of_step in zip(steps, values, strict=True)
+    ]
+    return _over_steps(lines, _Panel(title, {}), names, limit) if names else None
+
+
+def _over_steps(
+    lines: Sequence[Mapping[str, Any]], panel: _Panel, names: Mapping[str, str], limit: int = LIMIT
+) -> Curves:
+    ends = tuple(float(line["step"]) for line, after in pairwise(lines) if after["epoch"] != line["epoch"])
+    lines = [line for line in lines if not names.keys().isdisjoint(line)]  # some figures are of some steps only
+    of_each = -(-len(lines) // limit)
+    groups = [lines[start : start + of_each] for start in range(0, len(lines), of_each)]
+    values = {name: tuple(_mean(line.get(key) for line in group) for group in groups) for key, name in names.items()}
+    flat = [value for line in values.values() for value in line if value is not None]
+    log_scale = panel.may_be_log and bool(flat) and min(flat) > 0 and max(flat) > _WIDE * min(flat)
+    notes = ["Log scale."] * log_scale + [f"Each point is the mean of {of_each} steps."] * (of_each > 1)
+    places = tuple(float(group[-1]["step"]) for group in groups)
+    return Curves(panel.title, "step", places, values, log_scale, " ".join(notes), ends if len(ends) <= 20 else ())
+
+
+def _mean(values: Iterable[Any]) -> float | None:
+    finite = [float(value) for value in values if _is_number(value) and math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _spoken(key: str) -> str:
+    return key.replace("_", " ")

@@ -1,0 +1,65 @@
+"""`--backend auto` made definite before training: by a trial on the run's first batches, or by an earlier one."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from typing import Any
+
+from xltransfer.backends.auto import Auto
+from xltransfer.backends.func import Func
+from xltransfer.data.batching import Collator
+from xltransfer.methods.metaxl import MetaXL
+from xltransfer.training.device import arithmetic
+from xltransfer.training.loop import batch_of
+from xltransfer.training.preparation import Prepared
+from xltransfer.training.progress import Reporter
+from xltransfer.training.state import compact_vocabulary, trainee_of
+from xltransfer.utils.cache import remember, remembered
+
+FILE = "backend-auto.json"
+_DECIDES = ("encoder", "layer", "rtn", "rtn_options", "batch_size", "max_length", "precision", "attention",
+            "activations", "compile", "pad_to", "task")  # fmt: skip
+
+
+def with_definite_backend(run: Prepared, reporter: Reporter) -> Prepared:
+    """`run` with the mode of `func` that is fastest here, if its backend is `auto`; says which and remembers it."""
+    if not isinstance(run.backend, Auto) or not isinstance(run.method, MetaXL):
+        return run
+    key = _key(run)
+    seconds: dict[str, float] = run.processes.from_first(lambda: remembered(FILE).get(key, {}))
+    known = seconds.keys() == run.backend.candidates.keys()
+    if not known:
+        reporter.stage("measuring the backends")
+        trial = functools.partial(_measured, run, run.backend, run.method)
+        seconds = run.processes.from_first(trial)
+        remember(FILE, key, seconds)
+    mode = min(seconds, key=seconds.__getitem__)
+    told = ", ".join(f"{name} {value:.3f} s a step" for name, value in seconds.items())
+    reporter.note(f"backend auto: func mode={mode} ({told}; {'measured before' if known else 'measured now'})")
+    options: dict[str, Any] = {"mode": mode, "inner_steps": run.backend.inner_steps}
+    config = dataclasses.replace(run.config, backend="func", backend_options=options)
+    return dataclasses.replace(run, config=config, backend=Func(**options))
+
+
+def _measured(run: Prepared, backend: Auto, method: MetaXL) -> dict[str, float]:
+    collate, vocabulary = Collator(run.encoder.padding, run.config.pad_to), compact_vocabulary(run)
+    rows = range(run.config.batch_size)
+    source, target = (
+        batch_of(part, list(rows[: len(part.encoded)]), collate, run, vocabulary) for part in (run.source, run.target)
+    )
+    trainee = trainee_of(run, 1)
+    try:
+        return backend.trial(method.problem(trainee, source, target, seed=0), trainee.theta.lr)
+    finally:
+        if vocabulary:
+            vocabulary.restore()
+
+
+def _key(run: Prepared) -> str:
+    """What the time of a step depends on, as a digest."""
+    choices = {name: getattr(run.config, name) for name in _DECIDES}
+    facts = [choices, arithmetic(run.device), run.config.backend_options]
+    return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()[:16]

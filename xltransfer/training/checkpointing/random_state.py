@@ -1,0 +1,38 @@
+"""The random states of this process: Python's, NumPy's, torch's on the CPU and on every GPU.
+
+The built-in parts draw from seeds of their own (see `xltransfer.utils.seeding`); a plugin may draw from these.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def random_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors by name, and plain values."""
+    tensors = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        tensors |= {f"cuda.{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
+    version, words, gauss = random.getstate()
+    drawn = np.random.get_state(legacy=False)
+    assert isinstance(drawn, dict)
+    numpy_state = {**drawn, "state": {**drawn["state"], "key": drawn["state"]["key"].tolist()}}
+    return tensors, {"python": [version, list(words), gauss], "numpy": numpy_state}
+
+
+def set_random_state(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Put back what `random_state` returned; states of GPUs that are not here are left out."""
+    version, words, gauss = values["python"]
+    random.setstate((version, tuple(words), gauss))
+    inner = values["numpy"]["state"]
+    np.random.set_state({**values["numpy"], "state": {**inner, "key": np.array(inner["key"], dtype=np.uint32)}})
+    torch.set_rng_state(tensors["cpu"])
+    for number in range(torch.cuda.device_count()):
+        if (state := tensors.get(f"cuda.{number}")) is not None:
+            torch.cuda.set_rng_state(state, number)

@@ -1,0 +1,133 @@
+"""When a run is saved, and under what facts: the link between a training state and its checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from xltransfer.config import RunConfig
+from xltransfer.errors import CheckpointError, explained
+from xltransfer.training.checkpointing import files as checkpoint
+from xltransfer.training.checkpointing.files import Checkpoint
+from xltransfer.training.device import arithmetic
+from xltransfer.training.preparation import Prepared
+from xltransfer.training.progress import Reporter
+from xltransfer.training.run_folder import RunFolder
+from xltransfer.training.state import Saved, TrainingState
+from xltransfer.utils.version import __version__
+
+CHEAP = 0.02
+"""Of the time since the last save, what saving at the end of an epoch may take."""
+
+
+class Keeper:
+    """Saves a training state: at the configured intervals, at an epoch's end if that is cheap, and on demand."""
+
+    def __init__(
+        self, run: Prepared, state: TrainingState, folder: RunFolder, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._run = run
+        self._state = state
+        self._folder = folder
+        self._clock = clock
+        self._steps = run.config.checkpoint_steps or 0
+        self._seconds = 60 * (run.config.checkpoint_minutes or 0)
+        self._last, self._cost = clock(), 0.0
+        self._kept: Path | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether this run is ever saved, and by this process."""
+        return bool(self._steps or self._seconds) and self._run.processes.number == 0
+
+    def after_step(self) -> None:
+        """Save if an interval is over."""
+        by_steps = self._steps and self._state.step % self._steps == 0
+        if by_steps or (self._seconds and self._clock() - self._last >= self._seconds):
+            self.save()
+
+    def after_epoch(self) -> None:
+        """Save the scored epoch if that costs little; the last in any case, so that its end is not trained again."""
+        last = self._state.scored == self._run.config.epochs
+        if last or self._cost <= CHEAP * (self._clock() - self._last):
+            self.save()
+
+    def save(self) -> None:
+        """Save now, unless nothing has changed since, or this run is never saved. The one before is kept."""
+        state = self._state
+        path = self._folder.path / checkpoint.FOLDER / checkpoint.name_of(state.step, self._ends_epoch)
+        if not self.active or path == self._kept:
+            return
+        started = self._clock()
+        saved = state.saved()
+        facts = {**facts_of(self._run.config), "inputs": self._inputs, "machine": self._machine,
+                 "log_bytes": self._folder.log_position()}  # fmt: skip
+        checkpoint.write(path, saved.tensors, saved.values, facts)
+        checkpoint.keep_only(path.parent, {path, self._kept or path})
+        self._kept, self._last = path, self._clock()
+        self._cost = self._last - started
+
+    def load(self, found: Checkpoint, reporter: Reporter) -> None:
+        """Put the state where `found` was saved. Raises CheckpointError if data, plugins or encoder have changed."""
+        kept = found.facts["inputs"]
+        if changed := [what for what, digest in self._inputs.items() if kept.get(what) != digest]:
+            raise CheckpointError(
+                f"resume: changed since the run began: {', '.join(changed)}; put back what there was, or run anew."
+            )
+        told = [f"{name} {found.facts['machine'].get(name)} then, {value} now" for name, value in self._machine.items()
+                if found.facts["machine"].get(name) != value]  # fmt: skip
+        if told:
+            reporter.warn(
+                f"{'; '.join(told)}: the rest of this run may differ in rounding, or in dropout masks, from an "
+                "uninterrupted one."
+            )
+        tensors = {name: found.tensors(name) for name in ("state", "best")}
+        try:
+            self._state.load(Saved(tensors, found.values()))
+        except (RuntimeError, KeyError) as error:
+            unfit = f"resume: {found.path} does not fit this run: {' '.join(str(error).split())}"
+            raise explained(error, self._run.config.batch_size) or CheckpointError(unfit) from error
+        self._kept = found.path
+
+    @property
+    def _ends_epoch(self) -> bool:
+        return self._state.step == self._state.scored * self._state.steps_an_epoch
+
+    @property
+    def _machine(self) -> dict[str, Any]:
+        """What decides the last bits, and into how many pieces, each with dropout masks of its own, a batch is cut."""
+        pieces = self._run.processes.count * self._run.config.accumulate
+        return {**arithmetic(self._run.device), "pieces of a batch": pieces}
+
+    @cached_property
+    def _inputs(self) -> dict[str, Any]:
+        """Digests of what a configuration names but does not hold."""
+        run, vocabulary = self._run, self._state.vocabulary
+        digests: dict[str, Any] = {"data": _digest_of_data(run)}
+        if vocabulary is not None:  # without it every weight is in the checkpoint
+            digests["encoder"] = vocabulary.digest_of_unused()
+        for plugin in run.config.plugin:
+            digests[f"plugin {plugin}"] = hashlib.sha256(Path(plugin).read_bytes()).hexdigest()
+        return digests
+
+
+def facts_of(config: RunConfig) -> dict[str, Any]:
+    """What a checkpoint must have been saved under to be continued by this version under this configuration."""
+    plain: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
+    return {"xltransfer": __version__, "config": plain}
+
+
+def _digest_of_data(run: Prepared) -> str:
+    digest = hashlib.sha256(json.dumps(run.labels).encode())
+    for part in (run.source, run.target, run.dev, run.test):
+        for example in part.examples:
+            digest.update(repr(example).encode(errors="surrogatepass"))
+        for one in part.encoded:
+            facts = [dict(one.features), one.labels, one.words, one.language, one.continues]
+            digest.update(json.dumps(facts, sort_keys=True).encode())
+    return digest.hexdigest()

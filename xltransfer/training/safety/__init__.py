@@ -1,0 +1,1 @@
+"""Detect failing steps during training and keep what reproduces them."""

@@ -1,0 +1,1 @@
+"""Files, caches, seeds, timing, processes and parameters."""

@@ -1,0 +1,41 @@
+"""Parameters and gradients of a module, by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+Gradients = dict[str, Tensor]
+"""Name of a parameter to its gradient, of the parameter's shape."""
+
+
+def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that take a gradient, by name."""
+    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+
+
+def named_gradients(parameters: Mapping[str, Tensor], gradients: tuple[Tensor | None, ...]) -> Gradients:
+    """Gradients by name; zeros where a parameter took no part. They carry no graph."""
+    return {
+        name: torch.zeros_like(parameter) if gradient is None else gradient.detach()
+        for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True)
+    }
+
+
+def add_gradients(first: Gradients, second: Gradients) -> Gradients:
+    """The sum of two gradients of the same parameters."""
+    return {name: first[name] + second[name] for name in first}
+
+
+def add_into(one: Gradients, other: Gradients, factor: float = 1.0) -> Gradients:
+    """`one + factor · other`, in place where a tensor is no other's too: autograd may give two variables one."""
+    users = Counter(tensor.untyped_storage().data_ptr() for tensor in one.values())
+    return {
+        name: gradient.add_(other[name], alpha=factor)
+        if users[gradient.untyped_storage().data_ptr()] == 1 and gradient.is_contiguous()
+        else gradient.add(other[name], alpha=factor)
+        for name, gradient in one.items()
+    }
