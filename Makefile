@@ -5,14 +5,21 @@ STAMP := .venv/.installed
 WORKERS ?= 3
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench soak learn2learn plugins browser clean
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+.PHONY: demo test test-all lint bench soak learn2learn plugins browser clean
 
 demo: $(STAMP)
 	$(BIN)/xlt run
 
-test: $(STAMP) .venv/.learn2learn plugins
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
-	PYTHONPATH=.venv/plugins $(BIN)/pytest -n $(WORKERS) plugins
+# What everyone runs before each commit; tests/tiers.py says what a slow test is.
+test: $(STAMP) .venv/.learn2learn
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+# All tests: those of `make test`, the slow ones, and those of the plugins.
+test-all: test plugins
+	$(PYTEST) -m slow $(PYTEST_ARGS)
+	PYTHONPATH=.venv/plugins $(PYTEST) plugins
 
 # Beside the package, not into it: the suite above runs without them.
 plugins: $(STAMP) .venv/.learn2learn

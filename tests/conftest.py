@@ -52,13 +52,18 @@ def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResu
     return {task: short_run(folder / task, task=task) for task in ("ner", "sentiment", "pos")}
 
 
-@pytest.fixture
-def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory is an empty one, and what a plugin registers is forgotten afterwards."""
-    monkeypatch.chdir(tmp_path)
+def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `folder` the working directory, and forget afterwards what plugins register."""
+    monkeypatch.chdir(folder)
     for registry in REGISTRIES.values():
         monkeypatch.setattr(registry, "_entries", {**registry._entries})
         monkeypatch.setattr(registry, "_classes", {**registry._classes})
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory is an empty one, and what a plugin registers is forgotten afterwards."""
+    work_in(tmp_path, monkeypatch)
     return tmp_path
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +102,7 @@ def test_a_transformed_sentence_is_what_the_rtn_makes_of_it(run_dir: Path) -> No
     assert effective_rank(torch.cat(told[2].changes)) == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_mixing_rtn_is_shown_layer_by_layer(tmp_path: Path) -> None:
     options = {"mix": "softmax"}
     run = short_run(tmp_path / "run", rtn="multi", rtn_options=options, layer=[1, 3], encoder="tiny")
@@ -108,6 +112,7 @@ def test_a_mixing_rtn_is_shown_layer_by_layer(tmp_path: Path) -> None:
     assert found["distances"]["after"]["3"]["source-target"]["hausdorff"]["low"] is None
 
 
+@pytest.mark.slow
 def test_a_run_without_an_rtn_has_two_sets(tmp_path: Path, capsys: Capture) -> None:
     run = short_run(tmp_path / "run", method="joint")
     capsys.readouterr()
@@ -139,15 +144,27 @@ def test_one_map_for_all_sets() -> None:
     assert sum(explained) > 0.99
 
 
-@pytest.mark.parametrize("name", ["tsne", "umap"])
-def test_maps_that_place_all_sets_at_once_are_the_same_again_and_keep_far_sets_apart(name: str) -> None:
+def test_tsne_places_all_sets_at_once() -> None:
+    places_all_sets_at_once("tsne", 40)
+
+
+@pytest.mark.slow
+def test_umap_places_all_sets_at_once() -> None:
+    """In a process of its own: numba compiles for half a minute what these few points do without in seconds."""
+    code = "from tests.cli.test_analyze import places_all_sets_at_once; places_all_sets_at_once('umap', 12)"
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], env=environment, check=True)
+
+
+def places_all_sets_at_once(name: str, count: int) -> None:
+    """The same map again, and sets that are far apart stay apart."""
     generator = torch.Generator().manual_seed(0)
-    sets = {"one": torch.randn(40, 5, generator=generator), "other": torch.randn(40, 5, generator=generator) + 50}
+    sets = {"one": torch.randn(count, 5, generator=generator), "other": torch.randn(count, 5, generator=generator) + 50}
     (placed, nothing), (again, _) = (projected(name, sets, ["one"]) for _ in range(2))
     assert nothing is None
     for key in sets:
         assert (placed[key] == again[key]).all()
-        assert placed[key].shape == (40, 2)
+        assert placed[key].shape == (count, 2)
     middles = {key: points.mean(0) for key, points in placed.items()}
     for key, other in (("one", "other"), ("other", "one")):
         distances = {k: ((placed[key] - middle) ** 2).sum(1) for k, middle in middles.items()}
@@ -183,6 +200,7 @@ def test_no_run(capsys: Capture, empty_folder: Path) -> None:
     refused(capsys, ["analyze", "half"], "'half' is no finished run")
 
 
+@pytest.mark.slow
 def test_a_damaged_model_is_told_of(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run = short_run(tmp_path / "run")

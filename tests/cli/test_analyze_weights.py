@@ -45,6 +45,7 @@ def by_hand(run: Prepared, part: EncodedSet) -> list[float]:
     return found
 
 
+@pytest.mark.slow
 def test_they_are_those_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_dir = short_run(tmp_path / "run", rtn="weights").run_dir
     run = prepared(run_dir)
@@ -72,6 +73,7 @@ def test_they_are_those_of_training(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert escape(analysed["after"]["most"][0]["sentence"]) in page
 
 
+@pytest.mark.slow
 def test_of_a_mixture_they_are_mixed_and_a_sentence_without_labels_has_none(tmp_path: Path) -> None:
     options: dict[str, Any] = {"inner": "multi", "inner.mix": "softmax", "by": "both"}
     run = prepared(short_run(tmp_path / "run", rtn="weights", rtn_options=options, layer=[1, 3]).run_dir)

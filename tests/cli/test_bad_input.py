@@ -181,6 +181,7 @@ def test_faults_of_other_commands(capsys: pytest.CaptureFixture[str], arguments:
     refused(capsys, arguments, expected)
 
 
+@pytest.mark.slow
 def test_unknown_device_of_a_finished_run(
     finished_runs: dict[str, RunResult], capsys: pytest.CaptureFixture[str]
 ) -> None:

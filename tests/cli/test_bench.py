@@ -23,6 +23,7 @@ from xltransfer.testing.problems import small_problem
 SMALL = BenchSetting(layer=(2,), batch=4, length=8, dtype=torch.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [(0,), (2,), (1, 4)])
 @pytest.mark.parametrize(
     "name", ["released", "higher-plain", "learn2learn-plain", "torchopt-plain", "higher", "func:mode=forward", "fd"]
@@ -43,6 +44,7 @@ def test_all_backends_and_baselines_are_candidates() -> None:
     assert set(candidates()) == {*BASELINES, *BACKENDS.names()}
 
 
+@pytest.mark.slow
 def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "bench.json"
     few = ["--backend", "func", "--backend", "func:mode=forward", "--batch-size", "2", "--length", "4"]
@@ -82,6 +84,7 @@ def test_a_candidate_may_have_a_precision_of_its_own() -> None:
     assert 1e-4 < error < 0.2
 
 
+@pytest.mark.slow
 def test_a_sweep_has_a_table_a_picture_and_figures_for_each_value(tmp_path: Path, capsys: Any) -> None:
     picture, file = tmp_path / "cost.svg", tmp_path / "cost.json"
     few = ["--backend", "func", "--batch-size", "2", "--length", "4", "--repeats", "2", "--quiet"]

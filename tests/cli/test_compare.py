@@ -43,7 +43,23 @@ def found(capsys: Capture, *arguments: str) -> dict[str, Any]:
     return result
 
 
-def test_the_table_is_of_the_runs_themselves(capsys: Capture) -> None:
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the comparison TWO has been run."""
+    folder = tmp_path_factory.mktemp("compared")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        assert status_of([*SMALL, *TWO]) == 0
+    return folder
+
+
+@pytest.fixture
+def finished(compared: Path, empty_folder: Path) -> Path:
+    """A copy of its runs in this folder, for a comparison to take."""
+    return Path(shutil.copytree(compared / "runs", "runs"))
+
+
+def test_the_table_is_of_the_runs_themselves(finished: Path, capsys: Capture) -> None:
     result = found(capsys, *TWO)
     assert [row["name"] for row in result["rows"]] == ["joint", "metaxl"]
     assert (result["baseline"], result["seeds"], result["sentences"]) == ("joint", [1, 2], 30)
@@ -66,8 +82,9 @@ def by_sentence(run: Path) -> Any:
     return pseudovalues(lambda rows: NER().score([gold[n] for n in rows], [predicted[n] for n in rows]).f1, len(gold))
 
 
-def test_what_is_finished_is_not_run_again(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = found(capsys, *TWO)
+@pytest.mark.slow
+def test_what_is_finished_is_not_run_again(finished: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = found(capsys, *TWO)  # of the runs that the fixture has made
     began: list[str] = []
 
     def beginning(config: RunConfig, reporter: Reporter) -> RunResult:
@@ -83,8 +100,9 @@ def test_what_is_finished_is_not_run_again(capsys: Capture, monkeypatch: pytest.
     assert wider["rows"][1]["test"] == first["rows"][1]["test"]
 
 
-def test_an_interrupted_comparison_goes_on(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = found(capsys, *TWO, "--output", "whole")
+@pytest.mark.slow
+def test_an_interrupted_comparison_goes_on(finished: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = found(capsys, *TWO)
     calls: list[RunConfig] = []
 
     def interrupted(config: RunConfig, reporter: Reporter) -> RunResult:
@@ -101,6 +119,7 @@ def test_an_interrupted_comparison_goes_on(capsys: Capture, monkeypatch: pytest.
     assert [row["test"] for row in again["rows"]] == [row["test"] for row in whole["rows"]]
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_resumed_with_its_plugin(capsys: Capture) -> None:
     Path("mine.py").write_text(
         "import torch\nfrom xltransfer import RTN, register_rtn\n\n@register_rtn('mine')\nclass Mine(RTN):\n"
@@ -116,7 +135,7 @@ def test_an_unfinished_run_is_resumed_with_its_plugin(capsys: Capture) -> None:
     assert found(capsys, *arguments)["rows"][0]["test"] == first["rows"][0]["test"]
 
 
-def test_formats(capsys: Capture) -> None:
+def test_formats(finished: Path, capsys: Capture) -> None:
     printed = {}
     for name in ("table", *FORMATS):
         capsys.readouterr()
@@ -168,6 +187,7 @@ def test_special_letters_and_one_seed(name: str) -> None:
     assert r"bottle\_neck=8 \& \%" in text if name == "latex" else "bottle_neck=8 & %" in text
 
 
+@pytest.mark.slow
 def test_one_test_sentence_and_names_that_look_like_markup(capsys: Capture) -> None:
     shutil.copytree(Tiny.folder, "enc[old]")
     capsys.readouterr()
@@ -179,7 +199,7 @@ def test_one_test_sentence_and_names_that_look_like_markup(capsys: Capture) -> N
     assert "No difference can be tested on one test sentence." in printed
 
 
-def test_other_test_sentences_are_refused(capsys: Capture) -> None:
+def test_other_test_sentences_are_refused(finished: Path, capsys: Capture) -> None:
     result = found(capsys, *TWO)
     run = Path(result["rows"][1]["run_dirs"][0])
     lines = (run / "predictions.test.tsv").read_text().split("\n")
@@ -212,6 +232,7 @@ def test_bad_input(arguments: list[str], expected: str, capsys: Capture) -> None
     refused(capsys, [*SMALL, *arguments], expected)
 
 
+@pytest.mark.slow
 def test_several_targets_have_a_column_each_and_a_picture(capsys: Capture, tmp_path: Path) -> None:
     picture = tmp_path / "pictures" / "gain.svg"
     arguments = [*TWO, "--target", "d10", "--target", "d90"]

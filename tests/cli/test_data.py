@@ -84,6 +84,7 @@ def test_show_takes_a_topic_corpus_as_it_is(tmp_path: Path, capsys: Capture) -> 
     assert json.loads(capsys.readouterr().out)["dev"]["labels"] == {"travel": 1, "health": 1}
 
 
+@pytest.mark.slow
 def test_a_run_on_a_named_corpus_names_languages_as_the_corpus_does(tmp_path: Path, capsys: Capture) -> None:
     mirror = mirrors.wikiann(tmp_path / "mirror")
     run = ["run", *SHORT, "--data", "wikiann", "--data-opt", f"mirror={mirror}", "--source", "English"]
@@ -155,6 +156,7 @@ def started(arguments: list[str], hub: str, home: Path) -> subprocess.Popen[str]
     )
 
 
+@pytest.mark.slow
 def test_an_unreachable_hub_ends_a_run_within_ten_seconds_in_one_line(tmp_path: Path) -> None:
     run = ["run", "--data", "wikiann", "--source", "en", "--target", "qu", "--quiet", "--output", str(tmp_path / "run")]
     begin = time.monotonic()

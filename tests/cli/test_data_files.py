@@ -52,6 +52,7 @@ def test_prepare_prints_json_or_nothing(capsys: Capture) -> None:
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_prepare_persian_says_what_is_odd(capsys: Capture) -> None:
     source = shared("data/sentiment")
     arguments = ["--source", str(source / "fa/sentipers.xlsx"), "--index", str(source / "data_index.txt")]

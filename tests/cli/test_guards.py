@@ -24,7 +24,7 @@ from xltransfer.training.safety.failed_step import Draw
 from xltransfer.training.safety.guards import Guards
 
 SHORT = ["--epochs", "1", "--source-size", "32", "--target-size", "4", "--batch-size", "4", "--data-opt", "train=40",
-         "--data-opt", "dev=4", "--data-opt", "test=4", "--quiet", "--output", "run"]  # fmt: skip
+         "--data-opt", "dev=4", "--data-opt", "test=4", "--max-length", "48", "--quiet", "--output", "run"]  # fmt: skip
 pytestmark = pytest.mark.usefixtures("empty_folder")
 Capture = pytest.CaptureFixture[str]
 RTN = """
@@ -69,6 +69,7 @@ def test_nan_at_step_7_stops_with_all_that_is_needed_to_see_why(capsys: Capture)
     assert not Path("run/metrics.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [
     *(["--method-opt", option] for option in ("order=published", "order=released", "inner_step=adam", "start=0.6")),
     ["--source", "base", "--source", "near", "--mixing", "bandit"],
@@ -98,6 +99,7 @@ def test_nothing_to_replay() -> None:
         replay("nowhere")
 
 
+@pytest.mark.slow
 def test_the_state_that_is_kept_repeats_the_fault(capsys: Capture) -> None:
     assert status_of(rtn(NAN_AT_7)) == 2
     described = json.loads(Path("run/failure/step.json").read_text())
@@ -124,6 +126,7 @@ def test_a_step_may_be_skipped_and_then_changes_nothing(capsys: Capture) -> None
     assert [line["step"] for line in lines if "inner_loss" in line] == [1, 2, 3, 4, 5, 6, 8]
 
 
+@pytest.mark.slow
 def test_no_more_steps_are_skipped_than_allowed(capsys: Capture) -> None:
     nan_from_7 = "return change * (float('nan') if self.calls >= 8 else 1.0)"
     assert status_of([*rtn(nan_from_7, "self.calls += 1"), "--skip-nonfinite", "1"]) == 2
@@ -150,6 +153,7 @@ def test_an_rtn_whose_gradient_is_zero_is_named_at_the_first_step(capsys: Captur
     ) in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_inner_learning_rate_of_zero_is_the_reason_given(capsys: Capture) -> None:
     assert status_of([*rtn("return change"), "--lr", "1e-44"]) == 2
     assert "lr: received 1e-44; allowed: a number above 1.2e-38, below which fp32 holds 0" in capsys.readouterr().err
@@ -159,6 +163,7 @@ def test_an_inner_learning_rate_of_zero_is_the_reason_given(capsys: Capture) -> 
     assert not Path("run").exists()
 
 
+@pytest.mark.slow
 def test_an_exploding_meta_gradient_is_said_once(capsys: Capture) -> None:
     body = "return change * (1e-3 if self.calls <= 21 else 1e5)"
     arguments = rtn(body)

@@ -110,6 +110,7 @@ class Mine(NER):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighing", [["--rtn", "weights"], ["--rtn", "per-language", "--rtn-opt", "inner=weights"]])
 def test_a_task_that_has_only_a_loss(weighing: list[str], capsys: Capture) -> None:
     Path("mine.py").write_text(TASK)
@@ -119,6 +120,7 @@ def test_a_task_that_has_only_a_loss(weighing: list[str], capsys: Capture) -> No
     assert status_of(["run", *SHORT, "--plugin", "mine.py", "--task", "mine", "--output", "run"]) == 0
 
 
+@pytest.mark.slow
 def test_doubtful_changes_are_warned_of(capsys: Capture) -> None:
     rtn("return hidden + 0.01 * self.project(hidden)")
     assert status_of(["run", *SHORT, "--plugin", "mine.py", "--rtn", "mine", "--output", "run"]) == 0
@@ -135,6 +137,7 @@ def test_the_type_of_an_option_follows_from_its_default(capsys: Capture) -> None
     assert "option width received 'wide'; allowed: a number" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body, expected",
     [

@@ -71,12 +71,14 @@ def test_listing_imports_none_and_names_both_owners_of_a_name(site: Path) -> Non
     assert imported(site) == []
 
 
+@pytest.mark.slow
 def test_other_parts_run_undisturbed(site: Path) -> None:
     done = xlt(site, "run", *SHORT, "--rtn", "lowrank", "--output", "run")
     assert done.returncode == 0, done.stderr
     assert imported(site) == []
 
 
+@pytest.mark.slow
 def test_a_package_that_raises_is_named_when_it_is_chosen(site: Path) -> None:
     done = xlt(site, "run", *SHORT, "--rtn", "raises", "--output", "run")
     assert done.returncode == 2
@@ -85,6 +87,7 @@ def test_a_package_that_raises_is_named_when_it_is_chosen(site: Path) -> None:
     assert not (site / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_name_of_two_packages_is_refused(site: Path) -> None:
     done = xlt(site, "run", *SHORT, "--rtn", "taken", "--output", "run")
     assert done.returncode == 2

@@ -215,6 +215,7 @@ fuzz = settings(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @fuzz
 @given(configurations())
 def test_from_a_file(values: dict[str, Any]) -> None:
@@ -222,6 +223,7 @@ def test_from_a_file(values: dict[str, Any]) -> None:
     holds(["--config", "mine.yaml", "--output", "run"], values)
 
 
+@pytest.mark.slow
 @fuzz
 @given(configurations(), st.sampled_from([None] * 30 + sorted(recipes())[:2] + ["metaxl/nothing"]))
 def test_from_the_command_line(values: dict[str, Any], recipe: str | None) -> None:

@@ -67,6 +67,7 @@ def test_use_section_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest
         assert status_of([*command[1:], *more]) == 0, command
 
 
+@pytest.mark.slow
 def test_comparing_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     for command in commands("Comparing"):
@@ -79,6 +80,7 @@ def test_comparing_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert Path("gain.svg").is_file()
 
 
+@pytest.mark.slow
 def test_reports_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for command in commands("Reports"):
@@ -89,6 +91,7 @@ def test_reports_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert Path("figures/comparison.pdf").is_file()
 
 
+@pytest.mark.slow
 def test_sweeping_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """As printed, but on less data, and without processes but for Ray's."""
     pytest.importorskip("optuna")
@@ -119,6 +122,7 @@ def test_interrupted_runs_section(
     assert "runs/long is finished" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_memory_processes_and_trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """torchrun as the module it is, so that another program's port is no trouble."""
     pytest.importorskip("accelerate")
@@ -137,6 +141,7 @@ def test_memory_processes_and_trackers(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(Path("runs/tracked/tensorboard").glob("events.*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", commands("Real data"), ids=lambda command: "-".join(command[2:8:2]))
 def test_real_data_commands_run(command: list[str], tmp_path: Path) -> None:
     shared("data")
@@ -145,6 +150,7 @@ def test_real_data_commands_run(command: list[str], tmp_path: Path) -> None:
     assert status_of([*found, *LESS, "--output", str(tmp_path / "run")]) == 0
 
 
+@pytest.mark.slow
 def test_corpora_and_recipes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As printed, but with a mirror in the hub's place and the embedded encoder in XLM-R's."""
     monkeypatch.chdir(tmp_path)
@@ -157,6 +163,7 @@ def test_corpora_and_recipes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert status_of([*command[1:], *more]) == 0, command
 
 
+@pytest.mark.slow
 def test_data_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     shared("data")
     shared("encoders/xlmr-mini")
@@ -166,6 +173,7 @@ def test_data_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert "target train and target test: 18 sentences in two splits" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_parts_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for command in commands("Parts"):
@@ -181,6 +189,7 @@ def test_several_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert "Mixture of source languages" in Path("runs/mixed/report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_bench_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second as printed, but on the embedded encoder, which has fewer layers."""
     monkeypatch.chdir(tmp_path)
@@ -190,6 +199,7 @@ def test_bench_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert status_of([*arguments, *small]) == 0, command
 
 
+@pytest.mark.slow
 def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (code,) = blocks("python", "Use")
@@ -197,6 +207,7 @@ def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (tmp_path / "runs" / "from-python" / "metrics.json").is_file()
 
 
+@pytest.mark.slow
 def test_own_rtn_from_an_empty_folder(tmp_path: Path) -> None:
     """The README, literally; only the place of installation is another (`--target`), so that nothing else sees it."""
     (code,), (project,) = blocks("python", OWN), blocks("toml", OWN)
@@ -227,6 +238,7 @@ def test_the_first_plugin_is_the_one_of_the_readme() -> None:
         assert block == f"# {name}\n{(folder / name).read_text(encoding='utf-8')}"
 
 
+@pytest.mark.slow
 def test_own_backend_runs_as_printed(tmp_path: Path) -> None:
     (code,) = blocks("python", "Your own backend")
     (tmp_path / "ordinary.py").write_text(code)

@@ -230,6 +230,7 @@ def test_what_analyze_writes_is_shown(method: str) -> None:
     assert ("transformed source and target" in tables[0]) == (method == "metaxl")
 
 
+@pytest.mark.slow
 def test_figures(finished_runs: Runs, capsys: Capture) -> None:
     run = copied(finished_runs, "sentiment")
     put_into(run)
@@ -250,6 +251,7 @@ def test_figures_need_matplotlib(finished_runs: Runs, capsys: Capture, monkeypat
     assert not (run / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_run_names_the_report_or_writes_it(capsys: Capture) -> None:
     assert status_of([*SHORT, *SYNTHETIC, "--output", "one"]) == 0
     assert capsys.readouterr().out.endswith("run folder: one\nreport: xlt report one\n")

@@ -88,6 +88,7 @@ def fill(file: Path) -> None:
                 opened.write(bytes(size))
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_good_checkpoint(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = [*SHORT, *SYNTHETIC, "--source-size", "10", "--checkpoint-steps", "2"]
     assert status_of([*arguments, "--output", "whole"]) == 0
@@ -112,6 +113,7 @@ def test_a_limit_on_the_size_of_files(capsys: Capture) -> None:
     assert "cannot be written: File too large" in line
 
 
+@pytest.mark.slow
 def test_a_full_cache_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     with mounted(Path("disk"), "-o", "size=4k"):
         Path("disk", "filler").write_bytes(b"x" * 4096)
@@ -185,6 +187,7 @@ sys.exit(status_of([*small, "--source-size", "600", "--target-size", "600", "--b
 """
 
 
+@pytest.mark.slow
 def test_a_limit_on_memory_as_ulimit_sets_it() -> None:
     """128 MiB more than a small run takes, and a batch that needs more."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -261,6 +264,7 @@ def full(*_: Any) -> None:
     raise OSError(28, "No space left on device", "rtn.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error, status", [
     (OSError(28, "No space left on device"), 1), (OSError(13, "Permission denied", "model"), 2), (MemoryError(), 2),
 ])  # fmt: skip

@@ -148,6 +148,7 @@ def test_a_pickle_as_an_index_of_splits(bomb: bytes, capsys: Capture) -> None:
     refused(capsys, ["data", "check", "--task", "sentiment", "--data", "data", "--target", "tir"], "data_index.txt")
 
 
+@pytest.mark.slow
 def test_a_pickle_in_the_cache_is_encoded_anew(bomb: bytes) -> None:
     assert status_of([*SHORT, *SYNTHETIC, "--output", "one"]) == 0
     kept = sorted((cache_folder() / FOLDER).iterdir())

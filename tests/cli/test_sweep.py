@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import work_in
 from tests.refusals import refused
 from tests.sweeping import CUT, CUT_RUNS, FOUR, scores, swept, without_processes, write
 from xltransfer.cli import sweep as command
@@ -45,6 +46,7 @@ def here(finished: Path, empty_folder: Path) -> Path:
     return Path(shutil.copytree(finished, Path("runs", "sweep-s")))
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_runs_of_a_comparison(empty_folder: Path, capsys: Capture) -> None:
     write(FOUR)
     report, _ = swept(capsys, "--workers", "2")
@@ -128,19 +130,33 @@ def test_formats(here: Path, capsys: Capture) -> None:
     assert {row["run"]: float(row["test"]) for row in rows} == scores(json.loads(printed["json"]))
 
 
-def uncut(capsys: Capture) -> dict[str, float]:
-    """Writes the sweep that can be brought down, and gives the scores it has if it is not."""
+@pytest.fixture(scope="module")
+def uncut_scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+    """The scores of the sweep that can be brought down, where it is not."""
+    with pytest.MonkeyPatch.context() as patched, without_processes():
+        work_in(tmp_path_factory.mktemp("uncut"), patched)
+        write_cut()
+        assert status_of(["sweep", "s.yaml", "--quiet", "--plugin", "cut.py"]) == 0
+        metrics = {path.parent.name: json.loads(path.read_text()) for path in Path("runs").glob("*/*/metrics.json")}
+    return {name: one["test"]["f1"] for name, one in metrics.items()}
+
+
+def write_cut() -> None:
     write(CUT_RUNS)
     Path("cut.py").write_text(CUT)
-    with without_processes():
-        report, _ = swept(capsys, "--plugin", "cut.py", "--output", "whole")
-    return scores(report)
 
 
+@pytest.fixture
+def uncut(uncut_scores: dict[str, float], empty_folder: Path) -> dict[str, float]:
+    """Writes that sweep, and gives the scores it is to have."""
+    write_cut()
+    return uncut_scores
+
+
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_a_failed_run_is_told_and_tried_again(
-    empty_folder: Path, capsys: Capture
+    uncut: dict[str, float], capsys: Capture
 ) -> None:
-    whole = uncut(capsys)
     Path("broken").touch()
     with without_processes():
         report, told = swept(capsys, "--plugin", "cut.py", status=1)
@@ -155,14 +171,16 @@ def test_a_killed_worker_loses_nothing_and_a_failed_run_is_told_and_tried_again(
     Path("signal").write_text(f"worker {int(signal.SIGKILL)}")
     report, told = swept(capsys, "--plugin", "cut.py", "--workers", "2")
     assert "its process died; it goes on from its last checkpoint" in told
-    assert scores(report) == whole
+    assert scores(report) == uncut
     assert report["failed"] == []
     assert not list(Path("runs/sweep-s").glob("*.failed.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_sweep_that_is_stopped_or_killed_goes_on(number: signal.Signals, empty_folder: Path, capsys: Capture) -> None:
-    whole = uncut(capsys)
+def test_a_sweep_that_is_stopped_or_killed_goes_on(
+    number: signal.Signals, uncut: dict[str, float], capsys: Capture
+) -> None:
     Path("signal").write_text(f"parent {int(number)}")
     command = [sys.executable, "-m", "xltransfer", "sweep", "s.yaml", "--plugin", "cut.py", "--workers", "2", "--quiet"]
     begun = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -171,11 +189,11 @@ def test_a_sweep_that_is_stopped_or_killed_goes_on(number: signal.Signals, empty
     if number == signal.SIGTERM:
         assert "the same command goes on from here" in begun.stderr
         assert not [path for path in Path("runs").rglob("*") if "partial" in path.name]
-        assert json.loads(Path("runs/sweep-s/index.json").read_text())["runs"].keys() == whole.keys()
+        assert json.loads(Path("runs/sweep-s/index.json").read_text())["runs"].keys() == uncut.keys()
     assert len(list(Path("runs/sweep-s").glob("*/checkpoint/*"))) >= 1
     with without_processes():
         report, _ = swept(capsys, "--plugin", "cut.py")
-    assert scores(report) == whole
+    assert scores(report) == uncut
 
 
 def ended(process: int, seconds: float) -> bool:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("empty_folder")
 Capture = pytest.CaptureFixture[str]
 
 
+@pytest.mark.slow
 def test_stopped_and_with_a_killed_process_it_gives_the_same_scores(capsys: Capture, interruptible: None) -> None:
     pytest.importorskip("ray")
     write(CUT_RUNS)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.tiers import covering
 from xltransfer.backends.base import Backend, MetaStep
 from xltransfer.backends.fd import FiniteDifferences
 from xltransfer.backends.func import Func
@@ -27,7 +28,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("fd", {"scheme": "one-sided"}),
 ]
 CASES = [*((name, {}) for name in BACKENDS.names()), *VARIANTS]
-RTN_VARIANTS: list[tuple[str, dict[str, Any]]] = [
+RTN_CASES: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in RTNS.names()),
     ("multi", {"mix": "softmax"}),
     ("weights", {"by": "both", "inner": "mlp"}),
     ("multi", {"inner": "weights", "mix": "softmax", "inner.by": "loss", "inner.inner": "mlp"}),
@@ -42,6 +44,8 @@ def backend(name: str, **options: Any) -> Backend:
 def label(value: Any) -> str:
     if callable(value):
         return str(value.__name__)
+    if isinstance(value, tuple) and isinstance(value[-1], dict):
+        return "-".join(map(str, [value[0], *value[-1].values()]))
     return "-".join(map(str, value.values())) if isinstance(value, dict) else str(value)
 
 
@@ -70,12 +74,11 @@ def reference_step(
     return Func(mode="reverse", inner_steps=inner_steps).step(problem, INNER_LR)
 
 
-@pytest.mark.parametrize("layers", LAYER_SETS, ids=str)
-@pytest.mark.parametrize("rtn, rtn_options", [*((name, {}) for name in RTNS.names()), *RTN_VARIANTS])
-@pytest.mark.parametrize("name, options", EXACT, ids=label)
+@pytest.mark.parametrize("exact, transforming, layers", covering(EXACT, RTN_CASES, LAYER_SETS), ids=label)
 def test_exact_backends_agree_for_every_rtn(
-    name: str, options: dict[str, Any], rtn: str, rtn_options: dict[str, Any], layers: tuple[int, ...]
+    exact: tuple[str, dict[str, Any]], transforming: tuple[str, dict[str, Any]], layers: tuple[int, ...]
 ) -> None:
+    (name, options), (rtn, rtn_options) = exact, transforming
     reference = reference_step(rtn, tuple(rtn_options.items()), layers, options.get("inner_steps", 1))
     found = backend(name, **options).step(small_problem(rtn, layers, rtn_options=rtn_options), INNER_LR)
     assert relative_error(found.meta_grads, reference.meta_grads) <= 1e-9

@@ -78,6 +78,7 @@ def test_a_layer_runs_again_in_the_backward_pass_and_is_left_as_it_was() -> None
     assert "forward" not in vars(layer)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's own, as it traces
 @pytest.mark.parametrize("layers", [(1,), (0, 2)], ids=str)
 @pytest.mark.parametrize("name, options", declaring("compilation"))

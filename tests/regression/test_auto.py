@@ -19,6 +19,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.mark.slow
 def test_the_fastest_mode_is_taken_written_down_and_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -40,6 +41,7 @@ def test_the_fastest_mode_is_taken_written_down_and_remembered(
     assert len(trials) == 2  # another layer, another choice
 
 
+@pytest.mark.slow
 def test_a_trial_times_every_mode_and_leaves_the_run_as_it_was(tmp_path: Path) -> None:
     auto = short_run(tmp_path / "auto", backend="auto")
     mode = RunConfig.from_yaml(auto.run_dir / "config.yaml").backend_options["mode"]

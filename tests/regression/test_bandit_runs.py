@@ -55,6 +55,7 @@ def test_what_was_drawn_is_in_the_log_and_in_the_metrics() -> None:
     assert all(sum(line["mixture"].values()) == pytest.approx(1, abs=2e-6) for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixing", ["per-language", "concatenated"])
 def test_other_mixings_log_the_language_of_a_batch_that_has_one(mixing: str) -> None:
     metrics = run(tiny(Path("run"), **{**TWO, "mixing": mixing})).metrics
@@ -68,6 +69,7 @@ def test_one_source_has_nothing_to_choose() -> None:
     assert run(tiny(Path("run"), method="metaxl", mixing="bandit")).metrics["meta"]["mixture"] == {"base": 1.0}
 
 
+@pytest.mark.slow
 def test_a_step_passed_over_has_no_reward_and_a_resumed_run_ends_the_same() -> None:
     Path("mine.py").write_text(FAULTY)
     changes = {**BANDIT, "rtn": "mine", "plugin": ["mine.py"], "skip_nonfinite": 20}
@@ -84,6 +86,7 @@ def test_a_step_passed_over_has_no_reward_and_a_resumed_run_ends_the_same() -> N
         assert after["mixture"] == line["mixture"] or "skipped" not in line
 
 
+@pytest.mark.slow
 def test_before_the_rtn_comes_in_languages_are_drawn_evenly() -> None:
     run(tiny(Path("run"), **BANDIT, method_options={"start": 0.5}))
     lines = logged("run")

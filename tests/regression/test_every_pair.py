@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiers import covering
 from xltransfer.cli.main import status_of
 from xltransfer.registry import BACKENDS, RTNS
 
@@ -14,8 +15,7 @@ SHORT = ["--epochs", "1", "--source-size", "16", "--target-size", "16", "--max-l
          "--data-opt", "train=20", "--data-opt", "dev=8", "--data-opt", "test=8"]  # fmt: skip
 
 
-@pytest.mark.parametrize("backend", BACKENDS.names())
-@pytest.mark.parametrize("rtn", RTNS.names())
+@pytest.mark.parametrize("rtn, backend", covering(RTNS.names(), BACKENDS.names()))
 def test_pair_runs(rtn: str, backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = ["--output", str(tmp_path / "run")]
     assert status_of(["run", "--rtn", rtn, "--layer", "2", "--backend", backend, *SHORT, *output]) == 0
@@ -54,6 +54,7 @@ SEVERAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", SEVERAL, ids=" ".join)
 def test_several_layers_sources_and_steps_run(options: list[str], tmp_path: Path) -> None:
     assert status_of(["run", *options, *SHORT, "--output", str(tmp_path / "run")]) == 0

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tests.processes import CASES, LAUNCHED, after_steps, ended, saved, started
 from tests.resuming import TINY, tiny
+from tests.tiers import first_quick
 from xltransfer.cli.main import status_of
 from xltransfer.data.batching import IGNORED, Batch, in_pieces
 from xltransfer.errors import ConfigError
@@ -35,6 +36,7 @@ def compared(case: str, found: Mapping[str, Tensor]) -> None:
         assert error < LIMIT.get(case, 1e-9), f"{case}, {name}: {error:.1e}"
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     for status, _, told in ended(started(["-m", "tests.processes", str(tmp_path)])):
         assert status == 0, told
@@ -42,7 +44,9 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         compared(case, saved(tmp_path, case, accumulate))
 
 
-@pytest.mark.parametrize("case, accumulate", [*((case, 3) for case in CASES), ("metaxl, func", 2), ("joint", 2)])
+@pytest.mark.parametrize(
+    "case, accumulate", first_quick([*((case, 3) for case in CASES), ("metaxl, func", 2), ("joint", 2)])
+)
 def test_accumulated_pieces_train_as_the_whole_batch(case: str, accumulate: int) -> None:
     compared(case, after_steps(case, accumulate))
 
@@ -99,6 +103,7 @@ def files_of(folder: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_two_processes_write_one_run_and_one_continues_it(plugin: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Dropout is that of the pieces, whoever has them: 2 processes are `--accumulate 2`, bit for bit."""
     assert status_of(arguments("alone", accumulate=2)) == 0
@@ -121,6 +126,7 @@ def test_two_processes_write_one_run_and_one_continues_it(plugin: Path, capsys: 
     assert files_of(plugin / "stopped") == alone
 
 
+@pytest.mark.slow
 def test_all_processes_draw_the_same_languages(plugin: Path) -> None:
     several = ["--source", "base", "--source", "near", "--mixing", "bandit"]
     assert status_of([*arguments("alone", accumulate=2), *several]) == 0
@@ -130,6 +136,7 @@ def test_all_processes_draw_the_same_languages(plugin: Path) -> None:
     assert '"mixture": {"base": 0.5, "near": 0.5}' in files_of(plugin / "two")["log"]
 
 
+@pytest.mark.slow
 def test_a_fault_of_one_process_ends_all_in_one_line(plugin: Path) -> None:
     results = ended(started(["-m", "xltransfer", *arguments("faulty")], FAULTY="1"))
     assert [status for status, *_ in results] == [2, 2]

@@ -13,12 +13,13 @@ import pytest
 import torch
 import yaml
 
-import xltransfer
 from tests.resuming import FileEvents, Signalled, in_child, tiny
+from tests.tiers import first_quick
 from xltransfer.cli.main import status_of
 from xltransfer.errors import CheckpointError, ConfigError, Interrupted
 from xltransfer.testing.runs import outcome
 from xltransfer.training.checkpointing import files as checkpoint
+from xltransfer.training.checkpointing import saver
 from xltransfer.training.run import resume, run
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -50,7 +51,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS.keys())
+@pytest.mark.parametrize("changes", first_quick(VARIANTS.values()), ids=VARIANTS.keys())
 def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(changes: dict[str, Any], tmp_path: Path) -> None:
     whole = run(tiny(tmp_path / "whole", checkpoint_steps=0, **changes))
     folder = tmp_path / "stopped"
@@ -88,6 +89,7 @@ def stopped(_stopped: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(_stopped, tmp_path / "stopped"))
 
 
+@pytest.mark.slow
 def test_it_is_the_same_after_a_kill_at_any_of_its_writes(tmp_path: Path, whole: dict[str, bytes]) -> None:
     counted = tmp_path / "counted"
 
@@ -113,6 +115,7 @@ def test_it_is_the_same_after_a_kill_at_any_of_its_writes(tmp_path: Path, whole:
             assert outcome(folder) == whole, f"killed at event {number}"
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_more_than_once(tmp_path: Path, whole: dict[str, bytes]) -> None:
     folder = tmp_path / "run"
     with pytest.raises(Interrupted):
@@ -246,7 +249,7 @@ def test_an_edited_configuration_is_refused_with_what_differs(
 def test_another_version_is_refused(
     stopped: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(xltransfer, "__version__", "9.9")
+    monkeypatch.setattr(saver, "__version__", "9.9")
     refused(["--resume", str(stopped)], capsys, f"saved by xltransfer {checkpoint_version(stopped)}; this is 9.9")
 
 

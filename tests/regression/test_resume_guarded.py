@@ -45,6 +45,7 @@ def refused(arguments: list[str], capsys: Capture) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_skipped_steps_are_counted_on_and_a_plugin_is_named_anew(capsys: Capture) -> None:
     whole = run(tiny(Path("whole"), **PLUGIN))
     assert 0 < whole.metrics["meta"]["skipped_steps"] < whole.metrics["steps"]
@@ -79,6 +80,7 @@ def test_a_class_is_named_anew(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
     assert command_for(Path("run"), config) == "xlt run --resume run --task evil:Task --rtn-opt inner=evil:RTN"
 
 
+@pytest.mark.slow
 def test_what_is_said_once_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guards, "EXPLODED", 1e-3)
     monkeypatch.setattr(guards, "_FEWEST", 1)
@@ -99,6 +101,7 @@ def test_what_the_guards_have_seen_is_part_of_a_state() -> None:
     assert state.watched.state() == {"skipped": 2, "exploded": True, "norms": [0.1 + 0.2, 1e-30]}
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_after_a_checkpoint_fails_again(capsys: Capture) -> None:
     values = {**PLUGIN, "skip_nonfinite": 0}
     with pytest.raises(FailedStepError) as first:

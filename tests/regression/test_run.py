@@ -49,10 +49,11 @@ def test_every_method_leaves_the_files_of_the_design(method: str, tmp_path: Path
     assert lines[-1]["dev"] == metrics["dev"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS.names())
 def test_training_beats_the_majority_baseline(task: str, tmp_path: Path) -> None:
-    result = run(RunConfig.from_mapping({"task": task, "target": "near", "epochs": 2, "source_size": 400,
-                                         "data_options": {"train": 1000, "dev": 60, "test": 200},
+    result = run(RunConfig.from_mapping({"task": task, "target": "near", "epochs": 2, "source_size": 240, "max_length": 48,
+                                         "data_options": {"train": 400, "dev": 40, "test": 100},
                                          "output": str(tmp_path / "run")}))  # fmt: skip
     assert result.test.f1 > result.majority.f1 + 0.2
 
@@ -87,6 +88,7 @@ VARIANTS: list[dict[str, object]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", VARIANTS, ids=lambda changes: "-".join(changes))
 def test_variants_run(changes: dict[str, object], tmp_path: Path) -> None:
     assert short_run(tmp_path / "run", **changes).metrics["steps"] > 0

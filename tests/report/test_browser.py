@@ -39,6 +39,7 @@ def test_it_opens_in_silence_and_fits_a_phone(name: str, reports: dict[str, Path
     assert page.locator("h1").inner_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme, width", [("light", 1280), ("dark", 390)])
 @pytest.mark.parametrize("name", ["ner", "sentiment", "several"])
 def test_axe_finds_nothing_serious(name: str, scheme: str, width: int, reports: dict[str, Path], opened: Open) -> None:

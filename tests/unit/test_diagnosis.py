@@ -87,6 +87,7 @@ def test_what_is_logged(tmp_path: Path) -> None:
     assert all(-1 <= line["gradient_cosine"] <= 1 for line in steps if "gradient_cosine" in line)
 
 
+@pytest.mark.slow
 def test_looking_changes_nothing(tmp_path: Path) -> None:
     scores = [run(tiny(tmp_path / str(every), diagnose=every)).metrics for every in (0, 1)]
     weights = [(tmp_path / every / "model" / "model.safetensors").read_bytes() for every in ("0", "1")]

@@ -150,6 +150,7 @@ def test_neighbours_by_hand() -> None:
     assert neighbour_overlap(first, second, neighbours=1) == pytest.approx(shares)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hausdorff_average", "hausdorff_95", "centroid"])
 def test_intervals_hold_the_value_and_narrow_with_more_sentences(name: str) -> None:
     widths = []

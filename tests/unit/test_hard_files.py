@@ -250,6 +250,7 @@ def test_file_of_a_gigabyte_under_500_megabytes(
     assert message in count_within(500_000_000, read, path)
 
 
+@pytest.mark.slow
 def test_more_sentences_than_memory_holds(tmp_path: Path) -> None:
     path = file_of(tmp_path, b"a O\n\n" * 200_000)  # a megabyte, and a hundred of Python's objects
     assert count_within(60_000_000, "tagged_sentences", path) == "200000"

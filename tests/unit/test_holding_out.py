@@ -101,6 +101,7 @@ def test_impossible_shares(options: dict[str, Any], told: str) -> None:
         MetaXL(**options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share, told", [(0.1, "2 of 20 target sentences are held out, 18 are left"), (0.8, "16 of")])
 def test_too_few_sentences_are_refused_and_nothing_is_left(
     share: float, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -114,6 +115,7 @@ def test_too_few_sentences_are_refused_and_nothing_is_left(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"start": 0.9}, {"finish": 0.9, "start": 0.05}])
 def test_a_run_too_short_for_the_rtn_is_refused_and_leaves_nothing(
     options: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]

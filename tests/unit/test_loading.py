@@ -114,6 +114,7 @@ def test_byte_level_tokenizer_aligns_words(tmp_path: Path) -> None:
     assert len(set(encoded.words)) == 3
 
 
+@pytest.mark.slow
 def test_the_pretraining_script_learns_and_its_folder_loads(tmp_path: Path) -> None:
     recipe = Recipe(layers=1, hidden=32, heads=2, vocabulary=400, positions=64, lines=400, steps=60, batch=32, lr=1e-2)
     model, tokenizer, losses = pretrain(recipe)

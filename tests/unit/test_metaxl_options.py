@@ -126,6 +126,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_run_with_a_late_start_begins_as_joint_training(tmp_path: Path) -> None:
     """Losses, gradient norms and the cosine of the gradients, to the last digit, for as long as there is no RTN."""
     options = {"start": 0.5, "inner_step": "adam", "normalised": True, "support_share": 0.3}

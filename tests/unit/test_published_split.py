@@ -27,6 +27,7 @@ def prepared(corpus: str, output: Path) -> SplitReport:
     return prepare_split(corpus, [source / PUBLISHED[corpus][0]], source / "data_index.txt", output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", PUBLISHED)
 def test_files_hold_the_published_splits_as_the_index_gives_them(corpus: str, tmp_path: Path) -> None:
     language, counts = PUBLISHED[corpus]

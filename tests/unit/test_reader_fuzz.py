@@ -112,6 +112,7 @@ def well_formed(examples: Sequence[Example], name: str) -> None:
             assert example.scale in ("name", "binary", "polarity", "stars")
 
 
+@pytest.mark.slow
 @fuzz
 @given(st.sampled_from(sorted(TAGGED)), edits, st.sampled_from([NER(), POS()]))
 def test_mutated_tagged_files(kind: str, changes: list[tuple[int, int, bytes]], task: Task) -> None:

@@ -74,6 +74,7 @@ def test_the_best_by_dev_is_found_in_every_row(engine: Inline, capsys: Capture) 
         assert one["dev"] >= sum(sorted(run["dev"]["f1"] for run in runs)[-2:]) / 2 * 0.7
 
 
+@pytest.mark.slow
 def test_test_scores_change_nothing(engine: Inline, capsys: Capture) -> None:
     write(CONTENT)
     first, _ = swept(capsys)
@@ -83,6 +84,7 @@ def test_test_scores_change_nothing(engine: Inline, capsys: Capture) -> None:
     assert swept(capsys)[0] == first
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_where_it_was_interrupted(
     engine: Inline, capsys: Capture, monkeypatch: pytest.MonkeyPatch, interruptible: None
 ) -> None:
@@ -110,6 +112,7 @@ def test_a_search_goes_on_where_it_was_interrupted(
     assert (found, told, engine.done) == (whole, "all 12 trials are finished; nothing to do\n", [])
 
 
+@pytest.mark.slow
 def test_the_best_are_a_sweep_of_their_own(engine: Inline, capsys: Capture) -> None:
     write({**CONTENT, "baseline": "joint"})
     report, _ = swept(capsys)
@@ -140,6 +143,7 @@ def test_recipes_are_written_out_and_a_sweep_without_rows_has_values(engine: Inl
     assert yaml.safe_load(Path("runs/sweep-t/best.yaml").read_text())["values"]["lr"] in ranges["lr"]
 
 
+@pytest.mark.slow
 def test_a_failed_run_makes_its_trial_fail(engine: Inline, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(job: Job) -> Outcome:
         return Outcome("failed", "diverged") if dev_of(job) < 0.4 else finishing(job)
@@ -153,6 +157,7 @@ def test_a_failed_run_makes_its_trial_fail(engine: Inline, capsys: Capture, monk
         assert one["dev"] >= 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["table", "markdown", "latex", "csv"])
 def test_formats(format: str, engine: Inline, capsys: Capture) -> None:
     write(CONTENT)

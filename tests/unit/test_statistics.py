@@ -44,11 +44,13 @@ def rejections(seeds: int, better: float, comparisons: int = 200, sentences: int
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_one_method_under_two_names_is_told_apart_in_two_to_eight_per_cent(seeds: int) -> None:
     assert 0.02 * 200 <= rejections(seeds, 0.0) <= 0.08 * 200
 
 
+@pytest.mark.slow
 def test_a_planted_effect_is_found() -> None:
     assert rejections(5, 1.0) >= 0.9 * 200
 
@@ -95,6 +97,7 @@ def test_pseudovalues_of_a_mean_are_its_terms() -> None:
     assert np.sort(found) == pytest.approx(np.sort(values), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_pseudovalues_of_f1_give_its_bootstrap_error() -> None:
     drawn = np.random.default_rng(4)
     tags = np.array(["O", "B-PER", "B-LOC"])

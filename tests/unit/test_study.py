@@ -96,6 +96,7 @@ def test_the_full_version_of_a_phase_has_more_sentences_and_epochs() -> None:
     assert not {cell.key for cell in plain} & {cell.key for cell in full}
 
 
+@pytest.mark.slow
 def test_every_line_is_of_a_run_that_a_phase_plans() -> None:
     for file in (STUDY / "results").glob("*.jsonl"):
         sweep = study.sweep_of(file.stem)

@@ -105,6 +105,7 @@ def test_left_alone_where_it_does_not_pay_or_would_not_be_exact(tmp_path: Any) -
     assert dataclasses.asdict(one.test) == dataclasses.asdict(other.test)
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_the_same_scores(tmp_path: Any) -> None:
     one, other = (short_run(tmp_path / choice, vocabulary=choice, weight_decay=0.01) for choice in ("auto", "full"))
     assert one.test == other.test
