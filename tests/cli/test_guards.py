@@ -24,7 +24,7 @@ from xltransfer.training.safety.failed_step import Draw
 from xltransfer.training.safety.guards import Guards
 
 SHORT = ["--epochs", "1", "--source-size", "32", "--target-size", "4", "--batch-size", "4", "--data-opt", "train=40",
-         "--data-opt", "dev=4", "--data-opt", "test=4", "--max-length", "48", "--quiet", "--output", "run"]  # fmt: skip
+         "--data-opt", "dev=4", "--data-opt", "test=4", "--quiet", "--output", "run"]  # fmt: skip
 pytestmark = pytest.mark.usefixtures("empty_folder")
 Capture = pytest.CaptureFixture[str]
 RTN = """
