@@ -100,7 +100,6 @@ def test_what_is_finished_is_not_run_again(finished: Path, capsys: Capture, monk
     assert wider["rows"][1]["test"] == first["rows"][1]["test"]
 
 
-@pytest.mark.slow
 def test_an_interrupted_comparison_goes_on(finished: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = found(capsys, *TWO)
     calls: list[RunConfig] = []

@@ -12,6 +12,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from tests.tiers import first_quick
 from tests.unit.test_methods import batches, trainee
 from xltransfer.cli.main import status_of
 from xltransfer.errors import ConfigError, NonFiniteError
@@ -69,11 +70,10 @@ def test_nan_at_step_7_stops_with_all_that_is_needed_to_see_why(capsys: Capture)
     assert not Path("run/metrics.json").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("options", [
+@pytest.mark.parametrize("options", first_quick([
     *(["--method-opt", option] for option in ("order=published", "order=released", "inner_step=adam", "start=0.6")),
     ["--source", "base", "--source", "near", "--mixing", "bandit"],
-])  # fmt: skip
+]))  # fmt: skip
 def test_the_state_that_is_kept_repeats_the_step(options: list[str]) -> None:
     """With `released`, θ's gradient is at the φ that φ's own moments lead to; with `adam`, φ's is by θ's moments."""
     arguments = [*rtn("return change"), *options]

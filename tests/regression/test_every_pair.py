@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiers import covering
+from tests.tiers import covering, first_quick
 from xltransfer.cli.main import status_of
 from xltransfer.registry import BACKENDS, RTNS
 
@@ -54,7 +54,6 @@ SEVERAL = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("options", SEVERAL, ids=" ".join)
+@pytest.mark.parametrize("options", first_quick(SEVERAL, 2), ids=" ".join)
 def test_several_layers_sources_and_steps_run(options: list[str], tmp_path: Path) -> None:
     assert status_of(["run", *options, *SHORT, "--output", str(tmp_path / "run")]) == 0

@@ -11,6 +11,7 @@ import torch
 import transformers
 
 from tests.conftest import short_run
+from tests.tiers import first_quick
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.datasets.synthetic.dataset import Synthetic
@@ -88,8 +89,7 @@ VARIANTS: list[dict[str, object]] = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("changes", VARIANTS, ids=lambda changes: "-".join(changes))
+@pytest.mark.parametrize("changes", first_quick(VARIANTS, 2), ids=lambda changes: "-".join(changes))
 def test_variants_run(changes: dict[str, object], tmp_path: Path) -> None:
     assert short_run(tmp_path / "run", **changes).metrics["steps"] > 0
 
