@@ -1,134 +1,129 @@
-"""The configuration of a run: frozen, validated once, all faults reported together, YAML in and out.
+"""The configuration of a run, `RunConfig`: read from YAML or the command line, and validated once.
 
-The command line's options, their help and their defaults come from the fields below.
+The command line's options, with their groups, help and defaults, are made from its fields.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import yaml
 
-from xltransfer.errors import ConfigError, did_you_mean, unknown
-from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry, compatibility, load_plugin
-from xltransfer.registry.options import checked_options, collected, convert, describe
+from xltransfer.errors import ConfigError, did_you_mean
+from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry, compatibility, load_plugin
+from xltransfer.registry.options import checked_options, collected
 from xltransfer.registry.trusted_code import checked
+from xltransfer.registry.values import convert_field, type_fault
 
 Options = dict[str, Any]
+GROUPS = ("data", "model", "method", "optimisation", "performance", "run")
+"""The groups of the fields, which the command line's help and the documentation show."""
 SPLIT_SEED = 42
-"""Of the splits made here, where `data_seed` says nothing else."""
+"""Seed of the splits made here, where `data_seed` gives none."""
 
 
-def _field(default: Any, help: str, *, metavar: str = "", lowest: float | None = None) -> Any:
-    metadata = {"help": help, "metavar": metavar, "lowest": lowest}
+def _field(group: str, default: Any, help: str, metavar: str = "", *, lowest: float | None = None,
+           common: bool = False) -> Any:  # fmt: skip
+    """A field of RunConfig; `common` ones come first in the help."""
+    metadata = {"group": group, "help": help, "metavar": metavar, "lowest": lowest, "common": common}
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
+_data, _model, _method, _optimisation, _performance, _run = (functools.partial(_field, group) for group in GROUPS)
+
+
 @dataclass(frozen=True)
 class RunConfig:
-    """One training run, complete: the same values give the same result. Sizes are in sentences."""
+    """The complete configuration of one training run: the same values give the same result."""
 
-    task: str = _field("ner", "what to learn: ner, sentiment, pos", metavar="NAME")
-    task_options: Options = _field({}, "option of the task", metavar="K=V")
-    data: str = _field("synthetic", "a registered dataset, or a folder with one folder a language", metavar="NAME|PATH")
-    data_options: Options = _field({}, "option of a registered dataset", metavar="K=V")
-    source_data: str | None = _field(None, "another dataset for the sources [that of --data]", metavar="NAME|PATH")
-    source_data_options: Options = _field({}, "option of that dataset", metavar="K=V")
-    source: tuple[str, ...] = _field((), "source language; repeat for several [the dataset's own]", metavar="LANG")
-    target: str | None = _field(None, "target language [the dataset's own]", metavar="LANG")
-    encoder: str = _field("tiny", "a registered encoder, a Hugging Face hub name, or a folder", metavar="NAME|PATH")
-    method: str = _field("metaxl", "metaxl, joint, joint-rtn or target-only", metavar="NAME")
-    method_options: Options = _field({}, "option of the method", metavar="K=V")
-    rtn: str = _field("mlp", "representation transformation network", metavar="NAME")
-    rtn_options: Options = _field({}, "option of the RTN", metavar="K=V")
-    layer: tuple[int, ...] = _field(
-        (2,), "insert after this layer; 0 is the embedding output; repeat for several", metavar="N", lowest=0
+    task: str = _data("ner", "what to learn: ner, sentiment or pos", "NAME", common=True)
+    task_options: Options = _data({}, "option of the task", "K=V")
+    data: str = _data(
+        "synthetic", "registered dataset, or folder with one subfolder per language", "NAME|PATH", common=True
     )
-    backend: str = _field("func", "how the meta-gradient is computed", metavar="NAME")
-    backend_options: Options = _field({}, "option of the backend", metavar="K=V")
-    source_size: int | None = _field(1000, "sentences of each source language; none for all", metavar="N", lowest=1)
-    target_size: int | None = _field(100, "sentences of the target language; none for all", metavar="N", lowest=1)
-    stratify: bool = _field(False, "yes: samples with labels in the proportions of the whole set", metavar="yes|no")
-    mixing: Literal["concatenated", "proportional", "temperature", "per-language", "bandit"] = _field(
-        "concatenated",
-        "of several sources: all sentences as one set; drawn by the languages' sizes, or those to the power 1/T; "
-        "or batches of one language each: all in turn, or (bandit) of the language whose batches promise most",
-        metavar="NAME",
+    data_options: Options = _data({}, "option of a registered dataset", "K=V")
+    source_data: str | None = _data(None, "dataset of the source languages (default: that of --data)", "NAME|PATH")
+    source_data_options: Options = _data({}, "option of that dataset", "K=V")
+    source: tuple[str, ...] = _data(
+        (), "source language; repeat for several (default: the dataset's)", "LANG", common=True
     )
-    temperature: float = _field(5.0, "T of mixing=temperature; more is more even", metavar="X")
-    exploration: float = _field(
-        0.1, "γ of mixing=bandit: share of its draws that is even; more also learns faster", metavar="X"
-    )
-    bucket: bool = _field(False, "yes: source batches of like length, so that little is padding", metavar="yes|no")
-    epochs: int = _field(4, "passes over the source sample", metavar="N", lowest=1)
-    batch_size: int = _field(16, "sentences of source and of target a step", metavar="N", lowest=1)
-    accumulate: int = _field(
-        1, "cut each batch into so many pieces, taken one after the other: less memory", metavar="N", lowest=1
-    )
-    lr: float | None = _field(None, "peak learning rate of the encoder and head [the encoder's own]", metavar="X")
-    meta_lr: float = _field(1e-3, "peak learning rate of the RTN", metavar="X", lowest=0)
-    optimizer: Literal["adamw", "adam"] = _field(
-        "adamw", "adamw decays weights apart from the gradient; adam adds L2 to it, as released", metavar="NAME"
-    )
-    weight_decay: float = _field(
-        0.0, "weight decay (adamw) or L2 (adam) on encoder, head and RTN", metavar="X", lowest=0
-    )
-    warmup: float = _field(0.1, "share of the steps in which the learning rates rise", metavar="X", lowest=0)
-    clip: float = _field(10.0, "largest gradient norm, of the learner and of the RTN each", metavar="X", lowest=0)
-    skip_nonfinite: int = _field(
-        0, "steps with a loss or gradient that is NaN or infinite to pass over before the run stops", metavar="N",
-        lowest=0,
+    target: str | None = _data(None, "target language (default: the dataset's)", "LANG", common=True)
+    encoder: str = _model("tiny", "registered encoder, Hugging Face hub name, or folder", "NAME|PATH", common=True)
+    method: str = _method("metaxl", "metaxl, joint, joint-rtn or target-only", "NAME", common=True)
+    method_options: Options = _method({}, "option of the method", "K=V")
+    rtn: str = _method("mlp", "representation transformation network", "NAME", common=True)
+    rtn_options: Options = _method({}, "option of the RTN", "K=V")
+    layer: tuple[int, ...] = _method(
+        (2,), "insert the RTN after this layer; 0: after the embeddings; repeat for several", "N", lowest=0,
+        common=True,
     )  # fmt: skip
-    vocabulary: Literal["auto", "full"] = _field(
-        "auto",
-        "auto trains a matrix of the subwords in the training data alone, where that pays; same result",
-        metavar="NAME",
+    backend: str = _method("func", "how to compute the meta-gradient", "NAME")
+    backend_options: Options = _method({}, "option of the backend", "K=V")
+    source_size: int | None = _data(1000, "training sentences per source language; none: all", "N", lowest=1)
+    target_size: int | None = _data(
+        100, "training sentences of the target language; none: all", "N", lowest=1, common=True
     )
-    max_length: int = _field(128, "longest input in subwords, special tokens included", metavar="N", lowest=3)
-    seed: int = _field(11, "of initialisation, dropout and data order", metavar="N", lowest=0)
-    data_seed: int | None = _field(
-        SPLIT_SEED,
-        "of the training samples and of splits made here; none: samples follow --seed, splits stay",
-        metavar="N",
-        lowest=0,
+    stratify: bool = _data(False, "sample in proportion to the labels of the whole set")
+    mixing: Literal["concatenated", "proportional", "temperature", "per-language", "bandit"] = _data(
+        "concatenated",
+        "batches from several sources: one shuffled set (concatenated); sampled by language size (proportional) or by "
+        "size to the power 1/T (temperature); one language a batch, in turn (per-language) or by expected usefulness "
+        "(bandit)",
+        "NAME",
     )
-    precision: Literal["fp32", "tf32", "bf16"] = _field(
-        "fp32", "of matrix products: tf32 is fp32 rounded by a GPU, bf16 is autocast", metavar="NAME"
+    temperature: float = _data(5.0, "T of --mixing temperature; higher is more even", "X")
+    exploration: float = _data(0.1, "γ of --mixing bandit: share of even draws; higher also learns faster", "X")
+    bucket: bool = _performance(False, "batch source sentences of similar length, for less padding")
+    epochs: int = _optimisation(4, "passes over the source sample", "N", lowest=1, common=True)
+    batch_size: int = _optimisation(16, "source sentences, and target sentences, per step", "N", lowest=1)
+    accumulate: int = _performance(
+        1, "gradient accumulation: process each batch in N pieces, for less memory", "N", lowest=1
     )
-    attention: Literal["auto", "eager", "sdpa"] = _field(
-        "auto", "sdpa is fused; auto takes it where the backend can work with it", metavar="NAME"
+    lr: float | None = _optimisation(None, "peak learning rate of encoder and head (default: the encoder's)", "X")
+    meta_lr: float = _optimisation(1e-3, "peak learning rate of the RTN", "X", lowest=0)
+    optimizer: Literal["adamw", "adam"] = _optimisation(
+        "adamw", "adamw (decoupled weight decay) or adam (L2 in the gradient, as released)", "NAME"
     )
-    activations: Literal["keep", "recompute"] = _field(
-        "keep", "recompute: each layer's anew in the backward pass; less memory, more time", metavar="NAME"
+    weight_decay: float = _optimisation(0.0, "weight decay (adamw) or L2 (adam)", "X", lowest=0)
+    warmup: float = _optimisation(0.1, "share of the steps with rising learning rates", "X", lowest=0)
+    clip: float = _optimisation(10.0, "maximum gradient norm of encoder and head, and of the RTN", "X", lowest=0)
+    skip_nonfinite: int = _run(0, "steps with NaN or infinite gradients to skip before stopping", "N", lowest=0)
+    vocabulary: Literal["auto", "full"] = _performance(
+        "auto", "train the embeddings of the subwords in the training data (auto; same result) or all (full)", "NAME"
     )
-    compile: bool = _field(
-        False, "yes: torch.compile for the encoder's layers; pays on a GPU, after some minutes", metavar="yes|no"
+    max_length: int = _data(128, "maximum input length in subwords, special tokens included", "N", lowest=3)
+    seed: int = _run(11, "seed of initialisation, dropout and data order", "N", lowest=0, common=True)
+    data_seed: int | None = _data(
+        SPLIT_SEED, "seed of training samples and of splits made here; none: samples follow --seed", "N", lowest=0
     )
-    pad_to: int = _field(
-        1, "pad batches to a multiple of so many subwords, so that compiled shapes repeat", metavar="N", lowest=1
+    precision: Literal["fp32", "tf32", "bf16"] = _performance(
+        "fp32", "of matrix products: fp32, tf32 (fp32 rounded by the GPU) or bf16 (autocast)", "NAME"
     )
-    diagnose: int = _field(
-        50, "log the cosine of source and target gradients every so many steps; 0: never", metavar="N", lowest=0
+    attention: Literal["auto", "eager", "sdpa"] = _performance(
+        "auto", "sdpa (fused), eager, or auto (fused if the backend supports it)", "NAME"
     )
-    deterministic: bool = _field(
-        False, "yes: refuse whatever cannot be repeated bit for bit, on a GPU above all", metavar="yes|no"
+    activations: Literal["keep", "recompute"] = _performance(
+        "keep", "keep, or recompute in the backward pass (less memory, more time)", "NAME"
     )
-    device: Literal["auto", "cpu", "cuda"] = _field("auto", "where to train", metavar="NAME")
-    checkpoint_steps: int | None = _field(None, "save every so many steps, to go on from", metavar="N", lowest=0)
-    checkpoint_minutes: float | None = _field(
-        10.0, "save every so many minutes; none or 0 here and above is never", metavar="X", lowest=0
+    compile: bool = _performance(False, "torch.compile the encoder's layers; pays off on a GPU")
+    pad_to: int = _performance(1, "pad batches to a multiple of N subwords; compiled shapes then repeat", "N", lowest=1)
+    diagnose: int = _run(50, "log the cosine of source and target gradients every N steps; 0: never", "N", lowest=0)
+    deterministic: bool = _performance(False, "refuse operations that cannot be repeated bit for bit")
+    device: Literal["auto", "cpu", "cuda"] = _performance("auto", "where to train", "NAME")
+    checkpoint_steps: int | None = _run(None, "save a checkpoint every N steps", "N", lowest=0)
+    checkpoint_minutes: float | None = _run(
+        10.0, "save a checkpoint every X minutes; none or 0, here and above: never", "X", lowest=0
     )
-    track: tuple[Literal["tensorboard", "wandb"], ...] = _field(
-        (), "send losses and scores there too; repeat for both", metavar="NAME"
-    )
-    output: str | None = _field(None, "folder of the run, not yet there [runs/NAME]", metavar="DIR")
-    plugin: tuple[str, ...] = _field((), "Python file that registers parts; repeat for several", metavar="FILE")
+    track: tuple[Literal["tensorboard", "wandb"], ...] = _run((), "also log to this tracker; repeat for both", "NAME")
+    output: str | None = _run(None, "folder of the run; must not exist (default: runs/NAME)", "DIR", common=True)
+    plugin: tuple[str, ...] = _run((), "Python file that registers parts; repeat for several", "FILE")
 
     def __post_init__(self) -> None:
         """Take one value, or a list, for what may be several."""
@@ -158,9 +153,9 @@ class RunConfig:
                 faults.append(f"configuration: unknown key {name!r}.{did_you_mean(name, hints)}")
                 continue
             try:
-                values[name] = _convert_field(value, hints[name])
+                values[name] = convert_field(value, hints[name])
             except ValueError:
-                faults.append(unknown_value(name, value, hints[name]))
+                faults.append(type_fault(name, value, hints[name]))
         if faults:
             raise ConfigError(faults)
         return cls(**values)
@@ -237,27 +232,6 @@ def allowed_values(owner: type, name: str) -> tuple[str, ...]:
     return found
 
 
-def unknown_value(name: str, value: Any, kind: Any) -> str:
-    """The message for a value of the wrong type."""
-    if get_origin(kind) is Literal:
-        return unknown(name, value, kind.__args__)
-    if get_origin(kind) is tuple:
-        return f"{name}: received {value!r}; allowed: {describe(kind.__args__[0])}, given once for each."
-    wanted = "a mapping of options" if get_origin(kind) is dict else describe(kind)
-    return f"{name}: received {value!r}; allowed: {wanted}."
-
-
-def _convert_field(value: Any, kind: Any) -> Any:
-    if get_origin(kind) is tuple:
-        items = value if isinstance(value, list | tuple) else [value]
-        return tuple(convert(item, kind.__args__[0]) for item in items)
-    if get_origin(kind) is dict:
-        if not isinstance(value, Mapping):
-            raise ValueError(value)
-        return {str(key): option for key, option in value.items()}
-    return convert(value, kind)
-
-
 def _range_faults(config: RunConfig) -> list[str]:
     faults = []
     for spec in dataclasses.fields(config):
@@ -283,8 +257,3 @@ def _range_faults(config: RunConfig) -> list[str]:
     if config.lr is not None and config.lr < _SMALLEST_RATE:
         faults.append(f"lr: received {config.lr}; allowed: a number above 1.2e-38, below which fp32 holds 0.")
     return faults
-
-
-def encoder_is_registered(name: str) -> bool:
-    """Whether `--encoder` names a registered part rather than a hub name or a folder."""
-    return name in ENCODERS.names()

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError
-from xltransfer.registry.options import check_options, convert
+from xltransfer.registry.options import check_options
+from xltransfer.registry.values import convert
 
 
 def test_defaults_are_valid_and_survive_yaml(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xltransfer.cli.options import PLUGIN_HELP
+from xltransfer.cli.options import PLUGIN_HELP, switch
 from xltransfer.cli.status import status
 from xltransfer.datasets.base import SPLITS
 from xltransfer.errors import ConfigError, unknown
@@ -24,10 +24,10 @@ def command(
     resamples: Annotated[int, typer.Option(metavar="N", help="of the bootstrap; 0: no intervals")] = 200,
     projection: Annotated[str, typer.Option(metavar="NAME", help="of the map: pca, tsne or umap")] = "pca",
     split: Annotated[str, typer.Option(metavar="NAME", help="of the target: train, dev or test")] = "dev",
-    device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu or cuda [the run's]")] = None,
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu or cuda (default: the run's)")] = None,
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=PLUGIN_HELP)] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print what analysis.json holds, but for the map")] = False,
+    quiet: Annotated[bool, switch("--quiet", help="no progress, only the result")] = False,
+    as_json: Annotated[bool, switch("--json", help="print what analysis.json holds, but for the map")] = False,
 ) -> None:
     """Analyse."""
     if split not in SPLITS:

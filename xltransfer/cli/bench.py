@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xltransfer.cli.options import switch
 from xltransfer.cli.status import status
 from xltransfer.errors import ConfigError
 from xltransfer.registry import load_plugin
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def command(
     encoder: Annotated[str, typer.Option(metavar="NAME|PATH", help="as in run, or random:xlm-roberta-base")] = "tiny",
     rtn: Annotated[str, typer.Option(metavar="NAME", help="representation transformation network")] = "mlp",
-    layer: Annotated[list[int] | None, typer.Option(metavar="N", help="insertion layer; repeat [2]")] = None,
+    layer: Annotated[list[int] | None, typer.Option(metavar="N", help="insertion layer; repeat (default: 2)")] = None,
     backend: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="backend or baseline, as in func, func:mode=forward, func@bf16; repeat"),
@@ -34,11 +35,11 @@ def command(
     length: Annotated[int, typer.Option(metavar="N", help="subwords of a sentence")] = 32,
     precision: Annotated[str, typer.Option(metavar="NAME", help="fp32, tf32 or bf16")] = "fp32",
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda")] = "auto",
-    recompute: Annotated[bool, typer.Option("--recompute", help="activations anew in the backward pass")] = False,
-    compile: Annotated[bool, typer.Option("--compile", help="compile the encoder's layers")] = False,
+    recompute: Annotated[bool, switch("--recompute", help="activations anew in the backward pass")] = False,
+    compile: Annotated[bool, switch("--compile", help="compile the encoder's layers")] = False,
     repeats: Annotated[int, typer.Option(metavar="N", help="timed steps of each")] = 7,
-    memory: Annotated[bool, typer.Option("--memory", help="peak memory too, each in a process of its own")] = False,
-    error: Annotated[bool, typer.Option("--error", help="error of the meta-gradient against float64 too")] = False,
+    memory: Annotated[bool, switch("--memory", help="peak memory too, each in a process of its own")] = False,
+    error: Annotated[bool, switch("--error", help="error of the meta-gradient against float64 too")] = False,
     over: Annotated[
         str | None, typer.Option(metavar="NAME=V,V", help="vary batch-size, length, layer, vocabulary or encoder")
     ] = None,
@@ -47,7 +48,7 @@ def command(
     ] = None,
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Python file that registers parts")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="write the figures there")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
+    quiet: Annotated[bool, switch("--quiet", help="no progress")] = False,
 ) -> None:
     """Time."""
     faults = _file_faults(over, picture, as_json)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from xltransfer.cli.options import OPTION_NAMES, merged_config, pairs, takes_config
+from xltransfer.cli.options import OPTION_NAMES, AsJson, ConfigFile, Quiet, Recipe, merged_config, pairs, takes_config
 from xltransfer.cli.status import status
 from xltransfer.cli.tables import print_report, print_table
 from xltransfer.errors import ConfigError, Interrupted, unknown
@@ -33,19 +33,25 @@ _FORMATS = ("table", "markdown", "latex", "csv", "json")
 @takes_config(repeated=True)
 def command(
     given: dict[str, Any],
-    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="YAML of such options")] = None,
-    recipe: Annotated[str | None, typer.Option("--recipe", metavar="NAME", help="a published experiment")] = None,
+    config: ConfigFile = None,
+    recipe: Recipe = None,
     baseline: Annotated[
-        str | None, typer.Option(metavar="NAME", help="what others are compared with [joint, or the first]")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="compare with this row (default: joint, or the first)", rich_help_panel="Run"
+        ),
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="picture of the differences from the baseline")
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="picture of the differences from the baseline", rich_help_panel="Run"
+        ),
     ] = None,
     format: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="table, markdown, latex, csv or json")
+        str, typer.Option("--format", metavar="NAME", help="table, markdown, latex, csv or json", rich_help_panel="Run")
     ] = "table",
-    quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare."""
     faults = [] if format in _FORMATS else [unknown("format", format, _FORMATS)]

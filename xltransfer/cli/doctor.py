@@ -6,7 +6,7 @@ import importlib.util
 import json
 from typing import Annotated, Any
 
-import typer
+from xltransfer.cli.options import switch
 
 _EXTRAS = {
     "openpyxl": ("spreadsheets", "pip install 'xltransfer[xlsx]'"),
@@ -21,7 +21,7 @@ _EXTRAS = {
 """Modules that a feature needs: what it is, and how to get it."""
 
 
-def command(as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False) -> None:
+def command(as_json: Annotated[bool, switch("--json", help="print one JSON object")] = False) -> None:
     """Diagnose."""
     report = diagnosis()
     if as_json:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xltransfer.cli.options import PLUGIN_HELP, TASK_HELP
+from xltransfer.cli.options import PLUGIN_HELP, TASK_HELP, switch
 from xltransfer.datasets.base import SPLITS
 from xltransfer.errors import ConfigError, unknown
 from xltransfer.registry import load_plugin
@@ -21,8 +21,10 @@ def command(
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda")] = "auto",
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=PLUGIN_HELP)] = None,
     task: Annotated[str | None, typer.Option(metavar="NAME", help=TASK_HELP)] = None,
-    data: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="where the data are now [the run's]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print the scores as one JSON object")] = False,
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="dataset or folder (default: the run's)")
+    ] = None,
+    as_json: Annotated[bool, switch("--json", help="print the scores as one JSON object")] = False,
 ) -> None:
     """Score."""
     if split not in SPLITS:

@@ -9,19 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
+from xltransfer.cli.options import switch
 from xltransfer.errors import ConfigError, RegistryError, unknown
 from xltransfer.recipes.catalogue import recipes
 from xltransfer.registry import BACKENDS, REGISTRIES, RTNS, Entry, Registry, load_plugin
-from xltransfer.registry.options import describe, options_of
+from xltransfer.registry.options import options_of
+from xltransfer.registry.values import describe
 
 _KINDS = sorted([*REGISTRIES, "recipes"])
 
 
 def command(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=", ".join(_KINDS))] = "",
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="options too; imports the parts")] = False,
+    verbose: Annotated[bool, switch("-v", "--verbose", help="options too; imports the parts")] = False,
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Python file that registers parts")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON array")] = False,
+    as_json: Annotated[bool, switch("--json", help="print one JSON array")] = False,
 ) -> None:
     """List."""
     if kind == "recipes":

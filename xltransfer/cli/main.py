@@ -1,23 +1,25 @@
-"""`xlt`: one module a command; errors of the user's in one line."""
+"""The command line `xlt`: its commands, and one line for every error of the user's."""
 
 from __future__ import annotations
 
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from xltransfer.cli import analyze, bench, compare, doctor, evaluate, export, ls, predict, report, run, sweep
 from xltransfer.cli.data import app as data
+from xltransfer.cli.options import flags_normalised
 from xltransfer.errors import ConfigError, MachineError, UserError, explained
 from xltransfer.utils.processes import launched_count, launched_number
+from xltransfer.utils.version import __version__
 
 app = typer.Typer(
     help="Cross-lingual transfer for languages with a hundred labelled sentences.",
-    add_completion=False,
     no_args_is_help=True,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 app.command("run", help="Train, choose the epoch on dev, score test once, and keep everything in a run folder.")(
@@ -44,9 +46,19 @@ app.command("ls", help="List registered parts and recipes; imports none of them.
 app.command("doctor", help="What this machine can run, and what is missing for the rest.")(doctor.command)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"xltransfer {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
-    """Keeps the subcommands' names visible in usage lines."""
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -57,8 +69,9 @@ def main(arguments: list[str] | None = None) -> None:
 def status_of(arguments: list[str] | None = None) -> int:
     """The exit status of a command line, its messages printed."""
     try:
-        _refuse_launcher(sys.argv[1:] if arguments is None else arguments)
-        status = app(args=arguments, standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        _refuse_launcher(given)
+        status = app(args=flags_normalised(given), standalone_mode=False)
         if status == 130:  # Typer turns an interrupt into this status
             raise KeyboardInterrupt
         return status if isinstance(status, int) else 0
@@ -71,8 +84,7 @@ def status_of(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except Exception as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            print(error)
+        if type(error).__name__ == "NoArgsIsHelpError":  # the help has been printed
             return 2
         if hasattr(error, "format_message"):  # a usage error of Typer's command-line parser, whichever it is built on
             return _complain(f"{error.format_message()} 'xlt --help' and 'xlt COMMAND --help' list what is allowed.", 2)

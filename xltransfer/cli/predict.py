@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from xltransfer.cli.options import PLUGIN_HELP, TASK_HELP
+from xltransfer.cli.options import PLUGIN_HELP, TASK_HELP, switch
 from xltransfer.errors import ConfigError, DataError, unknown
 from xltransfer.registry import load_plugin
 
@@ -17,7 +17,7 @@ from xltransfer.registry import load_plugin
 def command(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a finished run, its model/, or an export")],
     input: Annotated[str, typer.Option("--input", metavar="FILE", help="one text a line; - is standard input")] = "-",
-    words: Annotated[bool, typer.Option("--words", help="lines are words with spaces between; keep them")] = False,
+    words: Annotated[bool, switch("--words", help="lines are words with spaces between; keep them")] = False,
     format: Annotated[str, typer.Option("--format", metavar="NAME", help="tsv or jsonl")] = "tsv",
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="write here, not to standard output")] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda")] = "auto",

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from xltransfer.cli.options import switch
+
 
 def command(
     run_dirs: Annotated[
@@ -16,13 +18,13 @@ def command(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="the page; a report there is replaced [report.html in RUN; here for several]"
+            metavar="FILE", help="the page; a report there is replaced (default: report.html in RUN; here for several)"
         ),
     ] = None,
     figures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="also make this folder, of figures as PNG, SVG and PDF")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print what was written as one JSON object")] = False,
+    as_json: Annotated[bool, switch("--json", help="print what was written as one JSON object")] = False,
 ) -> None:
     """Report."""
     from xltransfer.report.write import write

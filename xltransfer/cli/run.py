@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xltransfer.cli.options import merged_config, takes_config
+from xltransfer.cli.options import AsJson, ConfigFile, Quiet, Recipe, merged_config, switch, takes_config
 from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError, Interrupted
 from xltransfer.utils.processes import launched_number
@@ -23,16 +23,19 @@ if TYPE_CHECKING:
 @takes_config(repeated=False)
 def command(
     given: dict[str, Any],
-    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="YAML of such options")] = None,
-    recipe: Annotated[str | None, typer.Option("--recipe", metavar="NAME", help="a published experiment")] = None,
+    config: ConfigFile = None,
+    recipe: Recipe = None,
     resume_dir: Annotated[
-        Path | None, typer.Option("--resume", metavar="DIR", help="continue the interrupted run in this folder")
+        Path | None,
+        typer.Option(
+            "--resume", metavar="DIR", help="resume the interrupted run in this folder", rich_help_panel="Run"
+        ),
     ] = None,
     with_report: Annotated[
-        bool, typer.Option("--report", help="write report.html in the run folder too, as xlt report does")
+        bool, switch("--report", help="also write report.html to the run folder", panel="Run")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train."""
     if resume_dir and (config or recipe):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from xltransfer.cli.options import switch
 from xltransfer.cli.status import status as told_on_stderr
 from xltransfer.cli.tables import print_report, print_table
 from xltransfer.errors import ConfigError, Interrupted, unknown
@@ -33,25 +34,27 @@ _FORMATS = ("table", "markdown", "latex", "csv", "json")
 def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML: values, rows, grid, seeds, baseline, search")],
     engine: Annotated[str, typer.Option(metavar="NAME", help="local or ray")] = "local",
-    workers: Annotated[int | None, typer.Option(metavar="N", help="runs at a time [cores / threads]")] = None,
-    threads: Annotated[int | None, typer.Option(metavar="N", help="of each run [1; with a GPU: all]")] = None,
-    gpus: Annotated[float | None, typer.Option(metavar="X", help="share of GPUs a run, with ray [0]")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="runs at a time (default: cores / threads)")] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="of each run (default: 1; with a GPU: all)")] = None,
+    gpus: Annotated[float | None, typer.Option(metavar="X", help="share of GPUs a run, with ray (default: 0)")] = None,
     address: Annotated[
-        str | None, typer.Option(metavar="A", help="of a Ray cluster: auto or HOST:PORT [one of its own]")
+        str | None, typer.Option(metavar="A", help="of a Ray cluster: auto or HOST:PORT (default: one of its own)")
     ] = None,
-    output: Annotated[Path | None, typer.Option(metavar="DIR", help="folder of all runs [runs/sweep-FILE]")] = None,
-    status: Annotated[bool, typer.Option("--status", help="run nothing: what there is by now")] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="folder of the runs (default: runs/sweep-FILE)")
+    ] = None,
+    status: Annotated[bool, switch("--status", help="run nothing; print the tables of what is finished")] = False,
     format: Annotated[
         str, typer.Option("--format", metavar="NAME", help="table, markdown, latex, csv or json")
     ] = "table",
-    as_json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
+    as_json: Annotated[bool, switch("--json", help="print the result as one JSON object")] = False,
     picture: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="picture of the differences from the baseline")
     ] = None,
     plugin: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Python file that registers parts; repeat for several")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="no progress, only the result")] = False,
+    quiet: Annotated[bool, switch("--quiet", help="no progress, only the result")] = False,
 ) -> int:
     """Sweep."""
     faults = [unknown(name, value, allowed) for name, value, allowed in

@@ -1,17 +1,16 @@
-"""Options of a part are the keyword parameters of its constructor: their types, defaults and help."""
+"""Read and check the options of a part: the keyword parameters of its constructor."""
 
 from __future__ import annotations
 
 import inspect
-import math
-import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from xltransfer.errors import RegistryError, did_you_mean
 from xltransfer.registry.base import Registry
 from xltransfer.registry.builtin import DATASETS
+from xltransfer.registry.values import convert, describe
 
 
 @dataclass(frozen=True)
@@ -78,64 +77,6 @@ def check_options(part: type, given: Mapping[str, Any], what: str) -> tuple[dict
 def _positional(part: type, name: str) -> bool:
     parameter = inspect.signature(_constructor(part)).parameters.get(name)
     return parameter is not None and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-
-
-def convert(raw: Any, kind: Any) -> Any:
-    """`raw` (a string from the command line, or a YAML value) as `kind`. Raises ValueError."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        if raw in arguments:
-            return raw
-        raise ValueError(raw)
-    if origin in (Union, types.UnionType):
-        return _convert_union(raw, arguments)
-    if kind is bool:
-        return _convert_bool(raw)
-    if kind is str:
-        if isinstance(raw, str):
-            return raw
-        raise ValueError(raw)
-    if kind in (int, float):
-        if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-            raise ValueError(raw)
-        number = float(raw)
-        if not math.isfinite(number) or (kind is int and (isinstance(raw, float) or not number.is_integer())):
-            raise ValueError(raw)
-        return int(raw) if kind is int else number
-    return raw
-
-
-def _convert_union(raw: Any, arguments: tuple[Any, ...]) -> Any:
-    if type(None) in arguments and (raw is None or raw in ("none", "null")):
-        return None
-    for argument in arguments:
-        if argument is type(None):
-            continue
-        try:
-            return convert(raw, argument)
-        except ValueError:
-            continue
-    raise ValueError(raw)
-
-
-def _convert_bool(raw: Any) -> bool:
-    known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if isinstance(raw, bool):
-        return raw
-    if str(raw).lower() in known:
-        return known[str(raw).lower()]
-    raise ValueError(raw)
-
-
-def describe(kind: Any) -> str:
-    """A type in a user's words."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return "|".join(str(argument) for argument in arguments)
-    if origin in (Union, types.UnionType):
-        return " or ".join(describe(argument) for argument in arguments)
-    words = {bool: "true|false", int: "a whole number", float: "a number", str: "text", type(None): "none"}
-    return words.get(kind, str(kind))
 
 
 INNER = "inner."

@@ -1,4 +1,4 @@
-"""`xlt data`: commands about data sets, one module each."""
+"""The command group `xlt data`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xltransfer.cli.data import ls as data_ls
 from xltransfer.cli.data import prepare as data_prepare
 from xltransfer.cli.data import show as data_show
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
 app.command("ls", help="List the named corpora.")(data_ls.command)
 app.command("show", help="Count labels, lengths and subwords of a language's data.")(data_show.command)
 app.command("prepare", help="Rebuild a published split from the authors' files: train.tsv, dev.tsv and test.tsv.")(

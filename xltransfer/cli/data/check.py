@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xltransfer.cli.options import merged_config
+from xltransfer.cli.options import merged_config, switch
 
 
 def command(
@@ -18,8 +18,8 @@ def command(
     task_opt: Annotated[list[str] | None, typer.Option(metavar="K=V", help="option of the task; repeatable")] = None,
     data_opt: Annotated[list[str] | None, typer.Option(metavar="K=V", help="option of the dataset; repeatable")] = None,
     data_seed: Annotated[int, typer.Option(metavar="N", help="of the split of a corpus without splits")] = 42,
-    quiet: Annotated[bool, typer.Option("--quiet", help="print the findings alone")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    quiet: Annotated[bool, switch("--quiet", help="print the findings alone")] = False,
+    as_json: Annotated[bool, switch("--json", help="print one JSON object")] = False,
 ) -> None:
     """Check."""
     given = {"data": data, "target": target, "source": source, "task": task, "data_seed": str(data_seed),

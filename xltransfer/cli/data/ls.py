@@ -6,16 +6,15 @@ import json
 from dataclasses import asdict
 from typing import Annotated
 
-import typer
-
+from xltransfer.cli.options import switch
 from xltransfer.datasets.corpora.table import CORPORA, Corpus
 
 _SHOWN = 6
 
 
 def command(
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="all languages, and how a copy is fetched")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON array")] = False,
+    verbose: Annotated[bool, switch("-v", "--verbose", help="all languages, and how a copy is fetched")] = False,
+    as_json: Annotated[bool, switch("--json", help="print one JSON array")] = False,
 ) -> None:
     """List."""
     rows = sorted(CORPORA.values(), key=lambda row: row.name)

@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
+from xltransfer.cli.options import switch
+
 
 def command(
     corpus: Annotated[str, typer.Argument(metavar="NAME", help="sentipers or sentiraama")],
     source: Annotated[list[Path], typer.Option(metavar="PATH", help="the authors' file or folder; repeatable")],
     index: Annotated[Path, typer.Option(metavar="FILE", help="data_index.txt of the released MetaXL code")],
     output: Annotated[Path, typer.Option(metavar="DIR", help="folder to make, named after the language, such as fa")],
-    quiet: Annotated[bool, typer.Option("--quiet", help="write the files, print nothing")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    quiet: Annotated[bool, switch("--quiet", help="write the files, print nothing")] = False,
+    as_json: Annotated[bool, switch("--json", help="print one JSON object")] = False,
 ) -> None:
     """Prepare."""
     from xltransfer.datasets.published.prepare import prepare_split

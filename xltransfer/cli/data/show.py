@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xltransfer.cli.options import pairs
+from xltransfer.cli.options import pairs, switch
 from xltransfer.config import RunConfig
 from xltransfer.datasets.corpora.table import CORPORA
 
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 def command(
     data: Annotated[str, typer.Argument(metavar="NAME|PATH", help="a named corpus, or a folder of your own")],
     target: Annotated[str, typer.Option(metavar="LANG", help="the language")],
-    task: Annotated[str | None, typer.Option(metavar="NAME", help="ner, pos, sentiment [the corpus's own]")] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="ner, pos or sentiment (default: the corpus's)")
+    ] = None,
     task_opt: Annotated[list[str] | None, typer.Option(metavar="K=V", help="option of the task")] = None,
     data_opt: Annotated[list[str] | None, typer.Option(metavar="K=V", help="option of a named corpus")] = None,
     encoder: Annotated[str, typer.Option(metavar="NAME|PATH", help="whose subwords are counted")] = "tiny",
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    as_json: Annotated[bool, switch("--json", help="print one JSON object")] = False,
 ) -> None:
     """Show."""
     corpus = CORPORA.get(data)
