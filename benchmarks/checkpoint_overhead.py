@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer import RunConfig, run
-from xltransfer.training.checkpointing.saver import Keeper
+from xltransfer.training.checkpointing.saver import CheckpointSaver
 from xltransfer.training.run_folder import environment
 from xltransfer.utils.files import write_json
 
@@ -27,15 +27,15 @@ NEVER = {"checkpoint_steps": 0, "checkpoint_minutes": 0}
 def timed_saves() -> list[float]:
     """The seconds of every save from now on."""
     saves: list[float] = []
-    save = Keeper.save
+    save = CheckpointSaver.save
 
-    def timed(self: Keeper) -> None:
-        before, started = self._kept, time.perf_counter()
+    def timed(self: CheckpointSaver) -> None:
+        before, started = self._latest, time.perf_counter()
         save(self)
-        if self._kept != before:
+        if self._latest != before:
             saves.append(time.perf_counter() - started)
 
-    Keeper.save = timed  # type: ignore[method-assign]
+    CheckpointSaver.save = timed  # type: ignore[method-assign]
     return saves
 
 

@@ -16,7 +16,7 @@ from xltransfer.config import RunConfig
 from xltransfer.errors import Interrupted, UserError
 from xltransfer.training import loop
 from xltransfer.training import run as running
-from xltransfer.training.checkpointing import files as checkpoint
+from xltransfer.training.checkpointing import checkpoint
 from xltransfer.training.progress import Reporter
 
 PHASES = ("preparing", "training", "evaluating", "writing a checkpoint", "finishing")
@@ -62,7 +62,7 @@ class Phases:
         self.watch(running, "train", "training")
         self.watch(loop, "predict", "evaluating")
         self.watch(checkpoint, "write", "writing a checkpoint")
-        self.watch(checkpoint, "keep_only", "writing a checkpoint")
+        self.watch(checkpoint, "delete_all_except", "writing a checkpoint")
         self.watch(running, "_finish", "finishing")
 
 
@@ -121,7 +121,7 @@ def run_to(config: RunConfig, step: int) -> None:
 
 def damage(run_dir: Path, drawn: random.Random) -> str:
     """Damage a random file of a checkpoint, or the configuration; all checkpoints' in a third of the cases."""
-    newest = checkpoint.found_in(run_dir / checkpoint.FOLDER)
+    newest = checkpoint.list_checkpoints(run_dir / checkpoint.FOLDER)
     chosen = newest if drawn.random() < 1 / 3 else newest[:1]
     name = drawn.choice([*sorted(path.name for path in newest[-1].iterdir()), "config.yaml"])
     kind = drawn.choice(["cut", "flipped", "emptied", "removed"])

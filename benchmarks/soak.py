@@ -32,7 +32,7 @@ from xltransfer.config import RunConfig
 from xltransfer.errors import UserError
 from xltransfer.testing.runs import outcome
 from xltransfer.training import run as running
-from xltransfer.training.checkpointing import files as checkpoint
+from xltransfer.training.checkpointing import checkpoint
 from xltransfer.training.run_folder import environment
 from xltransfer.utils.files import write_json
 
@@ -138,7 +138,7 @@ class Soak:
         if metrics.exists():  # then the checkpoints may have been removed in part
             json.loads(metrics.read_text())
             return
-        for newest in checkpoint.found_in(metrics.parent / checkpoint.FOLDER)[:1]:
+        for newest in checkpoint.list_checkpoints(metrics.parent / checkpoint.FOLDER)[:1]:
             try:
                 checkpoint.read(newest)
             except UserError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from xltransfer.data.encoding_cache import cached, key_of
+from xltransfer.data.encoding_cache import cache_key, load_or_encode
 from xltransfer.datasets.folder import Folder
 from xltransfer.datasets.synthetic.dataset import Synthetic
 from xltransfer.encoders.loading import open_encoder
@@ -43,7 +43,7 @@ def ways() -> dict[str, Callable[[], object]]:
             words, is_split_into_words=True, truncation=True, max_length=LENGTH, return_attention_mask=True
         ),
         "encode": encode,
-        "from the cache": lambda: cached(key_of(sentences, tokenizer, "ner", labels, LENGTH), encode),
+        "from the cache": lambda: load_or_encode(cache_key(sentences, tokenizer, "ner", labels, LENGTH), encode),
     }
 
 

@@ -15,7 +15,7 @@ from xltransfer.data.batching import Collator
 from xltransfer.registry import BACKENDS
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter
-from xltransfer.training.state import trainee_of
+from xltransfer.training.state import build_trainee
 
 CASES = [("joint", "func"), ("joint-rtn", "func"), *(("metaxl", name) for name in BACKENDS.names())]
 
@@ -26,7 +26,7 @@ def test_step(benchmark: Any, method: str, backend: str, layer: int) -> None:
     raw = {"method": method, "backend": backend, "layer": layer, "source_size": 160, "target_size": 100}
     run = prepare(RunConfig.from_mapping(raw), Reporter())
     collate = Collator(run.encoder.padding)
-    trainee = trainee_of(run, 10_000)
+    trainee = build_trainee(run, 10_000)
     source = cycle([collate(run.source.encoded[start : start + 16]) for start in range(0, 160, 16)])
     target = cycle([collate(run.target.encoded[start : start + 16]) for start in range(0, 96, 16)])
     run.learner.train()

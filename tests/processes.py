@@ -1,4 +1,4 @@
-"""Several processes of one run on this machine, and what some cases of training come to in them."""
+"""AccelerateProcesses processes of one run on this machine, and what some cases of training come to in them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from torch import Tensor
 from tests.resuming import tiny
 from xltransfer.backends.base import Backend, MetaStep
 from xltransfer.data.batching import Collator
-from xltransfer.training.distributed import Several
-from xltransfer.training.loop import batches_of
+from xltransfer.training.distributed import AccelerateProcesses
+from xltransfer.training.loop import step_batches
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter
-from xltransfer.training.safety.failed_step import Draw
+from xltransfer.training.safety.failed_step import StepInputs
 from xltransfer.training.state import TrainingState
 from xltransfer.utils.processes import ALONE, Processes
 
@@ -75,8 +75,8 @@ def after_steps(case: str, accumulate: int, processes: Processes = ALONE) -> dic
     state, last = TrainingState(run), _recorded(run.backend)
     for step in range(STEPS):
         source = range(3 * step, 3 * step + (1 if step == STEPS - 1 else 7))
-        draw = Draw(step + 1, STEPS, 1, tuple(source), tuple(range(step, step + 5)), 10 * step, 0.0, 0.0)
-        batches = batches_of(draw, run, Collator(run.encoder.padding), state.vocabulary)
+        draw = StepInputs(step + 1, STEPS, 1, tuple(source), tuple(range(step, step + 5)), 10 * step, 0.0, 0.0)
+        batches = step_batches(draw, run, Collator(run.encoder.padding), state.vocabulary)
         run.method.step(state.trainee, *batches, draw.seed)
     found = {f"theta.{name}": value.detach() for name, value in run.learner.named_parameters()}
     found |= {f"phi.{name}": value.detach() for name, value in run.rtn.named_parameters()}
@@ -122,7 +122,7 @@ def ended(processes: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str, st
 def _main(folder: Path) -> None:
     """The first process writes what comes out."""
     torch.set_num_threads(1)
-    processes = Several(cpu=True)
+    processes = AccelerateProcesses(cpu=True)
     for case, accumulate in LAUNCHED:
         found = after_steps(case, accumulate, processes)
         if processes.number == 0:

@@ -22,7 +22,7 @@ from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.rtns.mlp import MLP
-from xltransfer.training.preparation import Prepared, prepare
+from xltransfer.training.preparation import PreparedRun, prepare
 from xltransfer.training.progress import Reporter
 
 Capture = pytest.CaptureFixture[str]
@@ -38,11 +38,11 @@ def found(run_dir: Path) -> dict[str, Any]:
     return analyze(run_dir, Settings(sentences=30, resamples=5))
 
 
-def prepared(run_dir: Path) -> Prepared:
+def prepared(run_dir: Path) -> PreparedRun:
     return prepare(RunConfig.from_yaml(run_dir / "config.yaml"), Reporter())
 
 
-def setting_of(run: Prepared, *layers: int) -> Setting:
+def setting_of(run: PreparedRun, *layers: int) -> Setting:
     special = frozenset(run.encoder.tokenizer.all_special_ids)
     return Setting(layers, run.config.layer, Collator(run.encoder.padding), special, run.autocast)
 

@@ -18,11 +18,11 @@ from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import IGNORED, Collator
 from xltransfer.data.examples import content
-from xltransfer.training.preparation import EncodedSet, Prepared, prepare
+from xltransfer.training.preparation import EncodedSet, PreparedRun, prepare
 from xltransfer.training.progress import Reporter
 
 
-def prepared(run_dir: Path) -> Prepared:
+def prepared(run_dir: Path) -> PreparedRun:
     """With the weighing network moved away from weights of 1."""
     run = prepare(RunConfig.from_yaml(run_dir / "config.yaml"), Reporter())
     torch.manual_seed(0)
@@ -32,7 +32,7 @@ def prepared(run_dir: Path) -> Prepared:
     return run
 
 
-def by_hand(run: Prepared, part: EncodedSet) -> list[float]:
+def by_hand(run: PreparedRun, part: EncodedSet) -> list[float]:
     """Sentence by sentence, from the hidden states of the plain model at layer 2: their own weights averaged."""
     found, net = [], run.rtn.get_submodule("net")
     run.learner.eval()

@@ -129,13 +129,13 @@ def test_offline_the_error_names_corpus_route_and_cache(name: str, tmp_path: Pat
 
 LOOK = """
 import time
-from xltransfer.datasets.corpora import files as hub_files
+from xltransfer.datasets.corpora import hub_files
 from xltransfer.datasets.corpora.table import CORPORA
 from xltransfer.errors import DataError
 
 started = time.monotonic()
 try:
-    hub_files.locate(CORPORA["wikiann"], None, "qu")
+    hub_files.find_files(CORPORA["wikiann"], None, "qu")
 except DataError as error:
     print(time.monotonic() - started, error)
 """

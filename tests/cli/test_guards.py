@@ -21,8 +21,8 @@ from xltransfer.methods.metaxl import MetaXL
 from xltransfer.rtns.mlp import MLP
 from xltransfer.testing.models import HIDDEN
 from xltransfer.training.replay import replay
-from xltransfer.training.safety.failed_step import Draw
-from xltransfer.training.safety.guards import Guards
+from xltransfer.training.safety.failed_step import StepInputs
+from xltransfer.training.safety.guards import StepGuard
 
 SHORT = ["--epochs", "1", "--source-size", "32", "--target-size", "4", "--batch-size", "4", "--data-opt", "train=40",
          "--data-opt", "dev=4", "--data-opt", "test=4", "--quiet", "--output", "run"]  # fmt: skip
@@ -79,16 +79,16 @@ def test_the_state_that_is_kept_repeats_the_step(options: list[str]) -> None:
     arguments = [*rtn("return change"), *options]
     assert status_of(arguments) == 0
     logged = {line["step"]: line for line in log()}
-    step = Guards.step
+    step = StepGuard.step
 
-    def failing(self: Guards, trainee: Trainee, draw: Draw, *batches: Any) -> dict[str, float]:
+    def failing(self: StepGuard, trainee: Trainee, draw: StepInputs, *batches: Any) -> dict[str, float]:
         if draw.step == 5:
             self._skip_or_stop(trainee, draw, NonFiniteError({"grad_norm": float("nan")}))
         return step(self, trainee, draw, *batches)
 
     shutil.rmtree("run")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Guards, "step", failing)
+        patched.setattr(StepGuard, "step", failing)
         assert status_of(arguments) == 2
     figures = replay("run", ["mine.py"])
     assert figures == {name: logged[5][name] for name in figures}

@@ -22,8 +22,8 @@ from xltransfer.datasets import folder as folder_module
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.testing.runs import outcome
 from xltransfer.training import loop, preparation
-from xltransfer.training.checkpointing import files as checkpoint
-from xltransfer.training.checkpointing.saver import Keeper
+from xltransfer.training.checkpointing import checkpoint
+from xltransfer.training.checkpointing.saver import CheckpointSaver
 from xltransfer.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
@@ -94,7 +94,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(capsys: Capture, monkeypatch
     assert status_of([*arguments, "--output", "whole"]) == 0
     with mounted(Path("disk"), "-o", "size=200m"):
         with monkeypatch.context() as patched:
-            losing(patched, checkpoint, "keep_only", lambda: fill(Path("disk", "filler")))
+            losing(patched, checkpoint, "delete_all_except", lambda: fill(Path("disk", "filler")))
             line = kept(capsys, [*arguments, "--output", "disk/run"], 1, "disk/run")
         assert "No space left on device. Free some space, or name an --output where there is some. This" in line
         assert [path.name for path in Path("disk/run/checkpoint").iterdir()] == ["step-0000002"]
@@ -162,7 +162,7 @@ def test_memory_that_the_allocator_refuses(capsys: Capture) -> None:
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
                                    OSError(12, "Cannot allocate memory")])  # fmt: skip
-@pytest.mark.parametrize("where", [(loop, "predict"), (preparation, "load_learner"), (Keeper, "save")])
+@pytest.mark.parametrize("where", [(loop, "predict"), (preparation, "load_learner"), (CheckpointSaver, "save")])
 def test_memory_wherever_it_ends(
     error: Exception, where: tuple[Any, str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

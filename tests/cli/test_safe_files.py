@@ -20,7 +20,7 @@ from xltransfer.config import RunConfig
 from xltransfer.data.encoding_cache import FOLDER
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.training.run import RunResult
-from xltransfer.training.trained import TrainedModel
+from xltransfer.training.trained_model import TrainedModel
 from xltransfer.utils.cache import cache_folder
 
 Capture = pytest.CaptureFixture[str]

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import short_run
 from xltransfer.backends.auto import Auto, modes
 from xltransfer.config import RunConfig
-from xltransfer.training.backend_choice import FILE
+from xltransfer.training.backend_selection import FILE
 from xltransfer.utils.cache import cache_folder, remember, remembered
 
 

@@ -99,8 +99,8 @@ def test_what_was_learned_is_part_of_a_state() -> None:
     state = TrainingState(prepare(tiny(Path("run"), **BANDIT), Reporter()))
     for step in range(9):
         state.order.rows(step)
-        state.order.told(0.1 * step)
-    saved, wanted = state.saved(), state.order.state()
+        state.order.reward(0.1 * step)
+    saved, wanted = state.snapshot(), state.order.state()
     fresh = TrainingState(prepare(tiny(Path("run"), **BANDIT), Reporter()))
     fresh.load(type(saved)(saved.tensors, json.loads(json.dumps(saved.values))))
     assert fresh.order.state() == wanted

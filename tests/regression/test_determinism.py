@@ -110,7 +110,7 @@ def test_an_operation_that_torch_cannot_repeat_is_refused(monkeypatch: pytest.Mo
     def unrepeatable(*_: Any) -> Any:
         torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2), accumulate=False)
 
-    monkeypatch.setattr(loop, "batches_of", unrepeatable)
+    monkeypatch.setattr(loop, "step_batches", unrepeatable)
     with pytest.raises(UserError, match=r"cannot repeat a step of this run bit for bit .*Drop --deterministic"):
         run(RunConfig.from_mapping({**SHORT, "deterministic": True, "output": str(tmp_path / "run")}))
     assert not (tmp_path / "run").exists()

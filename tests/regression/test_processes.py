@@ -17,11 +17,11 @@ from tests.processes import CASES, LAUNCHED, after_steps, ended, saved, started
 from tests.resuming import TINY, tiny
 from tests.tiers import first_quick
 from xltransfer.cli.main import status_of
-from xltransfer.data.batching import IGNORED, Batch, in_pieces
+from xltransfer.data.batching import IGNORED, Batch, split_into_pieces
 from xltransfer.errors import ConfigError
 from xltransfer.testing.runs import log_of
 from xltransfer.training import distributed
-from xltransfer.training.run import VARYING, run
+from xltransfer.training.run import VARYING_METRICS, run
 
 pytest.importorskip("accelerate")
 LIMIT = {"metaxl, fd": 1e-6, "metaxl, weights of texts": 1e-6}
@@ -99,7 +99,7 @@ def files_of(folder: Path) -> dict[str, Any]:
         **found,
         **weights,
         "log": log_of(folder),
-        "metrics": {name: value for name, value in metrics.items() if name not in VARYING},
+        "metrics": {name: value for name, value in metrics.items() if name not in VARYING_METRICS},
     }
 
 
@@ -194,7 +194,7 @@ def test_a_batch_without_labels_is_not_a_loss_of_zero(tmp_path: Path) -> None:
     """Cut into pieces or not, a mean over no labels is NaN, which the guards tell of."""
     batch = Batch({"input_ids": torch.ones(4, 3, dtype=torch.long), "attention_mask": torch.ones(4, 3)},
                   torch.full((4, 3), IGNORED), torch.zeros(4))  # fmt: skip
-    assert [piece.share for piece in in_pieces(batch, 2)] == [1.0, 1.0]
+    assert [piece.share for piece in split_into_pieces(batch, 2)] == [1.0, 1.0]
     some = replace(batch, labels=torch.tensor([[1, 1, 1], [IGNORED] * 3, [1, IGNORED, IGNORED], [IGNORED] * 3]))
-    assert [piece.share for piece in in_pieces(some, 5)] == [0.0, 0.75, 0.0, 0.25, 0.0]
-    assert sum(len(piece.batch) for piece in in_pieces(some, 3)) == 4
+    assert [piece.share for piece in split_into_pieces(some, 5)] == [0.0, 0.75, 0.0, 0.25, 0.0]
+    assert sum(len(piece.batch) for piece in split_into_pieces(some, 3)) == 4

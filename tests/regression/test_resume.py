@@ -18,8 +18,7 @@ from tests.tiers import first_quick
 from xltransfer.cli.main import status_of
 from xltransfer.errors import CheckpointError, ConfigError, Interrupted
 from xltransfer.testing.runs import outcome
-from xltransfer.training.checkpointing import files as checkpoint
-from xltransfer.training.checkpointing import saver
+from xltransfer.training.checkpointing import checkpoint, saver
 from xltransfer.training.run import resume, run
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -254,8 +253,8 @@ def test_another_version_is_refused(
 
 
 def checkpoint_version(run_dir: Path) -> str:
-    found = checkpoint.read(checkpoint.found_in(run_dir / "checkpoint")[0])
-    return str(found.facts["xltransfer"])
+    found = checkpoint.read(checkpoint.list_checkpoints(run_dir / "checkpoint")[0])
+    return str(found.metadata["xltransfer"])
 
 
 def test_changed_data_are_refused(tmp_path: Path) -> None:
@@ -332,6 +331,6 @@ def test_a_checkpoint_that_does_not_fit_is_an_error_in_one_line(stopped: Path) -
     tensors = found.tensors("state")
     name = next(name for name in tensors if name.startswith("rtn."))
     groups = {"state": {**tensors, name: torch.zeros(3)}, "best": found.tensors("best")}
-    checkpoint.write(newest, groups, found.values(), {k: v for k, v in found.facts.items() if k != "files"})
+    checkpoint.write(newest, groups, found.values(), {k: v for k, v in found.metadata.items() if k != "files"})
     with pytest.raises(CheckpointError, match="does not fit this run"):
         resume(stopped)

@@ -13,7 +13,7 @@ from tests.resuming import FAULTY, Signalled, tiny
 from xltransfer.cli.main import status_of
 from xltransfer.errors import ConfigError, FailedStepError, Interrupted
 from xltransfer.testing.runs import outcome
-from xltransfer.training.checkpointing.resume import command_for
+from xltransfer.training.checkpointing.resume import resume_command
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run import resume, run
@@ -77,7 +77,7 @@ def test_a_class_is_named_anew(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
     assert "add: --task evil:Task" in line
     assert "add: --rtn-opt inner=evil:RTN" in line
     assert not Path("executed").exists()
-    assert command_for(Path("run"), config) == "xlt run --resume run --task evil:Task --rtn-opt inner=evil:RTN"
+    assert resume_command(Path("run"), config) == "xlt run --resume run --task evil:Task --rtn-opt inner=evil:RTN"
 
 
 @pytest.mark.slow
@@ -93,12 +93,12 @@ def test_what_is_said_once_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_the_guards_have_seen_is_part_of_a_state() -> None:
     state = TrainingState(prepare(tiny(Path("run")), Reporter()))
-    state.watched.norms.extend((0.1 + 0.2, 1e-30))
-    state.watched.skipped, state.watched.exploded = 2, True
-    saved = state.saved()
-    state.watched = guards.Watched()
+    state.guard_state.norms.extend((0.1 + 0.2, 1e-30))
+    state.guard_state.skipped, state.guard_state.exploded = 2, True
+    saved = state.snapshot()
+    state.guard_state = guards.GuardState()
     state.load(type(saved)(saved.tensors, json.loads(json.dumps(saved.values))))
-    assert state.watched.state() == {"skipped": 2, "exploded": True, "norms": [0.1 + 0.2, 1e-30]}
+    assert state.guard_state.state() == {"skipped": 2, "exploded": True, "norms": [0.1 + 0.2, 1e-30]}
 
 
 @pytest.mark.slow

@@ -16,13 +16,13 @@ from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.datasets.synthetic.dataset import Synthetic
 from xltransfer.registry import METHODS, TASKS
-from xltransfer.training.run import VARYING, RunResult, run
-from xltransfer.training.trained import TrainedModel, evaluate
+from xltransfer.training.run import VARYING_METRICS, RunResult, run
+from xltransfer.training.trained_model import TrainedModel, evaluate
 
 
 def stable(result: RunResult) -> str:
     metrics = json.loads((result.run_dir / "metrics.json").read_text())
-    return json.dumps({key: value for key, value in metrics.items() if key not in VARYING})
+    return json.dumps({key: value for key, value in metrics.items() if key not in VARYING_METRICS})
 
 
 @pytest.mark.parametrize("method", METHODS.names())

@@ -84,7 +84,7 @@ def test_rewards_are_scaled_by_percentiles_of_those_before() -> None:
     scale, drawn = RewardScale(), np.random.default_rng(0)
     raw = drawn.normal(3, 0.01, HISTORY + 200).tolist()
     for number, value in enumerate(raw):
-        found, before = scale.scaled(value), raw[max(0, number - HISTORY) : number]
+        found, before = scale.scale(value), raw[max(0, number - HISTORY) : number]
         if number < 2:
             assert found == 0.5
             continue
@@ -95,7 +95,7 @@ def test_rewards_are_scaled_by_percentiles_of_those_before() -> None:
 
 def test_rewards_that_are_all_the_same_say_nothing() -> None:
     scale = RewardScale()
-    assert [scale.scaled(-0.25) for _ in range(5)] == [0.5] * 5
+    assert [scale.scale(-0.25) for _ in range(5)] == [0.5] * 5
 
 
 def order_of(seed: int = 1, exploration: float = 0.3) -> BanditOrder:
@@ -108,13 +108,13 @@ def trained(order: BanditOrder, first: int, last: int) -> list[list[int]]:
     for step in range(first, last):
         batches.append(order.rows(step))
         if step % 7:  # a step that is passed over has no reward
-            order.told((0.1, 0.5, 0.2)[LANGUAGES[batches[-1][0]]] + 0.01 * (step % 3))
+            order.reward((0.1, 0.5, 0.2)[LANGUAGES[batches[-1][0]]] + 0.01 * (step % 3))
     return batches
 
 
 def test_batches_are_of_one_language_and_as_many_as_the_sentences_fill() -> None:
     order = order_of()
-    assert order.steps_an_epoch == math.ceil(103 / 16)
+    assert order.steps_per_epoch == math.ceil(103 / 16)
     batches = trained(order, 0, 300)
     assert all(len({LANGUAGES[row] for row in batch}) == 1 for batch in batches)
     assert all(len(batch) == len(set(batch)) == min(16, LANGUAGES.count(LANGUAGES[batch[0]])) for batch in batches)

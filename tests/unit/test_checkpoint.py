@@ -19,11 +19,11 @@ from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.errors import CheckpointError, ConfigError, LockedError
 from xltransfer.methods.updater import Updater
 from xltransfer.testing.models import VOCABULARY, small_model
-from xltransfer.training.checkpointing import files as checkpoint
-from xltransfer.training.checkpointing.interruption import StopRequested, StopSignal
+from xltransfer.training.checkpointing import checkpoint
 from xltransfer.training.checkpointing.random_state import random_state, set_random_state
-from xltransfer.training.checkpointing.saver import Keeper
-from xltransfer.training.preparation import Prepared, prepare
+from xltransfer.training.checkpointing.saver import CheckpointSaver
+from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
+from xltransfer.training.preparation import PreparedRun, prepare
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import RunFolder
 from xltransfer.training.state import TrainingState
@@ -36,14 +36,14 @@ VALUES = {"step": 3, "rate": 0.1 + 0.2, "best": None}
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     """A checkpoint after three steps."""
-    path = tmp_path / checkpoint.FOLDER / checkpoint.name_of(3, False)
+    path = tmp_path / checkpoint.FOLDER / checkpoint.checkpoint_name(3, False)
     checkpoint.write(path, TENSORS, VALUES, {"xltransfer": "1"})
     return path
 
 
 def test_what_is_written_is_read(written: Path) -> None:
     found = checkpoint.read(written)
-    assert found.facts["xltransfer"] == "1"
+    assert found.metadata["xltransfer"] == "1"
     assert found.values() == VALUES
     for name, group in TENSORS.items():
         loaded = found.tensors(name)
@@ -67,7 +67,7 @@ def test_any_flipped_bit_is_noticed(written: Path) -> None:
             changed[place] ^= 1 << drawn.randrange(8)
             file.write_bytes(bytes(changed))
             try:
-                facts = checkpoint.read(written).facts
+                facts = checkpoint.read(written).metadata
             except CheckpointError as error:
                 assert f"{written.name}/{file.name}" in str(error)  # noqa: PT017
             else:  # white space between the manifest's values
@@ -81,10 +81,10 @@ def test_the_newest_comes_first_and_a_scored_epoch_after_its_last_step(tmp_path:
     names = ["step-0000009", "step-0000010", "step-0000010-scored", "step-10000000"]
     for name in (*names, "step-x", "notes", ".step-0000011.partial"):
         (tmp_path / name).mkdir()
-    assert [path.name for path in checkpoint.found_in(tmp_path)] == names[::-1]
-    checkpoint.keep_only(tmp_path, [tmp_path / names[0]])
+    assert [path.name for path in checkpoint.list_checkpoints(tmp_path)] == names[::-1]
+    checkpoint.delete_all_except(tmp_path, [tmp_path / names[0]])
     assert {path.name for path in tmp_path.iterdir()} == {names[0], "step-x", "notes"}
-    assert checkpoint.found_in(tmp_path / "none") == []
+    assert checkpoint.list_checkpoints(tmp_path / "none") == []
 
 
 def test_a_write_that_fails_leaves_what_was_there(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,14 +181,14 @@ class Clock:
         return self.now
 
 
-def keeper_of(prepared: Prepared, folder: RunFolder, clock: Clock) -> tuple[TrainingState, Keeper]:
+def keeper_of(prepared: PreparedRun, folder: RunFolder, clock: Clock) -> tuple[TrainingState, CheckpointSaver]:
     state = TrainingState(prepared)
     folder.open_log(0)
-    return state, Keeper(prepared, state, folder, clock)
+    return state, CheckpointSaver(prepared, state, folder, clock)
 
 
 def kept(folder: RunFolder) -> list[int]:
-    return [int(path.name.split("-")[1]) for path in checkpoint.found_in(folder.path / checkpoint.FOLDER)][::-1]
+    return [int(path.name.split("-")[1]) for path in checkpoint.list_checkpoints(folder.path / checkpoint.FOLDER)][::-1]
 
 
 @pytest.mark.parametrize("intervals, expected", [
@@ -202,7 +202,7 @@ def test_intervals_by_steps_of_the_run_and_minutes_since_the_last(
     intervals: dict[str, Any], expected: list[int], tmp_path: Path
 ) -> None:
     prepared = prepare(tiny(tmp_path / "run", epochs=9, **intervals), Reporter())
-    folder = RunFolder.made(tmp_path / "run", prepared.config)
+    folder = RunFolder.create(tmp_path / "run", prepared.config)
     clock, saved = Clock(), []
     state, keeper = keeper_of(prepared, folder, clock)
     for step in range(1, 7):
@@ -217,27 +217,27 @@ def test_intervals_by_steps_of_the_run_and_minutes_since_the_last(
 
 def test_an_epochs_end_is_saved_where_that_is_cheap_and_the_last_in_any_case(tmp_path: Path) -> None:
     prepared = prepare(tiny(tmp_path / "run", epochs=4, checkpoint_steps=0), Reporter())
-    folder = RunFolder.made(tmp_path / "run", prepared.config)
+    folder = RunFolder.create(tmp_path / "run", prepared.config)
     clock = Clock()
     state, keeper = keeper_of(prepared, folder, clock)
     found = []
     for epoch, seconds in enumerate((0, 10, 1000, 0), 1):
         clock.now += seconds
         keeper._cost = 2.0 if epoch > 1 else 0.0  # the clock stands still while a test saves
-        state.step, state.scored = epoch * state.steps_an_epoch, epoch
+        state.step, state.epochs_scored = epoch * state.steps_per_epoch, epoch
         keeper.after_epoch()
-        found.append(kept(folder)[-1] // state.steps_an_epoch)
+        found.append(kept(folder)[-1] // state.steps_per_epoch)
     assert found == [1, 1, 3, 4]
     folder.close()
 
 
 def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
     config = tiny(tmp_path / "run")
-    first = RunFolder.made(tmp_path / "run", config)
+    first = RunFolder.create(tmp_path / "run", config)
     with pytest.raises(LockedError, match="another process is running in"):
         RunFolder(first.path, new=False)
     with pytest.raises(ConfigError, match=r"exists; name another folder.* xlt run --resume .* continues it"):
-        RunFolder.made(first.path, config)
+        RunFolder.create(first.path, config)
     first.close()
     RunFolder(first.path, new=False).close()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
@@ -245,7 +245,7 @@ def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_killed_owner_is_no_hindrance(tmp_path: Path) -> None:
     def killed() -> None:
-        RunFolder.made(tmp_path / "run", tiny(tmp_path / "run"))
+        RunFolder.create(tmp_path / "run", tiny(tmp_path / "run"))
         os.kill(os.getpid(), signal.SIGKILL)
 
     assert in_child(killed) == -signal.SIGKILL
@@ -256,7 +256,7 @@ def test_the_lock_of_a_killed_owner_is_no_hindrance(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be made: Not a directory"):
-        RunFolder.made(tmp_path / "file" / "run", tiny(tmp_path / "run"))
+        RunFolder.create(tmp_path / "file" / "run", tiny(tmp_path / "run"))
     with pytest.raises(ConfigError, match="cannot be written to"):
         RunFolder(tmp_path / "file", new=False)
 
@@ -264,8 +264,8 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("interruptible")
 def test_the_first_signal_waits_for_a_good_moment_and_a_second_interrupt_does_not() -> None:
     stop = StopSignal()
-    with stop.caught():
-        with stop.deferred():
+    with stop.catch_signals():
+        with stop.defer_signals():
             stop.check()
             os.kill(os.getpid(), signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGTERM)  # batch systems send it to every process of a job, some twice
@@ -280,7 +280,7 @@ def test_the_first_signal_waits_for_a_good_moment_and_a_second_interrupt_does_no
 def test_ignored_signals_stay_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with StopSignal().caught():
+        with StopSignal().catch_signals():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)

@@ -13,7 +13,7 @@ import pytest
 
 from tests import mirrors
 from xltransfer.data.examples import LabelledText, TaggedSentence
-from xltransfer.datasets.corpora import files as hub_files
+from xltransfer.datasets.corpora import hub_files
 from xltransfer.datasets.corpora.hub import NamedCorpus
 from xltransfer.datasets.corpora.table import CORPORA
 from xltransfer.errors import DataError, MissingSplitError

@@ -14,13 +14,13 @@ from tests.resuming import tiny
 from xltransfer.data.batching import Collator
 from xltransfer.methods.updater import Updater
 from xltransfer.training.diagnosis import gradient_cosine
-from xltransfer.training.preparation import Prepared, prepare
+from xltransfer.training.preparation import PreparedRun, prepare
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run import run
 from xltransfer.training.state import TrainingState
 
 
-def prepared(method: str, **changes: object) -> tuple[Prepared, TrainingState]:
+def prepared(method: str, **changes: object) -> tuple[PreparedRun, TrainingState]:
     made = prepare(tiny(Path("unused"), method=method, **changes), Reporter())
     made.learner.double().eval()
     made.rtn.double().eval()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xltransfer.data.batching import Encoded
-from xltransfer.data.encoding_cache import FOLDER, cached, key_of
+from xltransfer.data.encoding_cache import FOLDER, cache_key, load_or_encode
 from xltransfer.data.examples import LabelledText, TaggedSentence
 from xltransfer.encoders.loading import open_encoder
 from xltransfer.utils.cache import cache_folder
@@ -29,27 +29,27 @@ def refuse() -> list[Encoded]:
 
 @pytest.mark.parametrize("encoded", [TAGGED, TEXTS, []], ids=["tagged", "texts", "none"])
 def test_the_same_comes_back_without_encoding(encoded: list[Encoded]) -> None:
-    assert cached("key", lambda: encoded) == encoded
+    assert load_or_encode("key", lambda: encoded) == encoded
     if encoded:
-        assert cached("key", refuse) == encoded
+        assert load_or_encode("key", refuse) == encoded
         with pytest.raises(AssertionError, match="encoded again"):
-            cached("another", refuse)
+            load_or_encode("another", refuse)
 
 
 def test_a_damaged_file_is_made_anew() -> None:
-    cached("key", lambda: TAGGED)
+    load_or_encode("key", lambda: TAGGED)
     (file,) = (cache_folder() / FOLDER).iterdir()
     whole = file.read_bytes()
     for damaged in (b"", whole[: len(whole) // 2], b"x" + whole):
         file.write_bytes(damaged)
-        assert cached("key", lambda: TAGGED) == TAGGED
+        assert load_or_encode("key", lambda: TAGGED) == TAGGED
         assert file.read_bytes() == whole
 
 
 def test_a_cache_that_cannot_be_written_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XLT_CACHE", str(tmp_path / "file"))
-    assert cached("key", lambda: TEXTS) == TEXTS
+    assert load_or_encode("key", lambda: TEXTS) == TEXTS
 
 
 def test_the_key_is_of_everything_that_matters() -> None:
@@ -57,17 +57,17 @@ def test_the_key_is_of_everything_that_matters() -> None:
     other = open_encoder("tiny").tokenizer
     other.add_tokens(["qqq"])
     keys = [
-        key_of([SENTENCE], tokenizer, "ner", {}, ("O", "B-LOC"), 128),
-        key_of([TaggedSentence("a:1", ("Abuja .", ""), ("B-LOC", "O"))], tokenizer, "ner", {}, ("O", "B-LOC"), 128),
-        key_of([TaggedSentence("a:1", ("Abuja", "."), ("O", "O"))], tokenizer, "ner", {}, ("O", "B-LOC"), 128),
-        key_of([SENTENCE, SENTENCE], tokenizer, "ner", {}, ("O", "B-LOC"), 128),
-        key_of([SENTENCE], other, "ner", {}, ("O", "B-LOC"), 128),
-        key_of([SENTENCE], tokenizer, "pos", {}, ("O", "B-LOC"), 128),
-        key_of([SENTENCE], tokenizer, "ner", {"long": "window"}, ("O", "B-LOC"), 128),
-        key_of([SENTENCE], tokenizer, "ner", {}, ("B-LOC", "O"), 128),
-        key_of([SENTENCE], tokenizer, "ner", {}, ("O", "B-LOC"), 64),
-        key_of([LabelledText("a:1", "Abuja .", "O")], tokenizer, "ner", {}, ("O", "B-LOC"), 128),
+        cache_key([SENTENCE], tokenizer, "ner", {}, ("O", "B-LOC"), 128),
+        cache_key([TaggedSentence("a:1", ("Abuja .", ""), ("B-LOC", "O"))], tokenizer, "ner", {}, ("O", "B-LOC"), 128),
+        cache_key([TaggedSentence("a:1", ("Abuja", "."), ("O", "O"))], tokenizer, "ner", {}, ("O", "B-LOC"), 128),
+        cache_key([SENTENCE, SENTENCE], tokenizer, "ner", {}, ("O", "B-LOC"), 128),
+        cache_key([SENTENCE], other, "ner", {}, ("O", "B-LOC"), 128),
+        cache_key([SENTENCE], tokenizer, "pos", {}, ("O", "B-LOC"), 128),
+        cache_key([SENTENCE], tokenizer, "ner", {"long": "window"}, ("O", "B-LOC"), 128),
+        cache_key([SENTENCE], tokenizer, "ner", {}, ("B-LOC", "O"), 128),
+        cache_key([SENTENCE], tokenizer, "ner", {}, ("O", "B-LOC"), 64),
+        cache_key([LabelledText("a:1", "Abuja .", "O")], tokenizer, "ner", {}, ("O", "B-LOC"), 128),
     ]
     assert len(set(keys)) == len(keys)
     moved = TaggedSentence("b:9", SENTENCE.words, SENTENCE.tags)  # where a sentence stands does not matter
-    assert key_of([moved], tokenizer, "ner", {}, ("O", "B-LOC"), 128) == keys[0]
+    assert cache_key([moved], tokenizer, "ner", {}, ("O", "B-LOC"), 128) == keys[0]

@@ -25,7 +25,7 @@ from xltransfer.testing.models import HIDDEN
 from xltransfer.testing.problems import flat, inner_gradients, random_direction, slope_of
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run import run
-from xltransfer.training.safety.guards import Guards
+from xltransfer.training.safety.guards import StepGuard
 from xltransfer.utils.parameters import trainable
 
 
@@ -168,7 +168,7 @@ def test_a_zero_gradient_is_told_at_the_first_step_with_an_rtn(tmp_path: Path) -
 def test_guards_see_no_norm_where_there_is_no_meta_gradient(tmp_path: Path) -> None:
     seen: list[float] = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Guards, "_check_norm", lambda self, draw, norm: seen.append(draw.step))
+        patched.setattr(StepGuard, "_check_norm", lambda self, draw, norm: seen.append(draw.step))
         run(tiny(tmp_path / "run", method="metaxl", method_options={"start": 0.7}))
     assert seen == [6]  # 4 of 6 steps are less than 0.7, 5 are more
 

@@ -29,7 +29,7 @@ from xltransfer.testing.models import HIDDEN, LABELS, small_model
 from xltransfer.testing.problems import small_inputs
 
 
-class Watched(Learner):
+class GuardState(Learner):
     """Records which passes had an RTN."""
 
     passes: list[tuple[torch.Tensor, bool]]
@@ -46,7 +46,7 @@ def batches() -> tuple[Batch, Batch]:
 
 def trainee(rtn: Any, dropout: bool = False) -> Trainee:
     torch.manual_seed(1)
-    learner = Watched(small_model("xlm-roberta").double(), (1,)).train(dropout)
+    learner = GuardState(small_model("xlm-roberta").double(), (1,)).train(dropout)
     learner.passes = []
     rtn = rtn.double()
     settings: dict[str, Any] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xltransfer.data.mixing import EpochOrder, bucketed, source_order, steps_of
+from xltransfer.data.mixing import EpochOrder, bucket_by_length, epoch_steps, source_order
 
 LANGUAGES = [0] * 90 + [1] * 10
 ONCE: list[Any] = ["concatenated", "per-language"]
@@ -21,7 +21,7 @@ def epoch(mixing: Any, seed: int = 1, temperature: float = 5.0) -> list[list[int
 
 @pytest.mark.parametrize("mixing", ONCE + DRAWN)
 def test_an_epoch_has_the_steps_it_is_said_to_have_and_is_the_same_for_a_seed(mixing: Any) -> None:
-    assert len(epoch(mixing)) == steps_of(LANGUAGES, 16, mixing)
+    assert len(epoch(mixing)) == epoch_steps(LANGUAGES, 16, mixing)
     assert epoch(mixing) == epoch(mixing)
     assert epoch(mixing) != epoch(mixing, seed=2)
 
@@ -60,7 +60,7 @@ def test_a_language_goes_through_its_sentences_before_one_comes_again() -> None:
 @pytest.mark.parametrize("mixing", ONCE + DRAWN)
 def test_buckets_hold_the_same_sentences_in_batches_of_like_length(mixing: Any) -> None:
     lengths = [(37 * row) % 100 for row in range(100)]
-    plain, sorted_by_length = epoch(mixing), list(bucketed(iter(epoch(mixing)), lengths, 1))
+    plain, sorted_by_length = epoch(mixing), list(bucket_by_length(iter(epoch(mixing)), lengths, 1))
     assert Counter(chain(*plain)) == Counter(chain(*sorted_by_length))
     assert sorted(map(len, plain)) == sorted(map(len, sorted_by_length))
 
@@ -72,13 +72,13 @@ def test_buckets_hold_the_same_sentences_in_batches_of_like_length(mixing: Any) 
     assert longest != sorted(longest)
 
 
-@pytest.mark.parametrize("lengths", [None, [(37 * row) % 100 for row in range(100)]], ids=["plain", "bucketed"])
+@pytest.mark.parametrize("lengths", [None, [(37 * row) % 100 for row in range(100)]], ids=["plain", "bucket_by_length"])
 @pytest.mark.parametrize("mixing", ONCE + DRAWN)
 def test_a_run_goes_through_epochs_of_successive_seeds_and_may_begin_anywhere(mixing: Any, lengths: Any) -> None:
     wanted = []
     for seed in (31, 32, 33):
         epoch_of_seed = source_order(LANGUAGES, 16, seed, mixing, 3.0)
-        wanted += list(epoch_of_seed if lengths is None else bucketed(epoch_of_seed, lengths, seed))
+        wanted += list(epoch_of_seed if lengths is None else bucket_by_length(epoch_of_seed, lengths, seed))
     for first in range(len(wanted)):
         order = EpochOrder(LANGUAGES, 16, 30, mixing, 3.0, lengths)
         assert [order.rows(step) for step in range(first, len(wanted))] == wanted[first:]

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import shared
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence
 from xltransfer.datasets.folder import Folder
-from xltransfer.datasets.quality import KINDS, Finding, quick_findings, summary
+from xltransfer.datasets.quality import KINDS, Finding, find_data_problems, summary
 from xltransfer.tasks.base import Task
 from xltransfer.tasks.ner import NER
 from xltransfer.tasks.pos import POS
@@ -42,7 +42,7 @@ GOOD = {
 def found(changed: Mapping[str, Sequence[Example]], task: Task | None = None) -> list[Finding]:
     """The findings in the good sets, some of them changed."""
     sets = {**GOOD, **changed}
-    return quick_findings(task or NER(), {"en": sets["source"]}, sets["target"], sets["dev"], sets["test"])
+    return find_data_problems(task or NER(), {"en": sets["source"]}, sets["target"], sets["dev"], sets["test"])
 
 
 def test_nothing_is_found_in_good_sets() -> None:
@@ -102,7 +102,7 @@ def test_wikiann_igbo_as_counted_with_sort_and_uniq() -> None:
     # then sort, sort -u and comm -12
     folder, task = Folder(shared("data/ner/wikiann"), 42), NER()
     target, dev, test = (folder.load(task, "ig", split) for split in ("train", "dev", "test"))
-    counts = {(f.kind, f.where): f.count for f in quick_findings(task, {}, target, dev, test)}
+    counts = {(f.kind, f.where): f.count for f in find_data_problems(task, {}, target, dev, test)}
     assert counts == {
         ("duplicates", "target train"): 19,
         ("duplicates", "target dev"): 20,

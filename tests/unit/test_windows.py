@@ -12,7 +12,7 @@ from xltransfer.data.examples import TaggedSentence
 from xltransfer.encoders.loading import open_encoder
 from xltransfer.tasks.ner import NER
 from xltransfer.training.evaluation import _joined
-from xltransfer.training.trained import TrainedModel
+from xltransfer.training.trained_model import TrainedModel
 
 LABELS = ["O", "B-X"]
 

@@ -21,7 +21,7 @@ from xltransfer.data.batching import Collator
 from xltransfer.data.examples import content
 from xltransfer.encoders.layouts import layer_count
 from xltransfer.errors import ConfigError
-from xltransfer.training.preparation import EncodedSet, Prepared, prepare
+from xltransfer.training.preparation import EncodedSet, PreparedRun, prepare
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import FINISHED, model_folder
 from xltransfer.utils.files import write_json
@@ -98,7 +98,7 @@ def analyze(
     return found
 
 
-def _sentences(run: Prepared, settings: Settings) -> dict[str, EncodedSet]:
+def _sentences(run: PreparedRun, settings: Settings) -> dict[str, EncodedSet]:
     target = {"train": run.target, "dev": run.dev, "test": run.test}[settings.split]
     return {"source": _some(run.source, settings.sentences), "target": _some(target, settings.sentences)}
 
@@ -110,7 +110,7 @@ def _some(part: EncodedSet, most: int) -> EncodedSet:
     return EncodedSet([part.examples[row] for row in rows], [whole[row] for row in rows])
 
 
-def _load(run: Prepared, path: Path) -> None:
+def _load(run: PreparedRun, path: Path) -> None:
     """The trained values in the place of the initial ones."""
     try:
         weights = safetensors.torch.load_file(model_folder(path) / "model.safetensors")
@@ -127,7 +127,7 @@ def _load(run: Prepared, path: Path) -> None:
 
 
 def _vectors(
-    run: Prepared, sets: Mapping[str, EncodedSet], setting: Setting, told: Mapping[int, TokenChanges]
+    run: PreparedRun, sets: Mapping[str, EncodedSet], setting: Setting, told: Mapping[int, TokenChanges]
 ) -> Vectors:
     found = {name: sentence_vectors(run.learner, part.encoded, setting) for name, part in sets.items()}
     if run.method.uses_rtn:

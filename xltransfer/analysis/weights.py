@@ -13,7 +13,7 @@ from xltransfer.data.batching import IGNORED, Batch, Collator
 from xltransfer.data.examples import content
 from xltransfer.methods.base import task_source_loss
 from xltransfer.rtns.changes import Changes
-from xltransfer.training.preparation import EncodedSet, Prepared
+from xltransfer.training.preparation import EncodedSet, PreparedRun
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SHOWN = 5
@@ -23,7 +23,7 @@ SHOWN = 5
 class _Told(Changes):
     """Keeps the weights of each pass, in order."""
 
-    def __init__(self, run: Prepared, batch: Batch) -> None:
+    def __init__(self, run: PreparedRun, batch: Batch) -> None:
         super().__init__(run.rtn.for_batch(batch.languages))
         self.passes: list[Tensor] = []
 
@@ -34,7 +34,7 @@ class _Told(Changes):
 
 
 @torch.no_grad()
-def sentence_weights(run: Prepared, part: EncodedSet) -> Tensor:
+def sentence_weights(run: PreparedRun, part: EncodedSet) -> Tensor:
     """The mean weight of each sentence's labels, without dropout: (sentences,); NaN for one without labels.
 
     Of an RTN that mixes passes, the mean over passes in the proportions of the mixture.

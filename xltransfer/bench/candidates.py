@@ -19,7 +19,7 @@ from xltransfer.errors import ConfigError, RegistryError, unknown
 from xltransfer.registry import BACKENDS
 from xltransfer.registry.compatibility import memory_faults
 from xltransfer.registry.options import check_options
-from xltransfer.training.device import set_fp32_products
+from xltransfer.training.device import set_matmul_precision
 from xltransfer.utils.parameters import Gradients, named_gradients, trainable
 
 INNER_LR = 3e-5
@@ -51,7 +51,7 @@ def step_of(name: str, setting: BenchSetting) -> Step:
     step = _step_of(part, setting)
 
     def run() -> Gradients:
-        set_fp32_products(setting.precision)
+        set_matmul_precision(setting.precision)
         return step()
 
     return run

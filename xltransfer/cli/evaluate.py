@@ -31,7 +31,7 @@ def command(
         raise ConfigError([unknown("split", split, SPLITS)])
     for path in plugin or []:
         load_plugin(path.resolve())
-    from xltransfer.training.trained import evaluate
+    from xltransfer.training.trained_model import evaluate
 
     scores, count = evaluate(run_dir, split, target, device, task, data)
     if as_json:

@@ -32,16 +32,16 @@ def command(
     lines = _lines(input)
     for path in plugin or []:
         load_plugin(path.resolve())
-    from xltransfer.training.trained import TrainedModel, as_record, as_tsv
+    from xltransfer.training.trained_model import TrainedModel, prediction_record, prediction_tsv
     from xltransfer.utils.files import write_text
 
     model = TrainedModel.load(run_dir, device, task)
     examples = model.read(lines, words)
     predicted = zip(examples, model.predict(examples), strict=True)
     if format == "jsonl":
-        shown = [json.dumps(as_record(example, label), ensure_ascii=False) for example, label in predicted]
+        shown = [json.dumps(prediction_record(example, label), ensure_ascii=False) for example, label in predicted]
     else:
-        shown = [as_tsv(example, label) for example, label in predicted]
+        shown = [prediction_tsv(example, label) for example, label in predicted]
     text = "\n".join(shown)
     if output is None:
         print(text)

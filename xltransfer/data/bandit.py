@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from xltransfer.data.batching import endless_order
-from xltransfer.data.mixing import SourceOrder, members_of
+from xltransfer.data.mixing import SourceOrder, rows_by_language
 
 HISTORY = 1000
 """Of so many raw rewards, the last ones, percentiles are taken."""
@@ -65,7 +65,7 @@ class RewardScale:
     def __init__(self) -> None:
         self.history: deque[float] = deque(maxlen=HISTORY)
 
-    def scaled(self, raw: float) -> float:
+    def scale(self, raw: float) -> float:
         """The reward that `raw` is, which belongs to the history from now on."""
         reward = self._scaled(raw)
         self.history.append(raw)
@@ -85,12 +85,12 @@ class BanditOrder(SourceOrder):
     languages fill.
     """
 
-    learns = True
+    uses_rewards = True
 
     def __init__(self, languages: Sequence[int], batch_size: int, seed: int, exploration: float) -> None:
-        self.steps_an_epoch = math.ceil(len(languages) / batch_size)
+        self.steps_per_epoch = math.ceil(len(languages) / batch_size)
         self.mixture: dict[int, float] = {}
-        self._members = members_of(languages)
+        self._members = rows_by_language(languages)
         self.drawn: dict[int, int] = dict.fromkeys(self._members, 0)
         self._batch_size = batch_size
         self._seed = seed
@@ -107,9 +107,9 @@ class BanditOrder(SourceOrder):
         self.drawn[language] += 1
         return [self._members[language][index] for index in next(self._queues[language])]
 
-    def told(self, usefulness: float) -> None:
-        """See `SourceOrder.told`."""
-        self._exp3.reward(self._last, self._scale.scaled(usefulness))
+    def reward(self, usefulness: float) -> None:
+        """See `SourceOrder.reward`."""
+        self._exp3.reward(self._last, self._scale.scale(usefulness))
 
     def state(self) -> dict[str, Any]:
         """See `SourceOrder.state`."""

@@ -73,7 +73,7 @@ class Piece:
     """From 0, within the whole batch."""
 
 
-def in_pieces(batch: Batch, count: int) -> list[Piece]:
+def split_into_pieces(batch: Batch, count: int) -> list[Piece]:
     """`count` pieces whose sizes differ by one sentence at most."""
     if count == 1:
         return [Piece(batch, 1.0, 0)]

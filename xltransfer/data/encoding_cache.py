@@ -19,7 +19,7 @@ from xltransfer.utils.version import __version__
 FOLDER = "encoded"
 
 
-def cached(key: str, encode: Callable[[], list[Encoded]]) -> list[Encoded]:
+def load_or_encode(key: str, encode: Callable[[], list[Encoded]]) -> list[Encoded]:
     """What `encode` returns, from disk if it was kept under `key`."""
     file = cache_folder() / FOLDER / f"{key}.arrow"
     found = _read(file)
@@ -29,7 +29,7 @@ def cached(key: str, encode: Callable[[], list[Encoded]]) -> list[Encoded]:
     return found
 
 
-def key_of(examples: Sequence[Example], tokenizer: Any, *settings: object) -> str:
+def cache_key(examples: Sequence[Example], tokenizer: Any, *settings: object) -> str:
     """A digest of the sentences, the tokenizer and `settings`."""
     digest = hashlib.sha256(repr((__version__, type(tokenizer).__name__, settings)).encode())
     digest.update(tokenizer.backend_tokenizer.to_str().encode())

@@ -17,7 +17,7 @@ Phase = Literal["before", "meta", "after"]
 """Of a run: before the RTN comes in, while it is learnt, and after that."""
 
 
-def with_held_out(
+def held_out_batches(
     count: int, held: int, size: int, queries: int, phases: Iterable[Phase], seed: int
 ) -> Iterator[list[int]]:
     """Indices of each step's batch, one for each of `phases`; the last `held` of `count` are held out.

@@ -21,9 +21,9 @@ _BUCKET = 50
 class SourceOrder(ABC):
     """Which source sentences make up the batch of each step of a run. Languages are indices into its sources."""
 
-    learns: ClassVar[bool] = False
+    uses_rewards: ClassVar[bool] = False
     """Whether it has to be told what a batch was worth."""
-    steps_an_epoch: int
+    steps_per_epoch: int
     mixture: Mapping[int, float] = {}
     """The probability that each language had in the last draw, where whole batches are drawn."""
     drawn: Mapping[int, int] = {}
@@ -33,7 +33,7 @@ class SourceOrder(ABC):
     def rows(self, step: int) -> list[int]:
         """Indices of the sentences of step `step` (from 0 at the run's first). Called for one step after the other."""
 
-    def told(self, usefulness: float) -> None:  # noqa: B027  (most need not know)
+    def reward(self, usefulness: float) -> None:  # noqa: B027  (most need not know)
         """What the last step's batch was worth (see `Method.tells_usefulness`). Not called for a step passed over."""
 
     def state(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class EpochOrder(SourceOrder):
         self, languages: Sequence[int], batch_size: int, seed: int, mixing: Mixing = "concatenated",
         temperature: float = 1.0, lengths: Sequence[int] | None = None,
     ) -> None:  # fmt: skip
-        self.steps_an_epoch = steps_of(languages, batch_size, mixing)
+        self.steps_per_epoch = epoch_steps(languages, batch_size, mixing)
         self._languages = languages
         self._batch_size = batch_size
         self._seed = seed
@@ -66,7 +66,7 @@ class EpochOrder(SourceOrder):
 
     def rows(self, step: int) -> list[int]:
         """See `SourceOrder.rows`."""
-        epoch, done = divmod(step, self.steps_an_epoch)
+        epoch, done = divmod(step, self.steps_per_epoch)
         if done == 0 or step != self._next:
             self._left = islice(self._epoch(self._seed + epoch + 1), done, None)
         self._next = step + 1
@@ -74,7 +74,7 @@ class EpochOrder(SourceOrder):
 
     def _epoch(self, seed: int) -> Iterator[list[int]]:
         order = source_order(self._languages, self._batch_size, seed, self._mixing, self._temperature)
-        return order if self._lengths is None else bucketed(order, self._lengths, seed)
+        return order if self._lengths is None else bucket_by_length(order, self._lengths, seed)
 
 
 def source_order(
@@ -90,7 +90,7 @@ def source_order(
     if mixing == "concatenated":
         yield from epoch_order(len(languages), batch_size, seed)
         return
-    members = list(members_of(languages).values())
+    members = list(rows_by_language(languages).values())
     if mixing == "per-language":
         yield from _one_language_a_batch(members, batch_size, seed)
         return
@@ -105,7 +105,7 @@ def source_order(
         yield [members[language][next(queues[language])[0]] for language in drawn]
 
 
-def bucketed(order: Iterator[list[int]], lengths: Sequence[int], seed: int) -> Iterator[list[int]]:
+def bucket_by_length(order: Iterator[list[int]], lengths: Sequence[int], seed: int) -> Iterator[list[int]]:
     """The same sentences in batches of like length: sorted within every `_BUCKET` batches, which are then shuffled."""
     generator = torch.Generator().manual_seed(seed)
     batches = list(order)
@@ -120,14 +120,14 @@ def bucketed(order: Iterator[list[int]], lengths: Sequence[int], seed: int) -> I
             yield sorted_batches[place]
 
 
-def members_of(languages: Sequence[int]) -> dict[int, list[int]]:
+def rows_by_language(languages: Sequence[int]) -> dict[int, list[int]]:
     """The indices of each language's sentences, by language in ascending order."""
     return {
         language: [row for row, own in enumerate(languages) if own == language] for language in sorted(set(languages))
     }
 
 
-def steps_of(languages: Sequence[int], batch_size: int, mixing: Mixing) -> int:
+def epoch_steps(languages: Sequence[int], batch_size: int, mixing: Mixing) -> int:
     """How many batches an epoch has."""
     if mixing != "per-language":
         return math.ceil(len(languages) / batch_size)

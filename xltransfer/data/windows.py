@@ -9,7 +9,7 @@ from typing import Any
 from xltransfer.data.examples import TaggedSentence
 
 
-def in_windows(
+def split_into_windows(
     sentences: Sequence[TaggedSentence], tokenizer: Any, max_length: int
 ) -> tuple[list[TaggedSentence], list[bool]]:
     """Pieces of at most `max_length` subwords, special tokens included, and whether each continues the one before.

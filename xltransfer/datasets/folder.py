@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from xltransfer.data import languages
 from xltransfer.data.examples import Example, content
-from xltransfer.data.readers.labelled import class_of_name, read_labelled
+from xltransfer.data.readers.labelled import label_from_filename, read_labelled
 from xltransfer.data.readers.tagged import read_tagged
 from xltransfer.datasets.base import SPLITS, Dataset
 from xltransfer.datasets.published.splits import published_split
@@ -89,7 +89,7 @@ class Folder(Dataset):
         return folders
 
     def _read(self, task: Task, files: list[Path]) -> list[Example]:
-        if len(files) > 1 and not (task.kind == "text" and all(class_of_name(file) for file in files)):
+        if len(files) > 1 and not (task.kind == "text" and all(label_from_filename(file) for file in files)):
             names = ", ".join(file.name for file in files)
             raise DataError(f"{files[0].parent}: several files for one split: {names}. Keep one, or one a class.")
         examples: list[Example] = []

@@ -47,7 +47,7 @@ class Finding:
         return f"{self.where}: {self.count} {KINDS[self.kind]}{first}"
 
 
-def quick_findings(
+def find_data_problems(
     task: Task,
     sources: Mapping[str, Sequence[Example]],
     target: Sequence[Example],

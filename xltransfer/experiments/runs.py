@@ -9,7 +9,7 @@ from xltransfer.config import RunConfig
 from xltransfer.experiments.grid import Cell
 from xltransfer.registry.trusted_code import code_of
 from xltransfer.training.progress import Reporter
-from xltransfer.training.run import RunResult, result_of, resume, run
+from xltransfer.training.run import RunResult, load_result, resume, run
 from xltransfer.training.run_folder import FINISHED
 
 
@@ -22,7 +22,7 @@ def finished_or_run(config: RunConfig, reporter: Reporter) -> RunResult:
     """The result of the run in the folder that `config` names. Raises as `run` and `resume` do."""
     path = Path(str(config.output))
     if (path / FINISHED).is_file():
-        return result_of(path)
+        return load_result(path)
     if not path.exists():
         return run(config, reporter)
     given = {**code_of(config.to_dict()), "skip_nonfinite": config.skip_nonfinite}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from xltransfer.backends.base import Backend
-from xltransfer.data.batching import IGNORED, Batch, Piece, endless_order, in_pieces
+from xltransfer.data.batching import IGNORED, Batch, Piece, endless_order, split_into_pieces
 from xltransfer.encoders.learner import plain_passes, source_loss
 from xltransfer.errors import require_finite
 from xltransfer.methods.updater import Updater
@@ -60,7 +60,7 @@ class Trainee:
     def pieces(self, batch: Batch) -> list[Piece]:
         """This process's pieces of a batch that every process has."""
         first = self.processes.number * self.accumulate
-        return in_pieces(batch, self.processes.count * self.accumulate)[first : first + self.accumulate]
+        return split_into_pieces(batch, self.processes.count * self.accumulate)[first : first + self.accumulate]
 
     def piece_loss(self, piece: Piece, seed: int, rtn: Any = None) -> Tensor:
         """Its part of the batch's loss, a scalar, with dropout masks fixed by `seed` and the piece's number."""

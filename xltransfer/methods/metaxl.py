@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from xltransfer.backends.base import BilevelProblem, MetaStep, checked, require_inner_update
 from xltransfer.backends.inner_update import SGD, InnerUpdate
 from xltransfer.data.batching import Batch, split_batch
-from xltransfer.data.held_out import Phase, with_held_out
+from xltransfer.data.held_out import Phase, held_out_batches
 from xltransfer.encoders.learner import casts_kept
 from xltransfer.errors import ConfigError, require_finite
 from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
@@ -119,7 +119,7 @@ class MetaXL(Method):
         if not self.held_out:
             return super().target_rows(count, batch_size, seed, steps)
         size = min(batch_size, count)
-        return with_held_out(count, round(self.held_out * count), size, self._queries(size), phases, seed)
+        return held_out_batches(count, round(self.held_out * count), size, self._queries(size), phases, seed)
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
         """See `Method.step`."""

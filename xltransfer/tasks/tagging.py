@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xltransfer.data.batching import IGNORED, Encoded
 from xltransfer.data.examples import Example, TaggedSentence
-from xltransfer.data.windows import in_windows
+from xltransfer.data.windows import split_into_windows
 from xltransfer.tasks.base import Task, cross_entropies, cross_entropy
 
 _FIELDS = {"input_ids": "ids", "token_type_ids": "type_ids", "attention_mask": "attention_mask"}
@@ -49,7 +49,7 @@ class Tagging(Task):
         sentences = [_tagged(example) for example in examples]
         continues = [False] * len(sentences)
         if self.long == "window":
-            sentences, continues = in_windows(sentences, tokenizer, max_length)
+            sentences, continues = split_into_windows(sentences, tokenizer, max_length)
         encodings = _tokenized(tokenizer, [sentence.words for sentence in sentences], max_length)
         wanted = (*tokenizer.model_input_names, "attention_mask")
         fields = {name: field for name, field in _FIELDS.items() if name in wanted}

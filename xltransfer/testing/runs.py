@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from xltransfer.training.run import VARYING
+from xltransfer.training.run import VARYING_METRICS
 
 _OF_ONE_RUN = ("config.yaml", "environment.json")
 """They name the folder and the machine."""
@@ -15,7 +15,9 @@ def outcome(run_dir: Path) -> dict[str, bytes]:
     """The content of every file that a finished run leaves, by path, without time and memory."""
     files = {str(path.relative_to(run_dir)): path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
     metrics = json.loads(files["metrics.json"])
-    files["metrics.json"] = json.dumps({name: metrics[name] for name in metrics if name not in VARYING}).encode()
+    files["metrics.json"] = json.dumps(
+        {name: metrics[name] for name in metrics if name not in VARYING_METRICS}
+    ).encode()
     files["log.jsonl"] = log_of(run_dir).encode()
     return {name: content for name, content in files.items() if name not in _OF_ONE_RUN}
 

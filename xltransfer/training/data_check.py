@@ -7,7 +7,7 @@ from typing import Any
 
 from xltransfer.config import RunConfig
 from xltransfer.datasets.base import SPLITS
-from xltransfer.datasets.quality import Finding, quick_findings
+from xltransfer.datasets.quality import Finding, find_data_problems
 from xltransfer.errors import ConfigError
 from xltransfer.registry import TASKS
 from xltransfer.tasks.base import Task
@@ -38,4 +38,4 @@ def check_data(config: RunConfig) -> DataCheck:
     train, dev, test = (dataset.load(task, target, split) for split in SPLITS)
     sizes = {f"source {name}": len(examples) for name, examples in sources.items()}
     sizes |= {"target train": len(train), "target dev": len(dev), "target test": len(test)}
-    return DataCheck(sizes, tuple(quick_findings(task, sources, train, dev, test)))
+    return DataCheck(sizes, tuple(find_data_problems(task, sources, train, dev, test)))

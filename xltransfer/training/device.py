@@ -47,7 +47,7 @@ def autocast(precision: str, device: torch.device) -> Callable[[], AbstractConte
     return lambda: torch.autocast(device.type, torch.bfloat16)
 
 
-def set_fp32_products(precision: str) -> None:
+def set_matmul_precision(precision: str) -> None:
     """Whether this process's fp32 matrix products on a GPU may be rounded to TF32; backward passes heed it too."""
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
 
@@ -73,7 +73,7 @@ def deterministic(wanted: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
-def processor() -> str:
+def cpu_name() -> str:
     """The CPU's name and its bf16 instructions, where the system tells."""
     known = Path("/proc/cpuinfo")
     if not known.is_file():
@@ -84,9 +84,9 @@ def processor() -> str:
     return f"{fields.get('model name', platform.machine())} ({', '.join(formats) or 'no bf16 products'})"
 
 
-def arithmetic(device: torch.device) -> dict[str, Any]:
+def numeric_environment(device: torch.device) -> dict[str, Any]:
     """What decides the last bits and the speed of a computation: torch, the processor, its threads."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
     return {"torch": torch.__version__, "device": name, "threads": torch.get_num_threads()}
 
 

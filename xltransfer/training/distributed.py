@@ -28,7 +28,7 @@ _BUCKET = 1 << 23
 """Numbers that are summed in one message."""
 
 
-def processes_for(config: RunConfig) -> Processes:
+def connect_processes(config: RunConfig) -> Processes:
     """The processes that the launcher's environment tells of. Raises ConfigError for what they cannot do."""
     count = launched_count()
     if faults := list(_launcher_faults(config)):
@@ -41,7 +41,7 @@ def processes_for(config: RunConfig) -> Processes:
                       "pip install 'xltransfer[distributed]'")  # fmt: skip
     if faults:
         raise ConfigError(faults)
-    return Several(cpu=config.device == "cpu" or not torch.cuda.is_available())
+    return AccelerateProcesses(cpu=config.device == "cpu" or not torch.cuda.is_available())
 
 
 def _launcher_faults(config: RunConfig) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _launcher_faults(config: RunConfig) -> Iterator[str]:
                f"--accumulate {pieces}.")  # fmt: skip
 
 
-class Several(Processes):
+class AccelerateProcesses(Processes):
     """The processes of Accelerate's `PartialState`: gloo on CPUs, NCCL on GPUs, one of which is then this process's."""
 
     def __init__(self, cpu: bool) -> None:

@@ -14,12 +14,12 @@ import torch
 from xltransfer.backends.base import Backend
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Encoded
-from xltransfer.data.encoding_cache import cached, key_of
+from xltransfer.data.encoding_cache import cache_key, load_or_encode
 from xltransfer.data.examples import Example
 from xltransfer.data.sampling import sample
 from xltransfer.datasets.base import Dataset
 from xltransfer.datasets.folder import Folder
-from xltransfer.datasets.quality import Finding, quick_findings, summary
+from xltransfer.datasets.quality import Finding, find_data_problems, summary
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
 from xltransfer.errors import ConfigError, DataError, UserError
@@ -29,7 +29,7 @@ from xltransfer.registry.compatibility import attention_for
 from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.rtns.checks import try_rtn
 from xltransfer.tasks.base import Task
-from xltransfer.training.device import autocast, choose_device, set_fp32_products
+from xltransfer.training.device import autocast, choose_device, set_matmul_precision
 from xltransfer.training.progress import Reporter
 from xltransfer.utils.processes import ALONE, Processes
 
@@ -43,7 +43,7 @@ class EncodedSet:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """A run ready to train. `config` is resolved: nothing in it is left to a default."""
 
     config: RunConfig
@@ -64,12 +64,12 @@ class Prepared:
     """Those that train this run together."""
 
 
-def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
+def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
     """Resolve names, read data and encoder. Raises UserError; writes nothing."""
     config = config.validated()
     device = choose_device(config.device)
     context = autocast(config.precision, device)
-    set_fp32_products(config.precision)
+    set_matmul_precision(config.precision)
     task: Task = TASKS.load(config.task)(**config.task_options)
     dataset = open_dataset(config)
     sources = dataset if config.source_data is None else open_dataset(_of_sources(config))
@@ -91,12 +91,12 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
         target_pool, config.target_size, config.sample_seed, f"target_size ({config.target})", config.stratify
     )
     named = dict(zip(config.source, samples, strict=True))
-    _report_findings(quick_findings(task, named, target, dev, test), reporter)
+    _report_findings(find_data_problems(task, named, target, dev, test), reporter)
 
     def encoded(examples: Sequence[Example]) -> EncodedSet:
-        key = key_of(examples, encoder.tokenizer, config.task, config.task_options, labels, config.max_length)
+        key = cache_key(examples, encoder.tokenizer, config.task, config.task_options, labels, config.max_length)
         return EncodedSet(
-            examples, cached(key, lambda: task.encode(examples, labels, encoder.tokenizer, config.max_length))
+            examples, load_or_encode(key, lambda: task.encode(examples, labels, encoder.tokenizer, config.max_length))
         )
 
     sets = {name: encoded(part) for name, part in {"target": target, "dev": dev, "test": test}.items()}
@@ -109,7 +109,7 @@ def prepare(config: RunConfig, reporter: Reporter) -> Prepared:
     learner.recompute = config.activations == "recompute"
     if config.compile:
         learner.compile_layers()
-    return Prepared(
+    return PreparedRun(
         config, device, context, task, labels, encoder, learner, rtn.to(device), method, backend, sets["source"],
         sets["target"], sets["dev"], sets["test"],
     )  # fmt: skip

@@ -12,11 +12,11 @@ import safetensors.torch
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.errors import ConfigError, NonFiniteError
-from xltransfer.training.loop import batches_of
+from xltransfer.training.loop import step_batches
 from xltransfer.training.preparation import prepare
 from xltransfer.training.progress import Reporter
-from xltransfer.training.safety.failed_step import FOLDER, MOMENTS, PHI, STEP, THETA, THETA_MOMENTS, Draw
-from xltransfer.training.state import compact_vocabulary, trainee_of
+from xltransfer.training.safety.failed_step import FOLDER, MOMENTS, PHI, STEP, THETA, THETA_MOMENTS, StepInputs
+from xltransfer.training.state import build_trainee, compact_vocabulary
 
 
 def replay(run_dir: str | Path, plugin: Sequence[str] = ()) -> dict[str, float]:
@@ -31,17 +31,17 @@ def replay(run_dir: str | Path, plugin: Sequence[str] = ()) -> dict[str, float]:
         theta_moments = safetensors.torch.load_file(folder / THETA_MOMENTS) if (folder / THETA_MOMENTS).exists() else {}
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise ConfigError([f"replay: {str(folder)!r} holds no step that failed: {error}."]) from error
-    values: dict[str, Any] = {name: described[name] for name in Draw.__dataclass_fields__}
-    draw = Draw(**{**values, "source": tuple(values["source"]), "target": tuple(values["target"])})
+    values: dict[str, Any] = {name: described[name] for name in StepInputs.__dataclass_fields__}
+    draw = StepInputs(**{**values, "source": tuple(values["source"]), "target": tuple(values["target"])})
     run = prepare(RunConfig.from_yaml(Path(run_dir) / "config.yaml", {"plugin": tuple(plugin)}), Reporter())
     vocabulary = compact_vocabulary(run)
     for module, file in ((run.learner, THETA), (run.rtn, PHI)):
         module.load_state_dict(states[file])
         module.train()
-    trainee = trainee_of(run, draw.total)
+    trainee = build_trainee(run, draw.total)
     trainee.theta.load(theta_moments, {"done": draw.step - 1, "decay": 1.0})
     trainee.phi.load(states[MOMENTS], described["phi"])
-    batches = batches_of(draw, run, Collator(run.encoder.padding, run.config.pad_to), vocabulary)
+    batches = step_batches(draw, run, Collator(run.encoder.padding, run.config.pad_to), vocabulary)
     try:
         return run.method.step(trainee, *batches, draw.seed)
     except NonFiniteError as error:

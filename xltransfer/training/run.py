@@ -22,24 +22,24 @@ from xltransfer.errors import (
 )
 from xltransfer.rtns.size import described, parameter_counts
 from xltransfer.tasks.base import Scores
-from xltransfer.training.backend_choice import with_definite_backend
-from xltransfer.training.checkpointing.files import Checkpoint
-from xltransfer.training.checkpointing.interruption import StopRequested, StopSignal
-from xltransfer.training.checkpointing.resume import command_for, configuration_of, start_point
-from xltransfer.training.checkpointing.saver import Keeper
+from xltransfer.training.backend_selection import select_backend
+from xltransfer.training.checkpointing.checkpoint import Checkpoint
+from xltransfer.training.checkpointing.resume import find_resume_point, read_run_config, resume_command
+from xltransfer.training.checkpointing.saver import CheckpointSaver
+from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
 from xltransfer.training.device import deterministic, peak_memory, reset_peak_memory
-from xltransfer.training.distributed import processes_for
-from xltransfer.training.loop import Trained, predictions_of, train
-from xltransfer.training.preparation import Prepared, prepare
+from xltransfer.training.distributed import connect_processes
+from xltransfer.training.loop import TrainingResult, predict_set, train
+from xltransfer.training.preparation import PreparedRun, prepare
 from xltransfer.training.progress import Reporter
-from xltransfer.training.run_folder import Follower, RunFolder, choose_folder
-from xltransfer.training.safety.guards import Guards
+from xltransfer.training.run_folder import RunFolder, SilentRunFolder, choose_folder
+from xltransfer.training.safety.guards import StepGuard
 from xltransfer.training.state import TrainingState
-from xltransfer.training.tracking import Tracking, require
-from xltransfer.training.trained import read_metrics
+from xltransfer.training.tracking import Trackers, require
+from xltransfer.training.trained_model import read_metrics
 from xltransfer.utils.processes import Processes
 
-VARYING = ("seconds", "peak_memory_bytes")
+VARYING_METRICS = ("seconds", "peak_memory_bytes")
 """The fields of metrics.json that two runs of one configuration, or an interrupted and a whole one, differ in."""
 
 
@@ -65,9 +65,9 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
     with _session(config, stop, reporter) as (processes, reporter):
         if config.output is not None:  # refuse before reading anything
             processes.from_first(lambda: choose_folder(config))
-        prepared = with_definite_backend(_prepared(config, reporter, processes), reporter)
+        prepared = select_backend(_prepared(config, reporter, processes), reporter)
         reporter.note(_description(prepared))
-        folder = _folder(processes, lambda: RunFolder.made(choose_folder(prepared.config), prepared.config))
+        folder = _folder(processes, lambda: RunFolder.create(choose_folder(prepared.config), prepared.config))
         with _writing_to(folder, prepared.config):
             return _train_and_finish(prepared, folder, None, reporter, stop)
 
@@ -80,15 +80,15 @@ def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Repor
     Plugins of the run are loaded only if `config` names them: `RunConfig.from_yaml(file, {"plugin": (...)})`.
     """
     stop, path = StopSignal(), Path(run_dir)
-    config = configuration_of(path, config)
+    config = read_run_config(path, config)
     with _session(config, stop, reporter) as (processes, reporter):
         folder = _folder(processes, lambda: RunFolder(path, new=False))
         with _writing_to(folder, config):
             if folder.finished:
                 folder.tidy()
                 reporter.note(f"{path} is finished")
-                return result_of(path)
-            start = processes.together(lambda: start_point(path, config, reporter))
+                return load_result(path)
+            start = processes.together(lambda: find_resume_point(path, config, reporter))
             prepared = _prepared(start.config, reporter, processes)
             reporter.note(_description(prepared))
             return _train_and_finish(prepared, folder, start.checkpoint, reporter, stop)
@@ -101,16 +101,16 @@ def _session(config: RunConfig, stop: StopSignal, reporter: Reporter | None) -> 
     Gives the run's processes, and a reporter that is silent in all but the first.
     """
     reset_peak_memory()
-    processes = stop.processes = processes_for(config)
+    processes = stop.processes = connect_processes(config)
     reporter = reporter if reporter and processes.number == 0 else Reporter()
     try:
-        with stop.caught(), told_in_one_line(config.batch_size), deterministic(config.deterministic):
+        with stop.catch_signals(), told_in_one_line(config.batch_size), deterministic(config.deterministic):
             yield processes, reporter
     finally:
         reporter.stop()
 
 
-def _prepared(config: RunConfig, reporter: Reporter, processes: Processes) -> Prepared:
+def _prepared(config: RunConfig, reporter: Reporter, processes: Processes) -> PreparedRun:
     require(config.track)
     prepared = processes.together(lambda: prepare(config, reporter))
     return dataclasses.replace(prepared, processes=processes)
@@ -125,7 +125,7 @@ def _folder(processes: Processes, opened: Callable[[], RunFolder]) -> RunFolder:
         return str(found[0].path)
 
     where = processes.from_first(path)
-    return found[0] if found else Follower(Path(where))
+    return found[0] if found else SilentRunFolder(Path(where))
 
 
 @contextmanager
@@ -138,40 +138,40 @@ def _writing_to(folder: RunFolder, config: RunConfig) -> Iterator[None]:
         raise
     except (UserError, MachineError) as error:
         if folder.has_checkpoints():
-            error.args = (f"{error} This continues from the last checkpoint: {command_for(folder.path, config)}",)
+            error.args = (f"{error} This continues from the last checkpoint: {resume_command(folder.path, config)}",)
         elif folder.new:
             folder.discard()
         raise
     except (StopRequested, KeyboardInterrupt) as error:
         lost = "" if folder.has_checkpoints() else " (from the first step: nothing is saved yet)"
-        raise Interrupted(f"stopped; this continues it{lost}: {command_for(folder.path, config)}") from error
+        raise Interrupted(f"stopped; this continues it{lost}: {resume_command(folder.path, config)}") from error
     finally:
         folder.close()
 
 
 def _train_and_finish(
-    run: Prepared, folder: RunFolder, found: Checkpoint | None, reporter: Reporter, stop: StopSignal
+    run: PreparedRun, folder: RunFolder, found: Checkpoint | None, reporter: Reporter, stop: StopSignal
 ) -> RunResult:
     state = TrainingState(run)
-    keeper = Keeper(run, state, folder)
+    keeper = CheckpointSaver(run, state, folder)
     if found is not None:
         keeper.load(found, reporter)
         reporter.note(f"continuing after step {state.step} of {state.total_steps}")
-    if not folder.open_log(found.facts["log_bytes"] if found else 0):
+    if not folder.open_log(found.metadata["log_bytes"] if found else 0):
         reporter.warn("log.jsonl is shorter than it was at the checkpoint: some of its lines are lost.")
     folder.save_samples(run)
-    with stop.deferred(), _log(run, folder, reporter) as log:
-        guards = Guards(run, state.watched, folder.path, log, reporter)
+    with stop.defer_signals(), _log(run, folder, reporter) as log:
+        guards = StepGuard(run, state.guard_state, folder.path, log, reporter)
         trained = train(run, state, log, reporter, guards, keeper, stop)
         reporter.stage("scoring the test set")
         return _finish(run, trained, folder, stop)
 
 
 @contextmanager
-def _log(run: Prepared, folder: RunFolder, reporter: Reporter) -> Iterator[Callable[[dict[str, Any]], None]]:
+def _log(run: PreparedRun, folder: RunFolder, reporter: Reporter) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Within: a function that logs a line in the run folder, and with the trackers."""
     names = run.config.track if run.processes.number == 0 else ()
-    tracking = Tracking(names, folder.path, run.config.to_dict(), reporter)
+    tracking = Trackers(names, folder.path, run.config.to_dict(), reporter)
 
     def log(values: dict[str, Any]) -> None:
         folder.log(values)
@@ -183,10 +183,10 @@ def _log(run: Prepared, folder: RunFolder, reporter: Reporter) -> Iterator[Calla
         tracking.finish()
 
 
-def _finish(run: Prepared, trained: Trained, folder: RunFolder, stop: StopSignal) -> RunResult:
+def _finish(run: PreparedRun, trained: TrainingResult, folder: RunFolder, stop: StopSignal) -> RunResult:
     """Score test and write what a finished run has. May be cut off anywhere, and be done again."""
     task, collate = run.task, Collator(run.encoder.padding, run.config.pad_to)
-    predictions = predictions_of(run, run.test, collate, stop)
+    predictions = predict_set(run, run.test, collate, stop)
     gold = task.gold(run.test.examples)
     test, majority = (
         task.score(gold, predictions),
@@ -221,7 +221,7 @@ def _finish(run: Prepared, trained: Trained, folder: RunFolder, stop: StopSignal
     return RunResult(trained.dev, test, majority, folder.path, metrics)
 
 
-def result_of(run_dir: Path) -> RunResult:
+def load_result(run_dir: Path) -> RunResult:
     """The result of a finished run, from its metrics.json. Raises ConfigError."""
     metrics = read_metrics(run_dir)
     try:
@@ -234,7 +234,7 @@ def result_of(run_dir: Path) -> RunResult:
     return RunResult(dev, test, majority, run_dir, metrics)
 
 
-def _description(run: Prepared) -> str:
+def _description(run: PreparedRun) -> str:
     config = run.config
     parts = [f"{config.method} on {run.device}"]
     if run.method.uses_rtn:

@@ -23,10 +23,10 @@ from xltransfer.config import RunConfig
 from xltransfer.data.examples import Example, TaggedSentence
 from xltransfer.encoders.loading import quiet_transformers
 from xltransfer.errors import ConfigError, LockedError, TakenError
-from xltransfer.training.checkpointing.files import FOLDER as CHECKPOINTS
-from xltransfer.training.checkpointing.files import found_in, unshared
-from xltransfer.training.device import processor
-from xltransfer.training.preparation import Prepared
+from xltransfer.training.checkpointing.checkpoint import FOLDER as CHECKPOINTS
+from xltransfer.training.checkpointing.checkpoint import list_checkpoints, untied_on_cpu
+from xltransfer.training.device import cpu_name
+from xltransfer.training.preparation import PreparedRun
 from xltransfer.training.safety.failed_step import FOLDER as FAILURE
 from xltransfer.utils.files import (
     refuse_link,
@@ -89,7 +89,7 @@ class RunFolder:
             raise
 
     @classmethod
-    def made(cls, path: Path, config: RunConfig) -> RunFolder:
+    def create(cls, path: Path, config: RunConfig) -> RunFolder:
         """A new one. It gets its name with its configuration in it, so that a run killed at once can be continued."""
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
         try:
@@ -133,7 +133,7 @@ class RunFolder:
 
     def has_checkpoints(self) -> bool:
         """Whether something would be lost with this folder."""
-        return bool(found_in(self.path / CHECKPOINTS))
+        return bool(list_checkpoints(self.path / CHECKPOINTS))
 
     def discard(self) -> None:
         """Remove the folder, which this run made: its input turned out to be at fault, or the machine fails."""
@@ -160,7 +160,7 @@ class RunFolder:
                 self._log.close()
         self._lock.release()
 
-    def save_models(self, run: Prepared) -> None:
+    def save_models(self, run: PreparedRun) -> None:
         """`model/` in Hugging Face layout, without the RTN; `rtn/` with it, if the method trains one."""
         model = run.learner.model
         model.config.xltransfer = {"task": run.config.task, "task_options": run.config.task_options,
@@ -176,10 +176,10 @@ class RunFolder:
         described = {"rtn": run.config.rtn, "options": run.config.rtn_options, "layers": list(run.config.layer),
                      "dim": run.encoder.config.hidden_size}  # fmt: skip
         with whole_folder(self.path / "rtn") as folder:
-            safetensors.torch.save_file(unshared(run.rtn.state_dict()), folder / "rtn.safetensors")
+            safetensors.torch.save_file(untied_on_cpu(run.rtn.state_dict()), folder / "rtn.safetensors")
             write_json(folder / "config.json", described)
 
-    def save_samples(self, run: Prepared) -> None:
+    def save_samples(self, run: PreparedRun) -> None:
         """`samples.json`: the ids of the training sentences, by language, in the order drawn."""
         sources: dict[str, list[str]] = {language: [] for language in run.config.source}
         whole = (sentence for sentence in run.source.encoded if not sentence.continues)
@@ -200,7 +200,7 @@ class RunFolder:
         write_text(self.path / f"predictions.{split}.tsv", "\n".join(lines) + "\n")
 
 
-class Follower(RunFolder):
+class SilentRunFolder(RunFolder):
     """The same folder for a process that writes nothing: another one of the run does."""
 
     def __init__(self, path: Path) -> None:
@@ -227,10 +227,10 @@ class Follower(RunFolder):
     def close(self) -> None:
         """Nothing."""
 
-    def save_models(self, run: Prepared) -> None:
+    def save_models(self, run: PreparedRun) -> None:
         """Nothing."""
 
-    def save_samples(self, run: Prepared) -> None:
+    def save_samples(self, run: PreparedRun) -> None:
         """Nothing."""
 
     def save_predictions(self, split: str, examples: Sequence[Example], predicted: Sequence[Any]) -> None:
@@ -265,7 +265,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.libc_ver()[0]}".strip(),
-        "processor": processor(),
+        "processor": cpu_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "processes": launched_count(),

@@ -16,8 +16,8 @@ from xltransfer.methods.base import Trainee
 from xltransfer.methods.updater import Updater
 from xltransfer.tasks.base import Scores
 from xltransfer.training.checkpointing.random_state import random_state, set_random_state
-from xltransfer.training.preparation import Prepared
-from xltransfer.training.safety.guards import Watched
+from xltransfer.training.preparation import PreparedRun
+from xltransfer.training.safety.guards import GuardState
 
 State = dict[str, Tensor]
 SEED_STRIDE = 1_000_003
@@ -25,7 +25,7 @@ SEED_STRIDE = 1_000_003
 
 
 @dataclass(frozen=True)
-class Best:
+class BestEpoch:
     """The epoch that dev chose so far, with θ and φ as they were then."""
 
     epoch: int
@@ -39,7 +39,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Saved:
+class StateSnapshot:
     """A state as tensors, in named groups, and plain values; `values` survives JSON."""
 
     tensors: dict[str, dict[str, Tensor]]
@@ -50,18 +50,18 @@ class TrainingState:
     """A run between two steps. The order of the data is part of it where a bandit decides on that; else it follows from
     seed, epoch and step."""
 
-    def __init__(self, run: Prepared) -> None:
+    def __init__(self, run: PreparedRun) -> None:
         self.vocabulary = compact_vocabulary(run)
-        self.order = source_order_of(run)
-        self.steps_an_epoch = self.order.steps_an_epoch
-        self.total_steps = self.steps_an_epoch * run.config.epochs
-        self.trainee = trainee_of(run, self.total_steps)
+        self.order = build_source_order(run)
+        self.steps_per_epoch = self.order.steps_per_epoch
+        self.total_steps = self.steps_per_epoch * run.config.epochs
+        self.trainee = build_trainee(run, self.total_steps)
         self.step = 0
         """Steps done."""
-        self.scored = 0
+        self.epochs_scored = 0
         """Epochs trained and scored on dev."""
-        self.best: Best | None = None
-        self.watched = Watched()
+        self.best: BestEpoch | None = None
+        self.guard_state = GuardState()
         self._seconds_before = 0.0
         self._started = time.monotonic()
 
@@ -70,12 +70,14 @@ class TrainingState:
         """Spent on training and dev scores."""
         return self._seconds_before + time.monotonic() - self._started
 
-    def keep_as_best(self, dev: Scores, predictions: list[Any]) -> None:
+    def record_best(self, dev: Scores, predictions: list[Any]) -> None:
         """Take θ and φ as those of the epoch that has just been scored."""
         trainee = self.trainee
-        self.best = Best(self.scored, dev, predictions, _copy(trainee.learner), _copy(trainee.rtn), trainee.theta.decay)
+        self.best = BestEpoch(
+            self.epochs_scored, dev, predictions, _copy(trainee.learner), _copy(trainee.rtn), trainee.theta.decay
+        )
 
-    def go_back_to_best(self) -> Best:
+    def restore_best(self) -> BestEpoch:
         """Give learner and RTN the best epoch's values, and the learner its whole vocabulary."""
         assert self.best is not None
         self.trainee.learner.load_state_dict(self.best.learner)
@@ -84,7 +86,7 @@ class TrainingState:
             self.vocabulary.settle(self.best.decay)
         return self.best
 
-    def saved(self) -> Saved:
+    def snapshot(self) -> StateSnapshot:
         """All of it, random states included, as it is now: the tensors may be those in use."""
         trainee = self.trainee
         theta, phi, drawn = trainee.theta.state(), trainee.phi.state(), random_state()
@@ -96,29 +98,29 @@ class TrainingState:
             **_named("random", drawn[0]),
         }
         values = {
-            "step": self.step, "scored": self.scored, "seconds": self.seconds, "theta": theta[1], "phi": phi[1],
-            "random": drawn[1], "watched": self.watched.state(), "order": self.order.state(), "best": None,
+            "step": self.step, "scored": self.epochs_scored, "seconds": self.seconds, "theta": theta[1], "phi": phi[1],
+            "random": drawn[1], "watched": self.guard_state.state(), "order": self.order.state(), "best": None,
         }  # fmt: skip
         if (best := self.best) is None:
-            return Saved({"state": tensors}, values)
+            return StateSnapshot({"state": tensors}, values)
         values["best"] = {"epoch": best.epoch, "dev": asdict(best.dev), "predictions": best.predictions,
                           "decay": best.decay}  # fmt: skip
         best_tensors = {**_named("learner", best.learner), **_named("rtn", best.rtn)}
-        return Saved({"state": tensors, "best": best_tensors}, values)
+        return StateSnapshot({"state": tensors, "best": best_tensors}, values)
 
-    def load(self, saved: Saved) -> None:
+    def load(self, saved: StateSnapshot) -> None:
         """Go on from what `saved` returned, in a state made of the same configuration and data."""
         trainee, values, tensors = self.trainee, saved.values, saved.tensors["state"]
         trainee.learner.load_state_dict(_group(tensors, "learner"))
         trainee.rtn.load_state_dict(_group(tensors, "rtn"))
         trainee.theta.load(_group(tensors, "theta"), values["theta"])
         trainee.phi.load(_group(tensors, "phi"), values["phi"])
-        self.step, self.scored = values["step"], values["scored"]
-        self.watched.load(values["watched"])
+        self.step, self.epochs_scored = values["step"], values["scored"]
+        self.guard_state.load(values["watched"])
         self.order.load(values["order"])
         if (best := values["best"]) is not None:
             of_best = saved.tensors["best"]
-            self.best = Best(best["epoch"], Scores(**best["dev"]), best["predictions"], _group(of_best, "learner"),
+            self.best = BestEpoch(best["epoch"], Scores(**best["dev"]), best["predictions"], _group(of_best, "learner"),
                              _group(of_best, "rtn"), best["decay"])  # fmt: skip
         self._seconds_before, self._started = values["seconds"], time.monotonic()
         set_random_state(_group(tensors, "random"), values["random"])
@@ -133,7 +135,7 @@ def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
-def source_order_of(run: Prepared) -> SourceOrder:
+def build_source_order(run: PreparedRun) -> SourceOrder:
     """Which source sentences each step has."""
     config, encoded = run.config, run.source.encoded
     languages = [sentence.language for sentence in encoded]
@@ -144,7 +146,7 @@ def source_order_of(run: Prepared) -> SourceOrder:
     return EpochOrder(languages, config.batch_size, seed, config.mixing, config.temperature, lengths)
 
 
-def trainee_of(run: Prepared, steps: int) -> Trainee:
+def build_trainee(run: PreparedRun, steps: int) -> Trainee:
     """What a method's step works on; the learning-rate schedules are over `steps`."""
     config = run.config
     assert config.lr is not None
@@ -163,7 +165,7 @@ def trainee_of(run: Prepared, steps: int) -> Trainee:
     )  # fmt: skip
 
 
-def compact_vocabulary(run: Prepared) -> CompactVocabulary | None:
+def compact_vocabulary(run: PreparedRun) -> CompactVocabulary | None:
     """The learner's embedding cut down to the subwords of the training data, where that is exact and pays."""
     config = run.config
     if config.vocabulary == "full" or (config.optimizer == "adam" and config.weight_decay):  # L2 moves unused rows

@@ -27,7 +27,7 @@ def require(names: Sequence[str]) -> None:
                            for name, part in missing])  # fmt: skip
 
 
-class Tracking:
+class Trackers:
     """Passes on what is logged. Off where no tracker is named; one that fails is dropped, and the run goes on."""
 
     def __init__(self, names: Sequence[str], run_dir: Path, config: Mapping[str, Any], reporter: Reporter) -> None:

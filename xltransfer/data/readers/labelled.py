@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer.data.examples import LabelledText
-from xltransfer.data.readers.lines import empty_file, fits_in_memory, numbered_lines, read_lines
+from xltransfer.data.readers.lines import empty_file_error, numbered_lines, read_lines, report_memory_error
 from xltransfer.data.readers.spreadsheet import spreadsheet_rows
 from xltransfer.errors import DataError
 
@@ -39,13 +39,13 @@ Fields = tuple[str, Sequence[Any]]
 
 def read_labelled(path: Path) -> list[LabelledText]:
     """All texts of a file, in order. Raises DataError with file and line number."""
-    with fits_in_memory(path):
+    with report_memory_error(path):
         if path.suffix.lower() == ".xlsx" or (path.is_file() and zipfile.is_zipfile(path)):
             return _examples(path, *_from_table(path, spreadsheet_rows(path)))
         first = next((line.strip() for _, line in numbered_lines(path) if line.strip()), None)
         if first is None:
-            raise empty_file(path)
-        label = class_of_name(path)
+            raise empty_file_error(path)
+        label = label_from_filename(path)
         if first[0] in "{[" and (label is None or path.suffix.lower() in _JSON_SUFFIXES):
             objects = _array_items(path) if first[0] == "[" else _objects_by_line(path)
             return _examples(path, *_from_objects(path, objects))
@@ -59,7 +59,7 @@ def read_labelled(path: Path) -> list[LabelledText]:
     )
 
 
-def class_of_name(path: Path) -> str | None:
+def label_from_filename(path: Path) -> str | None:
     """The class a file's name states (`product_pos.txt`: positive), or None."""
     words = re.split(r"[^a-z]+", path.stem.lower())
     found = {_CLASS_WORDS[word] for word in words if word in _CLASS_WORDS}

@@ -28,20 +28,20 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def read_lines(path: Path) -> list[str]:
     """All lines of a file, as `numbered_lines` gives them. Raises DataError, for a file without text too."""
-    with fits_in_memory(path):
+    with report_memory_error(path):
         lines = [line for _, line in numbered_lines(path)]
     if not any(line.strip() for line in lines):
-        raise empty_file(path)
+        raise empty_file_error(path)
     return lines
 
 
-def empty_file(path: Path) -> DataError:
+def empty_file_error(path: Path) -> DataError:
     """The error for a file in which every line is blank."""
     return DataError(f"{path}: the file is empty.")
 
 
 @contextmanager
-def fits_in_memory(path: Path) -> Iterator[None]:
+def report_memory_error(path: Path) -> Iterator[None]:
     """Turns MemoryError into DataError: a file whose content does not fit is the user's to cut."""
     try:
         yield

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from xltransfer.data.examples import TaggedSentence
-from xltransfer.data.readers.lines import empty_file, fits_in_memory, numbered_lines
+from xltransfer.data.readers.lines import empty_file_error, numbered_lines, report_memory_error
 from xltransfer.errors import DataError
 
 TagCheck = Callable[[str], str | None]
@@ -46,7 +46,7 @@ def read_tagged(path: Path, check_tag: TagCheck = lambda tag: None) -> list[Tagg
 
     `check_tag` returns what is wrong with a tag, or None. Raises DataError with file and line number.
     """
-    with fits_in_memory(path):
+    with report_memory_error(path):
         return list(tagged_sentences(path, check_tag))
 
 
@@ -118,7 +118,7 @@ def _shown(line: str) -> str:
 def _sniff(path: Path) -> ColumnFormat:
     sample = list(islice(_content(line for _, line in numbered_lines(path)), _SNIFFED_LINES))
     if not sample:
-        raise empty_file(path)
+        raise empty_file_error(path)
     tabbed = [line.split("\t") for line in sample if "\t" in line]
     separator = "\t" if 2 * len(tabbed) >= len(sample) else None
     rows = tabbed if separator else [_fields(line, None) for line in sample]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence
 from xltransfer.data.languages import resolve
 from xltransfer.datasets.base import SPLITS, Dataset
-from xltransfer.datasets.corpora import files as hub_files
+from xltransfer.datasets.corpora import hub_files
 from xltransfer.datasets.corpora.table import CORPORA, Columns, Corpus
 from xltransfer.errors import DataError, MissingSplitError
 from xltransfer.registry import TASKS
@@ -33,11 +33,11 @@ class NamedCorpus(Dataset):
 
     def languages(self) -> list[str]:
         """In the corpus's own spelling."""
-        return list(self.corpus.languages) or hub_files.names(self.corpus, self.mirror)
+        return list(self.corpus.languages) or hub_files.list_configurations(self.corpus, self.mirror)
 
     def spelling(self, language: str) -> str:
         """See `Dataset.spelling`."""
-        if not self.corpus.languages and hub_files.held(self.corpus, self.mirror, language):
+        if not self.corpus.languages and hub_files.has_files(self.corpus, self.mirror, language):
             return language  # spares a look at the repository's list
         return resolve(language, self.languages(), f"data {self.corpus.name}")
 
@@ -45,13 +45,13 @@ class NamedCorpus(Dataset):
         """See `Dataset.load`. Labels are names, in the corpus's own terms."""
         self._check_task(task)
         language = self.spelling(language)
-        files = hub_files.locate(self.corpus, self.mirror, language)
+        files = hub_files.find_files(self.corpus, self.mirror, language)
         if split not in files:
             found = ", ".join(name for name in SPLITS if name in files) or "none"
             raise MissingSplitError(
                 f"data {self.corpus.name}: language {language!r} has no {split} split; found: {found}."
             )
-        table = hub_files.read(self.corpus, files[split])
+        table = hub_files.read_table(self.corpus, files[split])
         return task.prepare(self._examples(task, table, language, split))
 
     def _check_task(self, task: Task) -> None:

@@ -9,7 +9,7 @@ from xltransfer.data.examples import Example, LabelledText
 from xltransfer.data.readers.labelled import read_labelled
 from xltransfer.datasets.base import SPLITS
 from xltransfer.datasets.published.report import SplitReport, report
-from xltransfer.datasets.published.splits import Rebuilt, read_index, rebuild
+from xltransfer.datasets.published.splits import RebuiltSplit, read_index, rebuild
 from xltransfer.errors import DataError, unknown
 from xltransfer.tasks.sentiment import Sentiment
 from xltransfer.utils.files import whole_folder
@@ -32,7 +32,7 @@ def prepare_split(corpus: str, sources: Sequence[Path], index: Path, output: Pat
     return report(corpus, parts)
 
 
-def _rebuilt(corpus: str, sources: Sequence[Path], index: Path) -> list[Rebuilt]:
+def _rebuilt(corpus: str, sources: Sequence[Path], index: Path) -> list[RebuiltSplit]:
     sections = {section.split: section for section in read_index(index) if section.language == CORPORA[corpus]}
     if missing := [split for split in SPLITS if split not in sections]:
         raise DataError(f"{index}: no section '# {CORPORA[corpus]} {missing[0]} index', which {corpus} needs.")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
-from xltransfer.datasets.published.splits import Rebuilt
+from xltransfer.datasets.published.splits import RebuiltSplit
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ class SplitReport:
             yield f"{' and '.join(pair.splits)} share {found if pair.texts else 'no text'}"
 
 
-def report(corpus: str, parts: Sequence[Rebuilt]) -> SplitReport:
+def report(corpus: str, parts: Sequence[RebuiltSplit]) -> SplitReport:
     """The report of a corpus's rebuilt splits."""
     overlaps = tuple(_overlap(first, second) for first, second in combinations(parts, 2))
     return SplitReport(corpus, tuple(_summary(part) for part in parts), overlaps)
 
 
-def _summary(part: Rebuilt) -> SplitSummary:
+def _summary(part: RebuiltSplit) -> SplitSummary:
     seen: set[str] = set()
     repeated = []
     for example in part.examples:
@@ -104,7 +104,7 @@ def _summary(part: Rebuilt) -> SplitSummary:
     )
 
 
-def _overlap(first: Rebuilt, second: Rebuilt) -> Overlap:
+def _overlap(first: RebuiltSplit, second: RebuiltSplit) -> Overlap:
     labels = {example.text: example.label for example in first.examples}
     shared = {example.text: example for example in second.examples if example.text in labels}
     rows = {example.id for example in first.examples} & {example.id for example in second.examples}

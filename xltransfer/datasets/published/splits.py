@@ -37,13 +37,13 @@ class Section:
         """The files it names, if any."""
         return {entry[0] for entry in self.entries if entry and entry[0]}
 
-    def is_about(self, files: Iterable[str], language: str) -> bool:
+    def covers(self, files: Iterable[str], language: str) -> bool:
         """Whether it names only such files, or no file and this language."""
         return self.files <= set(files) if self.files else self.language == language
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class RebuiltSplit:
     """The examples of a section; which entries were `None`, unlabelled, or meant a later row with the same text."""
 
     section: Section
@@ -64,7 +64,7 @@ def published_split(folder: Path, split: str, examples: Sequence[Example], prepa
         return None
     files = [file.name for file in folder.iterdir()]
     for section in read_index(index):
-        if section.split == split and section.is_about(files, folder.name):
+        if section.split == split and section.covers(files, folder.name):
             return list(rebuild(index, section, examples, prepare).examples)
     return None
 
@@ -87,7 +87,7 @@ def read_index(index: Path) -> list[Section]:
     return sections
 
 
-def rebuild(index: Path, section: Section, examples: Sequence[Example], prepare: Prepare) -> Rebuilt:
+def rebuild(index: Path, section: Section, examples: Sequence[Example], prepare: Prepare) -> RebuiltSplit:
     """The examples that a section names, in its order, an entry listed twice twice.
 
     `prepare` drops examples without a label, and an entry that points at such a one means the next row with the same
@@ -111,7 +111,7 @@ def rebuild(index: Path, section: Section, examples: Sequence[Example], prepare:
             chosen.append(found)
             moved += [] if found.id == wanted else [wanted]
     none = len(section.entries) - len(entries)
-    return Rebuilt(section, tuple(chosen), none, len(entries) - len(chosen), tuple(moved))
+    return RebuiltSplit(section, tuple(chosen), none, len(entries) - len(chosen), tuple(moved))
 
 
 def _list(index: Path, number: int, line: str, kind: type[int] | type[str]) -> list[Any]:

@@ -16,7 +16,7 @@ from filelock import FileLock
 from xltransfer.errors import ConfigError
 from xltransfer.experiments.engines.worker import Outcome
 from xltransfer.experiments.grid import Cell
-from xltransfer.training.run import RunResult, result_of
+from xltransfer.training.run import RunResult, load_result
 from xltransfer.training.run_folder import FINISHED
 from xltransfer.utils.files import write_json
 
@@ -65,7 +65,7 @@ def state_of(folder: Path, name: str) -> State:
     path = folder / name
     if (path / FINISHED).is_file():
         try:
-            return State("finished", result_of(path))
+            return State("finished", load_result(path))
         except ConfigError as error:
             return State("failed", error=without(folder, str(error)))
     note = _note(folder, name)

@@ -15,7 +15,7 @@ from xltransfer.experiments.engines.worker import Job, Outcome
 from xltransfer.experiments.runs import config_of
 from xltransfer.experiments.sweeps.index import Planned, State, record_failure, states_of, write_index
 from xltransfer.experiments.sweeps.progress import Progress
-from xltransfer.training.checkpointing.interruption import StopRequested, StopSignal
+from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
 from xltransfer.training.run_folder import FINISHED
 
 ATTEMPTS = 3
@@ -58,7 +58,7 @@ class Runner:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write_index()
         stop = StopSignal()
-        with stop.caught(), stop.deferred():
+        with stop.catch_signals(), stop.defer_signals():
             try:
                 self._do(jobs, len(states), stop)
             except StopRequested:

@@ -11,9 +11,9 @@ from typing import Any
 from xltransfer.config import RunConfig, read_yaml
 from xltransfer.errors import CheckpointError, ConfigError
 from xltransfer.registry.trusted_code import flags_of
-from xltransfer.training.checkpointing import files as checkpoint
-from xltransfer.training.checkpointing.files import Checkpoint
-from xltransfer.training.checkpointing.saver import facts_of
+from xltransfer.training.checkpointing import checkpoint
+from xltransfer.training.checkpointing.checkpoint import Checkpoint
+from xltransfer.training.checkpointing.saver import run_identity
 from xltransfer.training.progress import Reporter
 
 FREE = ("output", "checkpoint_steps", "checkpoint_minutes", "skip_nonfinite", "accumulate", "track")
@@ -22,19 +22,19 @@ run is continued."""
 
 
 @dataclass(frozen=True)
-class StartPoint:
+class ResumePoint:
     """The configuration of an interrupted run, and its newest readable checkpoint; None: it was killed before one."""
 
     config: RunConfig
     checkpoint: Checkpoint | None
 
 
-def command_for(run_dir: Path, config: RunConfig) -> str:
+def resume_command(run_dir: Path, config: RunConfig) -> str:
     """What continues a run; the code of others that it runs is named anew."""
     return f"xlt run --resume {shlex.quote(str(run_dir))} {flags_of(config.to_dict())}".rstrip()
 
 
-def configuration_of(run_dir: Path, wanted: RunConfig | None) -> RunConfig:
+def read_run_config(run_dir: Path, wanted: RunConfig | None) -> RunConfig:
     """What config.yaml holds. Raises ConfigError, also where `wanted` asks for another run.
 
     Code that the file names is loaded only if `wanted` names it too.
@@ -49,7 +49,9 @@ def configuration_of(run_dir: Path, wanted: RunConfig | None) -> RunConfig:
     except ConfigError as error:
         raise ConfigError([f if str(file) in f else f"resume: {file}: {f}" for f in error.faults]) from error
     wanted = wanted.validated()
-    differing = _differences(facts_of(wanted)["config"], facts_of(saved)["config"], "given", "in its config.yaml")
+    differing = _differences(
+        run_identity(wanted)["config"], run_identity(saved)["config"], "given", "in its config.yaml"
+    )
     if wanted.output not in (None, saved.output) and Path(wanted.output or "").resolve() != run_dir.resolve():
         differing.append(f"output: {wanted.output!r} given, but a run is continued in its own folder")
     if differing:
@@ -58,13 +60,13 @@ def configuration_of(run_dir: Path, wanted: RunConfig | None) -> RunConfig:
     return dataclasses.replace(wanted, output=saved.output)
 
 
-def start_point(run_dir: Path, config: RunConfig, reporter: Reporter) -> StartPoint:
+def find_resume_point(run_dir: Path, config: RunConfig, reporter: Reporter) -> ResumePoint:
     """Where a run goes on. Raises CheckpointError if no checkpoint can be read, or the newest is of another run."""
     found = _newest_readable(run_dir, reporter)
     if found is None:
         reporter.note(f"{run_dir} has no checkpoint yet: starting over")
-        return StartPoint(config, None)
-    facts, here = found.facts, facts_of(config)
+        return ResumePoint(config, None)
+    facts, here = found.metadata, run_identity(config)
     if facts["xltransfer"] != here["xltransfer"]:
         raise CheckpointError(
             f"resume: {str(run_dir)!r} was saved by xltransfer {facts['xltransfer']}; this is {here['xltransfer']}, "
@@ -74,12 +76,12 @@ def start_point(run_dir: Path, config: RunConfig, reporter: Reporter) -> StartPo
     if differing := _differences(here["config"], facts["config"], "in config.yaml", "in the checkpoint"):
         raise CheckpointError(f"resume: {str(run_dir)!r}: the configuration was changed: {'; '.join(differing)}; "
                               "put it back, or run anew with --config.")  # fmt: skip
-    return StartPoint(config, found)
+    return ResumePoint(config, found)
 
 
 def _newest_readable(run_dir: Path, reporter: Reporter) -> Checkpoint | None:
     faults = []
-    for path in checkpoint.found_in(run_dir / checkpoint.FOLDER):
+    for path in checkpoint.list_checkpoints(run_dir / checkpoint.FOLDER):
         try:
             found = checkpoint.read(path)
         except CheckpointError as error:

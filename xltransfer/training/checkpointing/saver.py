@@ -12,24 +12,24 @@ from typing import Any
 
 from xltransfer.config import RunConfig
 from xltransfer.errors import CheckpointError, explained
-from xltransfer.training.checkpointing import files as checkpoint
-from xltransfer.training.checkpointing.files import Checkpoint
-from xltransfer.training.device import arithmetic
-from xltransfer.training.preparation import Prepared
+from xltransfer.training.checkpointing import checkpoint
+from xltransfer.training.checkpointing.checkpoint import Checkpoint
+from xltransfer.training.device import numeric_environment
+from xltransfer.training.preparation import PreparedRun
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import RunFolder
-from xltransfer.training.state import Saved, TrainingState
+from xltransfer.training.state import StateSnapshot, TrainingState
 from xltransfer.utils.version import __version__
 
 CHEAP = 0.02
 """Of the time since the last save, what saving at the end of an epoch may take."""
 
 
-class Keeper:
+class CheckpointSaver:
     """Saves a training state: at the configured intervals, at an epoch's end if that is cheap, and on demand."""
 
     def __init__(
-        self, run: Prepared, state: TrainingState, folder: RunFolder, clock: Callable[[], float] = time.monotonic
+        self, run: PreparedRun, state: TrainingState, folder: RunFolder, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._run = run
         self._state = state
@@ -38,10 +38,10 @@ class Keeper:
         self._steps = run.config.checkpoint_steps or 0
         self._seconds = 60 * (run.config.checkpoint_minutes or 0)
         self._last, self._cost = clock(), 0.0
-        self._kept: Path | None = None
+        self._latest: Path | None = None
 
     @property
-    def active(self) -> bool:
+    def enabled(self) -> bool:
         """Whether this run is ever saved, and by this process."""
         return bool(self._steps or self._seconds) and self._run.processes.number == 0
 
@@ -53,56 +53,57 @@ class Keeper:
 
     def after_epoch(self) -> None:
         """Save the scored epoch if that costs little; the last in any case, so that its end is not trained again."""
-        last = self._state.scored == self._run.config.epochs
+        last = self._state.epochs_scored == self._run.config.epochs
         if last or self._cost <= CHEAP * (self._clock() - self._last):
             self.save()
 
     def save(self) -> None:
         """Save now, unless nothing has changed since, or this run is never saved. The one before is kept."""
         state = self._state
-        path = self._folder.path / checkpoint.FOLDER / checkpoint.name_of(state.step, self._ends_epoch)
-        if not self.active or path == self._kept:
+        path = self._folder.path / checkpoint.FOLDER / checkpoint.checkpoint_name(state.step, self._ends_epoch)
+        if not self.enabled or path == self._latest:
             return
         started = self._clock()
-        saved = state.saved()
-        facts = {**facts_of(self._run.config), "inputs": self._inputs, "machine": self._machine,
+        saved = state.snapshot()
+        facts = {**run_identity(self._run.config), "inputs": self._inputs, "machine": self._machine,
                  "log_bytes": self._folder.log_position()}  # fmt: skip
         checkpoint.write(path, saved.tensors, saved.values, facts)
-        checkpoint.keep_only(path.parent, {path, self._kept or path})
-        self._kept, self._last = path, self._clock()
+        checkpoint.delete_all_except(path.parent, {path, self._latest or path})
+        self._latest, self._last = path, self._clock()
         self._cost = self._last - started
 
     def load(self, found: Checkpoint, reporter: Reporter) -> None:
         """Put the state where `found` was saved. Raises CheckpointError if data, plugins or encoder have changed."""
-        kept = found.facts["inputs"]
+        kept = found.metadata["inputs"]
         if changed := [what for what, digest in self._inputs.items() if kept.get(what) != digest]:
             raise CheckpointError(
                 f"resume: changed since the run began: {', '.join(changed)}; put back what there was, or run anew."
             )
-        told = [f"{name} {found.facts['machine'].get(name)} then, {value} now" for name, value in self._machine.items()
-                if found.facts["machine"].get(name) != value]  # fmt: skip
-        if told:
+        before = found.metadata["machine"]
+        changes = [f"{name} {before.get(name)} then, {value} now" for name, value in self._machine.items()
+                   if before.get(name) != value]  # fmt: skip
+        if changes:
             reporter.warn(
-                f"{'; '.join(told)}: the rest of this run may differ in rounding, or in dropout masks, from an "
+                f"{'; '.join(changes)}: the rest of this run may differ in rounding, or in dropout masks, from an "
                 "uninterrupted one."
             )
         tensors = {name: found.tensors(name) for name in ("state", "best")}
         try:
-            self._state.load(Saved(tensors, found.values()))
+            self._state.load(StateSnapshot(tensors, found.values()))
         except (RuntimeError, KeyError) as error:
             unfit = f"resume: {found.path} does not fit this run: {' '.join(str(error).split())}"
             raise explained(error, self._run.config.batch_size) or CheckpointError(unfit) from error
-        self._kept = found.path
+        self._latest = found.path
 
     @property
     def _ends_epoch(self) -> bool:
-        return self._state.step == self._state.scored * self._state.steps_an_epoch
+        return self._state.step == self._state.epochs_scored * self._state.steps_per_epoch
 
     @property
     def _machine(self) -> dict[str, Any]:
         """What decides the last bits, and into how many pieces, each with dropout masks of its own, a batch is cut."""
         pieces = self._run.processes.count * self._run.config.accumulate
-        return {**arithmetic(self._run.device), "pieces of a batch": pieces}
+        return {**numeric_environment(self._run.device), "pieces of a batch": pieces}
 
     @cached_property
     def _inputs(self) -> dict[str, Any]:
@@ -116,13 +117,13 @@ class Keeper:
         return digests
 
 
-def facts_of(config: RunConfig) -> dict[str, Any]:
+def run_identity(config: RunConfig) -> dict[str, Any]:
     """What a checkpoint must have been saved under to be continued by this version under this configuration."""
     plain: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
     return {"xltransfer": __version__, "config": plain}
 
 
-def _digest_of_data(run: Prepared) -> str:
+def _digest_of_data(run: PreparedRun) -> str:
     digest = hashlib.sha256(json.dumps(run.labels).encode())
     for part in (run.source, run.target, run.dev, run.test):
         for example in part.examples:

@@ -11,8 +11,8 @@ import safetensors.torch
 
 from xltransfer.errors import ConfigError
 from xltransfer.methods.base import Trainee
-from xltransfer.training.checkpointing.files import unshared
-from xltransfer.training.preparation import EncodedSet, Prepared
+from xltransfer.training.checkpointing.checkpoint import untied_on_cpu
+from xltransfer.training.preparation import EncodedSet, PreparedRun
 from xltransfer.utils.files import whole_folder, write_json
 
 FOLDER = "failure"
@@ -22,7 +22,7 @@ THETA_MOMENTS = "theta_optimizer.safetensors"
 
 
 @dataclass(frozen=True)
-class Draw:
+class StepInputs:
     """What decides a step besides θ and φ: its number (from 1, of `total`) and epoch, rows of the encoded source and
     target sets, the seed of its losses, and the learning rates."""
 
@@ -38,9 +38,9 @@ class Draw:
 
 def save(
     run_dir: Path,
-    run: Prepared,
+    run: PreparedRun,
     trainee: Trainee,
-    draw: Draw,
+    draw: StepInputs,
     ids: Mapping[str, Sequence[str]],
     figures: Mapping[str, float],
 ) -> str:
@@ -64,14 +64,14 @@ def save(
     try:
         with whole_folder(folder) as partial:
             for name, tensors in states.items():
-                safetensors.torch.save_file(unshared(tensors), partial / name)
+                safetensors.torch.save_file(untied_on_cpu(tensors), partial / name)
             write_json(partial / STEP, described)
     except (OSError, safetensors.SafetensorError, ConfigError) as error:
         return f"The state before it could not be kept in {folder} ({' '.join(str(error).split())})."
     return f"The state before it is in {folder}; xltransfer.training.replay repeats the step."
 
 
-def ids_of(part: EncodedSet, rows: Sequence[int]) -> list[str]:
+def sentence_ids(part: EncodedSet, rows: Sequence[int]) -> list[str]:
     """The ids of the sentences that rows of an encoded set are, or are pieces of."""
     examples = iter(part.examples)
     ids: list[str] = []

@@ -13,9 +13,9 @@ import torch
 from xltransfer.data.batching import Batch
 from xltransfer.errors import ConfigError, FailedStepError, NonFiniteError
 from xltransfer.methods.base import Trainee
-from xltransfer.training.preparation import Prepared
+from xltransfer.training.preparation import PreparedRun
 from xltransfer.training.progress import Reporter
-from xltransfer.training.safety.failed_step import Draw, ids_of, save
+from xltransfer.training.safety.failed_step import StepInputs, save, sentence_ids
 from xltransfer.utils.parameters import trainable
 
 EXPLODED = 1000.0
@@ -26,7 +26,7 @@ _SHOWN = 16
 _SMALLEST = torch.finfo(torch.float32).tiny
 
 
-class Watched:
+class GuardState:
     """What the guards have seen of a run so far; a part of its training state."""
 
     def __init__(self) -> None:
@@ -47,11 +47,16 @@ class Watched:
         self.norms = deque(values["norms"], maxlen=_WINDOW)
 
 
-class Guards:
+class StepGuard:
     """Runs the steps of a run, and stops or warns where their numbers show a fault."""
 
     def __init__(
-        self, run: Prepared, watched: Watched, run_dir: Path, log: Callable[[dict[str, Any]], None], reporter: Reporter
+        self,
+        run: PreparedRun,
+        watched: GuardState,
+        run_dir: Path,
+        log: Callable[[dict[str, Any]], None],
+        reporter: Reporter,
     ) -> None:
         self.run = run
         self.run_dir = run_dir
@@ -59,7 +64,7 @@ class Guards:
         self._log = log
         self._reporter = reporter
 
-    def step(self, trainee: Trainee, draw: Draw, source: Batch, target: Batch) -> dict[str, float]:
+    def step(self, trainee: Trainee, draw: StepInputs, source: Batch, target: Batch) -> dict[str, float]:
         """One step of the method. Returns what to log, `{"skipped": 1.0}` for a step that was passed over.
 
         Raises FailedStepError for a loss or gradient that is not finite, unless it may be skipped.
@@ -76,7 +81,7 @@ class Guards:
             self._check_norm(draw, figures["meta_grad_norm"])
         return figures
 
-    def _skip_or_stop(self, trainee: Trainee, draw: Draw, error: NonFiniteError) -> None:
+    def _skip_or_stop(self, trainee: Trainee, draw: StepInputs, error: NonFiniteError) -> None:
         limit, watched = self.run.config.skip_nonfinite, self._watched
         told = f"step {draw.step} (epoch {draw.epoch}): {error}"
         if watched.skipped < limit:
@@ -86,7 +91,10 @@ class Guards:
             self._warn(draw, f"{told}; skipped, {watched.skipped} of {limit}.")
             return
         config = self.run.config
-        ids = {"source": ids_of(self.run.source, draw.source), "target": ids_of(self.run.target, draw.target)}
+        ids = {
+            "source": sentence_ids(self.run.source, draw.source),
+            "target": sentence_ids(self.run.target, draw.target),
+        }
         first = self.run.processes.number == 0
         kept = save(self.run_dir, self.run, trainee, draw, ids, error.figures) if first else ""
         broken = [name for name, module in (("θ", self.run.learner), ("φ", self.run.rtn))
@@ -98,7 +106,7 @@ class Guards:
             f"{_shown(ids['target'])}. {kept} {_remedy(config.lr, config.meta_lr, config.clip, config.precision)}"
         ) from error
 
-    def _check_norm(self, draw: Draw, norm: float) -> None:
+    def _check_norm(self, draw: StepInputs, norm: float) -> None:
         watched = self._watched
         first = not watched.norms  # of the steps with a meta-gradient
         if first and norm == 0:
@@ -128,7 +136,7 @@ class Guards:
             )
         watched.norms.append(norm)
 
-    def _warn(self, draw: Draw, message: str) -> None:
+    def _warn(self, draw: StepInputs, message: str) -> None:
         self._log({"step": draw.step, "epoch": draw.epoch, "warning": message})
         self._reporter.warn(message)
 

@@ -33,12 +33,12 @@ class Checkpoint:
     """One whose files agree with their hashes. `facts` are what it was saved under: version, configuration, data."""
 
     path: Path
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         """Those of `NAME.safetensors`; none if there is no such file."""
         file = self.path / f"{name}.safetensors"
-        return safetensors.torch.load_file(file) if file.name in self.facts["files"] else {}
+        return safetensors.torch.load_file(file) if file.name in self.metadata["files"] else {}
 
     def values(self) -> dict[str, Any]:
         """What is no tensor."""
@@ -46,7 +46,7 @@ class Checkpoint:
         return found
 
 
-def name_of(step: int, scored: bool) -> str:
+def checkpoint_name(step: int, scored: bool) -> str:
     """The name of a checkpoint after `step` steps; `scored` if these end an epoch whose score is in it."""
     return f"step-{step:07d}{'-scored' if scored else ''}"
 
@@ -59,7 +59,7 @@ def write(
     path.parent.mkdir(exist_ok=True)
     with whole_folder(path) as partial:
         for name, group in tensors.items():
-            safetensors.torch.save_file(unshared(group), partial / f"{name}.safetensors")
+            safetensors.torch.save_file(untied_on_cpu(group), partial / f"{name}.safetensors")
         (partial / VALUES).write_text(json.dumps(values), encoding="utf-8")
         files = {file.name: _measure(file) for file in sorted(partial.iterdir())}
         manifest = {**facts, "files": files}
@@ -67,7 +67,7 @@ def write(
         (partial / MANIFEST).write_text(json.dumps(sealed, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def keep_only(folder: Path, kept: Collection[Path]) -> None:
+def delete_all_except(folder: Path, kept: Collection[Path]) -> None:
     """Remove the checkpoints of a folder but those `kept`, and those that were being written when a run was killed."""
     for path in folder.iterdir():
         ours = _NAME.fullmatch(path.name.removeprefix(".").removesuffix(".partial"))
@@ -75,7 +75,7 @@ def keep_only(folder: Path, kept: Collection[Path]) -> None:
             shutil.rmtree(path)
 
 
-def found_in(folder: Path) -> list[Path]:
+def list_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a folder, unread, the newest first."""
     if not folder.is_dir():
         return []
@@ -100,7 +100,7 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, manifest)
 
 
-def unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def untied_on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same values in memory of the CPU, no two tensors in the same: safetensors takes no others."""
     seen: set[int] = set()
     found = {}

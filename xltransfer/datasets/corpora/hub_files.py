@@ -24,7 +24,7 @@ _PROBE_SECONDS = 2.0
 Files = dict[str, list[Path]]
 
 
-def locate(corpus: Corpus, mirror: Path | None, language: str) -> Files:
+def find_files(corpus: Corpus, mirror: Path | None, language: str) -> Files:
     """The files of a language by split (train, dev, test). Raises DataError: not there, and not to be fetched."""
     if mirror is not None:
         if not mirror.is_dir():
@@ -45,13 +45,13 @@ def locate(corpus: Corpus, mirror: Path | None, language: str) -> Files:
     return files
 
 
-def held(corpus: Corpus, mirror: Path | None, language: str) -> bool:
+def has_files(corpus: Corpus, mirror: Path | None, language: str) -> bool:
     """Whether a mirror, or the cache where there is none, has files under a configuration's very name."""
     folder = mirror or _cached(corpus)
     return folder is not None and folder.is_dir() and bool(_files(corpus, folder, language))
 
 
-def names(corpus: Corpus, mirror: Path | None) -> list[str]:
+def list_configurations(corpus: Corpus, mirror: Path | None) -> list[str]:
     """The configurations that a mirror or the repository has. Raises DataError."""
     if mirror is not None:
         found = _names_in(mirror) if mirror.is_dir() else []
@@ -69,7 +69,7 @@ def names(corpus: Corpus, mirror: Path | None) -> list[str]:
         raise
 
 
-def read(corpus: Corpus, files: list[Path]) -> Any:
+def read_table(corpus: Corpus, files: list[Path]) -> Any:
     """The rows of files as a `datasets.Dataset`, through its Arrow cache. Raises DataError."""
     import datasets
 

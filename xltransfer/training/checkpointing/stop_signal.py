@@ -33,13 +33,13 @@ class StopSignal:
         if self.processes.any(self.requested):
             raise StopRequested
 
-    def check_here(self) -> None:
+    def check_if_alone(self) -> None:
         """The same between points that processes reach together: of several, none may leave alone."""
         if self.processes.count == 1:
             self.check()
 
     @contextmanager
-    def caught(self) -> Iterator[None]:
+    def catch_signals(self) -> Iterator[None]:
         """Within: signals raise KeyboardInterrupt. In another thread than the main one they are left as they are."""
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -55,7 +55,7 @@ class StopSignal:
                 signal.signal(number, handler)
 
     @contextmanager
-    def deferred(self) -> Iterator[None]:
+    def defer_signals(self) -> Iterator[None]:
         """Within: the first signal is only noted, for `check`."""
         self._deferred = True
         try:

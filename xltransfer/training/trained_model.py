@@ -60,8 +60,8 @@ class TrainedModel:
         encoded = self.task.encode(examples, self.labels, self.tokenizer, self.max_length)
         return predict(self.learner, self.task, encoded, self.labels, Collator(self.padding))
 
-    def read(self, lines: Sequence[str], words_given: bool) -> list[Example]:
-        """One example a non-empty line: raw text, or words with spaces between them if `words_given`.
+    def read(self, lines: Sequence[str], pretokenized: bool) -> list[Example]:
+        """One example a non-empty line: raw text, or words with spaces between them if `pretokenized`.
 
         Raw text is split at white space and punctuation for tagging, and taken whole for classification.
         """
@@ -72,7 +72,7 @@ class TrainedModel:
             if self.task.kind == "text":
                 examples.append(LabelledText(f"line {number}", line.strip(), ""))
                 continue
-            words = line.split() if words_given else split_words(line)
+            words = line.split() if pretokenized else split_words(line)
             examples.append(TaggedSentence(f"line {number}", tuple(words), ("",) * len(words)))
         return examples
 
@@ -115,14 +115,14 @@ def _described(saved: Mapping[str, Any]) -> dict[str, Any]:
     return {name: saved[name] for name in ("task", "task_options", "max_length") if name in saved}
 
 
-def as_record(example: Example, prediction: Any) -> dict[str, Any]:
+def prediction_record(example: Example, prediction: Any) -> dict[str, Any]:
     """A prediction as one JSON object."""
     if isinstance(example, TaggedSentence):
         return {"words": list(example.words), "tags": list(prediction)}
     return {"text": example.text, "label": prediction}
 
 
-def as_tsv(example: Example, prediction: Any) -> str:
+def prediction_tsv(example: Example, prediction: Any) -> str:
     """A prediction as lines of `token<TAB>tag` and an empty one, or one line of `label<TAB>text`."""
     if isinstance(example, TaggedSentence):
         return "\n".join(f"{word}\t{tag}" for word, tag in zip(example.words, prediction, strict=True)) + "\n"

@@ -12,11 +12,11 @@ from xltransfer.backends.auto import Auto
 from xltransfer.backends.func import Func
 from xltransfer.data.batching import Collator
 from xltransfer.methods.metaxl import MetaXL
-from xltransfer.training.device import arithmetic
-from xltransfer.training.loop import batch_of
-from xltransfer.training.preparation import Prepared
+from xltransfer.training.device import numeric_environment
+from xltransfer.training.loop import make_batch
+from xltransfer.training.preparation import PreparedRun
 from xltransfer.training.progress import Reporter
-from xltransfer.training.state import compact_vocabulary, trainee_of
+from xltransfer.training.state import build_trainee, compact_vocabulary
 from xltransfer.utils.cache import remember, remembered
 
 FILE = "backend-auto.json"
@@ -24,7 +24,7 @@ _DECIDES = ("encoder", "layer", "rtn", "rtn_options", "batch_size", "max_length"
             "activations", "compile", "pad_to", "task")  # fmt: skip
 
 
-def with_definite_backend(run: Prepared, reporter: Reporter) -> Prepared:
+def select_backend(run: PreparedRun, reporter: Reporter) -> PreparedRun:
     """`run` with the mode of `func` that is fastest here, if its backend is `auto`; says which and remembers it."""
     if not isinstance(run.backend, Auto) or not isinstance(run.method, MetaXL):
         return run
@@ -44,13 +44,13 @@ def with_definite_backend(run: Prepared, reporter: Reporter) -> Prepared:
     return dataclasses.replace(run, config=config, backend=Func(**options))
 
 
-def _measured(run: Prepared, backend: Auto, method: MetaXL) -> dict[str, float]:
+def _measured(run: PreparedRun, backend: Auto, method: MetaXL) -> dict[str, float]:
     collate, vocabulary = Collator(run.encoder.padding, run.config.pad_to), compact_vocabulary(run)
     rows = range(run.config.batch_size)
     source, target = (
-        batch_of(part, list(rows[: len(part.encoded)]), collate, run, vocabulary) for part in (run.source, run.target)
+        make_batch(part, list(rows[: len(part.encoded)]), collate, run, vocabulary) for part in (run.source, run.target)
     )
-    trainee = trainee_of(run, 1)
+    trainee = build_trainee(run, 1)
     try:
         return backend.trial(method.problem(trainee, source, target, seed=0), trainee.theta.lr)
     finally:
@@ -58,8 +58,8 @@ def _measured(run: Prepared, backend: Auto, method: MetaXL) -> dict[str, float]:
             vocabulary.restore()
 
 
-def _key(run: Prepared) -> str:
+def _key(run: PreparedRun) -> str:
     """What the time of a step depends on, as a digest."""
     choices = {name: getattr(run.config, name) for name in _DECIDES}
-    facts = [choices, arithmetic(run.device), run.config.backend_options]
+    facts = [choices, numeric_environment(run.device), run.config.backend_options]
     return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()[:16]
