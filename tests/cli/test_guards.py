@@ -62,11 +62,11 @@ def test_nan_at_step_7_stops_with_all_that_is_needed_to_see_why(capsys: Capture)
     (message,) = capsys.readouterr().err.splitlines()
     assert message.startswith("xlt: error: step 7 (epoch 1): not finite: inner loss, meta loss, meta grad norm, grad "
                               "norm (inner loss nan, meta loss nan, meta grad norm nan, grad norm nan).")  # fmt: skip
-    assert "Nothing was updated by it." in message
+    assert "No parameter was updated." in message
     assert re.search(r"Source sentences: base.train:\d+(, base.train:\d+){3}; target sentences: far.train:\d+", message)
-    assert "The state before it is in run/failure; xltransfer.training.replay repeats the step." in message
+    assert "The state before the step is in run/failure; xltransfer.training.replay repeats it." in message
     assert "Try a lower --lr (now 0.001), a lower --meta-lr (now 0.001), a lower --clip (now 10)" in message
-    assert "--skip-nonfinite N passes over N such steps." in message
+    assert "--skip-nonfinite N skips up to N such steps." in message
     assert not Path("run/metrics.json").exists()
 
 
@@ -95,7 +95,7 @@ def test_the_state_that_is_kept_repeats_the_step(options: list[str]) -> None:
 
 
 def test_nothing_to_replay() -> None:
-    with pytest.raises(ConfigError, match="holds no step that failed"):
+    with pytest.raises(ConfigError, match="holds no readable failed step"):
         replay("nowhere")
 
 
@@ -131,7 +131,7 @@ def test_no_more_steps_are_skipped_than_allowed(capsys: Capture) -> None:
     nan_from_7 = "return change * (float('nan') if self.calls >= 8 else 1.0)"
     assert status_of([*rtn(nan_from_7, "self.calls += 1"), "--skip-nonfinite", "1"]) == 2
     assert "step 8 (epoch 1): not finite" in (told := capsys.readouterr().err)
-    assert "1 such steps having been skipped" in told
+    assert "1 such steps were skipped before" in told
 
 
 def test_a_detached_rtn_is_refused_before_training(capsys: Capture) -> None:
@@ -148,8 +148,8 @@ def test_a_detached_rtn_is_refused_before_training(capsys: Capture) -> None:
 def test_an_rtn_whose_gradient_is_zero_is_named_at_the_first_step(capsys: Capture) -> None:
     assert status_of(rtn("return 0 * change")) == 0
     assert (
-        "warning: rtn mine: its gradient is zero at its first step, so that it learns nothing. Either what forward "
-        "returns does not change with its parameters (they are multiplied by 0, or behind an activation that is shut)"
+        "warning: rtn mine: its gradient is zero at its first step, so it cannot learn. Either the output of forward "
+        "does not depend on its parameters (they are multiplied by 0, or the activation after them is saturated)"
     ) in capsys.readouterr().err
 
 
@@ -171,7 +171,7 @@ def test_an_exploding_meta_gradient_is_said_once(capsys: Capture) -> None:
     arguments[arguments.index("train=40")] = "train=120"
     assert status_of([*arguments, "--meta-lr", "0", "--lr", "1e-5"]) == 0
     told = capsys.readouterr().err
-    assert "warning: meta_lr: it is 0, so that rtn mine stays as it was initialised" in told
+    assert "warning: meta_lr: it is 0, so rtn mine keeps its initial parameters" in told
     assert told.count("times the median of the last") == 1
     assert "it is clipped to 10" in told
 
@@ -180,7 +180,7 @@ def test_outputs_that_are_not_finite_are_no_predictions(capsys: Capture) -> None
     """The last step's update goes wrong: no further step would notice."""
     arguments = [*SHORT, "--method", "joint", "--source-size", "4", "--lr", "1e30", "--clip", "0"]
     assert status_of(["run", *arguments]) == 2
-    assert "model: its outputs are NaN or infinite, so there is nothing to predict from" in capsys.readouterr().err
+    assert "model: its outputs are NaN or infinite, so it cannot predict" in capsys.readouterr().err
     assert not Path("run").exists()
 
 

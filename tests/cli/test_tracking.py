@@ -63,7 +63,7 @@ def test_a_tracker_that_fails_is_left_out_with_a_warning(tmp_path: Path, monkeyp
     monkeypatch.setattr(TensorBoardTracker, "log", lost)
     reporter = Warned()
     result = run(tiny(tmp_path / "run", track=("tensorboard",)), reporter)
-    expected = "track: tensorboard fails and is left out from here on: ConnectionError: no route to it"
+    expected = "track: tensorboard fails and is not used from here on: ConnectionError: no route to it"
     assert [one for one in reporter.told if one.startswith("track")] == [expected]
     assert result.metrics["steps"] == 6
 

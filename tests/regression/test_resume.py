@@ -267,7 +267,7 @@ def test_changed_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run(tiny(folder, data=str(data), source="en", target="ig", **sizes), Signalled(2))
     (data / "ig" / "dev.txt").write_text("a O\nB O\n\nc O\n\nD B-PER\nE I-PER\n\n")
-    with pytest.raises(CheckpointError, match="changed since the run began: data; put back"):
+    with pytest.raises(CheckpointError, match="changed since the run began: data; restore"):
         resume(folder)
     assert (folder / "checkpoint").is_dir()
 

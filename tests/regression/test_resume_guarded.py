@@ -82,8 +82,8 @@ def test_a_class_is_named_anew(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.slow
 def test_what_is_said_once_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guards, "EXPLODED", 1e-3)
-    monkeypatch.setattr(guards, "_FEWEST", 1)
+    monkeypatch.setattr(guards, "EXPLOSION_FACTOR", 1e-3)
+    monkeypatch.setattr(guards, "_MIN_NORMS", 1)
     whole = run(tiny(Path("whole")))
     stopped("run", 4)
     resume("run")

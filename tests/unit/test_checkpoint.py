@@ -71,7 +71,7 @@ def test_any_flipped_bit_is_noticed(written: Path) -> None:
             except CheckpointError as error:
                 assert f"{written.name}/{file.name}" in str(error)  # noqa: PT017
             else:  # white space between the manifest's values
-                assert file.name == checkpoint.MANIFEST
+                assert file.name == checkpoint.MANIFEST_FILE
                 assert facts["xltransfer"] == "1"
         file.write_bytes(content)
     checkpoint.read(written)
@@ -223,7 +223,7 @@ def test_an_epochs_end_is_saved_where_that_is_cheap_and_the_last_in_any_case(tmp
     found = []
     for epoch, seconds in enumerate((0, 10, 1000, 0), 1):
         clock.now += seconds
-        keeper._cost = 2.0 if epoch > 1 else 0.0  # the clock stands still while a test saves
+        keeper._save_seconds = 2.0 if epoch > 1 else 0.0  # the clock stands still while a test saves
         state.step, state.epochs_scored = epoch * state.steps_per_epoch, epoch
         keeper.after_epoch()
         found.append(kept(folder)[-1] // state.steps_per_epoch)

@@ -160,7 +160,7 @@ def test_a_zero_gradient_is_told_at_the_first_step_with_an_rtn(tmp_path: Path) -
         patched.setattr(MLP, "forward", lambda self, hidden, mask, layer: 0 * self.down.weight.sum() * hidden)
         run(tiny(tmp_path / "run", method="metaxl", method_options={"start": 0.5}, meta_lr=0), Heard())
     (zero,) = [warning for warning in Heard.warnings if "its gradient is zero at its first step" in warning]
-    (still,) = [warning for warning in Heard.warnings if "stays as it was initialised" in warning]
+    (still,) = [warning for warning in Heard.warnings if "keeps its initial parameters" in warning]
     told = [line["step"] for line in lines(tmp_path / "run") if line.get("warning") in (zero, still)]
     assert told == [4, 4]
 

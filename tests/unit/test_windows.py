@@ -11,7 +11,7 @@ from tests.conftest import short_run
 from xltransfer.data.examples import TaggedSentence
 from xltransfer.encoders.loading import open_encoder
 from xltransfer.tasks.ner import NER
-from xltransfer.training.evaluation import _joined
+from xltransfer.training.evaluation import _join_pieces
 from xltransfer.training.trained_model import TrainedModel
 
 LABELS = ["O", "B-X"]
@@ -34,7 +34,7 @@ def test_every_word_is_in_one_piece_that_fits(words: int, max_length: int) -> No
     for one in encoded:  # logits that name the right label at every subword
         ids = torch.tensor([[max(0, label) for label in one.labels]])  # type: ignore[union-attr]
         by_piece += task.decode(torch.nn.functional.one_hot(ids, 2).float(), [one], LABELS)
-    assert _joined(task, encoded, by_piece) == [list(sentence(words).tags), list(sentence(2).tags)]
+    assert _join_pieces(task, encoded, by_piece) == [list(sentence(words).tags), list(sentence(2).tags)]
 
 
 def test_a_word_longer_than_the_encoder_stands_alone_and_is_cut() -> None:

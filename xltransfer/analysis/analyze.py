@@ -23,7 +23,8 @@ from xltransfer.encoders.layouts import layer_count
 from xltransfer.errors import ConfigError
 from xltransfer.training.preparation import EncodedSet, PreparedRun, prepare
 from xltransfer.training.progress import Reporter
-from xltransfer.training.run_folder import FINISHED, model_folder
+from xltransfer.training.run_folder import METRICS_FILE
+from xltransfer.training.trained_model import model_folder
 from xltransfer.utils.files import write_json
 
 FILE = "analysis.json"
@@ -59,8 +60,8 @@ def analyze(
     """
     path, reporter = Path(run_dir), reporter or Reporter()
     check(settings.projection)
-    if not (path / FINISHED).is_file():
-        raise ConfigError([f"run: {str(path)!r} is no finished run; give the folder of one (it holds {FINISHED})."])
+    if not (path / METRICS_FILE).is_file():
+        raise ConfigError([f"run: {str(path)!r} is no finished run; give the folder of one (it holds {METRICS_FILE})."])
     config = RunConfig.from_yaml(path / "config.yaml", {"plugin": tuple(plugin)} if plugin else {})
     here = {} if settings.device is None else {"device": settings.device}
     run = prepare(RunConfig.from_mapping({**config.to_dict(), **here}), reporter)

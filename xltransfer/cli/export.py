@@ -13,7 +13,7 @@ def command(
     destination: Annotated[Path, typer.Argument(metavar="DIR", help="folder to make")],
 ) -> None:
     """Export."""
-    from xltransfer.training.run_folder import export_model
+    from xltransfer.training.trained_model import export_model
 
     export_model(run_dir, destination)
     print(f"exported to {destination}; load it with transformers' from_pretrained, or xlt predict {destination}")

@@ -10,7 +10,7 @@ from xltransfer.experiments.grid import Cell
 from xltransfer.registry.trusted_code import code_of
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run import RunResult, load_result, resume, run
-from xltransfer.training.run_folder import FINISHED
+from xltransfer.training.run_folder import METRICS_FILE
 
 
 def config_of(cell: Cell, seed: int, folder: Path) -> RunConfig:
@@ -21,7 +21,7 @@ def config_of(cell: Cell, seed: int, folder: Path) -> RunConfig:
 def finished_or_run(config: RunConfig, reporter: Reporter) -> RunResult:
     """The result of the run in the folder that `config` names. Raises as `run` and `resume` do."""
     path = Path(str(config.output))
-    if (path / FINISHED).is_file():
+    if (path / METRICS_FILE).is_file():
         return load_result(path)
     if not path.exists():
         return run(config, reporter)

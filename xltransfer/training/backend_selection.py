@@ -1,4 +1,4 @@
-"""`--backend auto` made definite before training: by a trial on the run's first batches, or by an earlier one."""
+"""Select the fastest backend for `--backend auto`, by timing it on the run's first batches or from a cache."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from xltransfer.training.state import build_trainee, compact_vocabulary
 from xltransfer.utils.cache import remember, remembered
 
 FILE = "backend-auto.json"
-_DECIDES = ("encoder", "layer", "rtn", "rtn_options", "batch_size", "max_length", "precision", "attention",
+_KEY_FIELDS = ("encoder", "layer", "rtn", "rtn_options", "batch_size", "max_length", "precision", "attention",
             "activations", "compile", "pad_to", "task")  # fmt: skip
 
 
 def select_backend(run: PreparedRun, reporter: Reporter) -> PreparedRun:
-    """`run` with the mode of `func` that is fastest here, if its backend is `auto`; says which and remembers it."""
+    """Replace the backend `auto` by the fastest mode of `func` on this machine. Report the times and cache them."""
     if not isinstance(run.backend, Auto) or not isinstance(run.method, MetaXL):
         return run
     key = _key(run)
     seconds: dict[str, float] = run.processes.from_first(lambda: remembered(FILE).get(key, {}))
-    known = seconds.keys() == run.backend.candidates.keys()
-    if not known:
+    is_cached = seconds.keys() == run.backend.candidates.keys()
+    if not is_cached:
         reporter.stage("measuring the backends")
-        trial = functools.partial(_measured, run, run.backend, run.method)
-        seconds = run.processes.from_first(trial)
+        seconds = run.processes.from_first(functools.partial(_measure, run, run.backend, run.method))
         remember(FILE, key, seconds)
     mode = min(seconds, key=seconds.__getitem__)
-    told = ", ".join(f"{name} {value:.3f} s a step" for name, value in seconds.items())
-    reporter.note(f"backend auto: func mode={mode} ({told}; {'measured before' if known else 'measured now'})")
+    times = ", ".join(f"{name} {value:.3f} s a step" for name, value in seconds.items())
+    reporter.note(f"backend auto: func mode={mode} ({times}; {'measured before' if is_cached else 'measured now'})")
     options: dict[str, Any] = {"mode": mode, "inner_steps": run.backend.inner_steps}
     config = dataclasses.replace(run.config, backend="func", backend_options=options)
     return dataclasses.replace(run, config=config, backend=Func(**options))
 
 
-def _measured(run: PreparedRun, backend: Auto, method: MetaXL) -> dict[str, float]:
+def _measure(run: PreparedRun, backend: Auto, method: MetaXL) -> dict[str, float]:
+    """Seconds per step of each candidate, on the first rows of source and target."""
     collate, vocabulary = Collator(run.encoder.padding, run.config.pad_to), compact_vocabulary(run)
     rows = range(run.config.batch_size)
     source, target = (
@@ -59,7 +59,7 @@ def _measured(run: PreparedRun, backend: Auto, method: MetaXL) -> dict[str, floa
 
 
 def _key(run: PreparedRun) -> str:
-    """What the time of a step depends on, as a digest."""
-    choices = {name: getattr(run.config, name) for name in _DECIDES}
-    facts = [choices, numeric_environment(run.device), run.config.backend_options]
+    """A digest of everything that affects the time of a step."""
+    fields = {name: getattr(run.config, name) for name in _KEY_FIELDS}
+    facts = [fields, numeric_environment(run.device), run.config.backend_options]
     return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The data of a run, checked without a run."""
+"""Check the data of a configuration without training."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from xltransfer.training.preparation import open_dataset
 
 @dataclass(frozen=True)
 class DataCheck:
-    """The sizes of the sets, in sentences, and what is odd about them."""
+    """Sizes of the data sets in sentences, and problems found in them."""
 
     sizes: dict[str, int]
     findings: tuple[Finding, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the check as JSON values."""
         return {"sizes": self.sizes, "findings": [finding.to_dict() for finding in self.findings]}
 
 
 def check_data(config: RunConfig) -> DataCheck:
-    """All of the sources' training data and of the target's splits. Sources may be none. Raises UserError."""
+    """Check the training data of the sources, which may be none, and all splits of the target. Raises UserError."""
     task: Task = TASKS.load(config.task)(**config.task_options)
     dataset = open_dataset(config)
     target = config.target or dataset.default_target

@@ -1,4 +1,4 @@
-"""Where to train, and in what precision."""
+"""Device, precision, deterministic algorithms and memory use."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one. Raises ConfigError for a device this machine lacks."""
+    """Return the device; `auto` is the GPU if there is one. Raises ConfigError for a device this machine lacks."""
     if name not in DEVICES:
         raise ConfigError([unknown("device", name, DEVICES)])
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
-            ["device: received 'cuda'; torch sees no GPU here; allowed: auto, cpu. 'xlt doctor' tells why."]
+            ["device: received 'cuda'; torch sees no GPU here; allowed: auto, cpu. run 'xlt doctor' to see why."]
         )
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def supports_bf16(device: torch.device) -> bool:
-    """Whether bf16 matrix products run in hardware or, on a CPU, in oneDNN's kernels."""
+    """Whether the device computes bf16 matrix products in hardware, or a CPU in oneDNN's kernels."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager[object]]:
-    """A context for forward passes. Raises ConfigError for a precision the device lacks."""
+    """Return the autocast context for forward passes. Raises ConfigError for a precision the device lacks."""
     if precision == "tf32" and device.type != "cuda":
         raise ConfigError(["precision: received 'tf32'; it is a format of NVIDIA GPUs; allowed on a cpu: fp32, bf16."])
     if precision in ("fp32", "tf32"):
@@ -48,17 +48,17 @@ def autocast(precision: str, device: torch.device) -> Callable[[], AbstractConte
 
 
 def set_matmul_precision(precision: str) -> None:
-    """Whether this process's fp32 matrix products on a GPU may be rounded to TF32; backward passes heed it too."""
+    """Allow or forbid TF32 in this process's fp32 matrix products on GPUs, in forward and backward passes."""
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
 
 
 @contextmanager
-def deterministic(wanted: bool) -> Iterator[None]:
-    """Within: torch raises RuntimeError for what it cannot repeat bit for bit, if that is `wanted`.
+def deterministic(enabled: bool) -> Iterator[None]:
+    """If `enabled`, use deterministic algorithms; torch raises RuntimeError for operations that have none.
 
-    Raises ConfigError where it is too late: cuBLAS reads its workspace from the environment when CUDA starts.
+    Raises ConfigError if CUDA has already started: cuBLAS reads its workspace setting from the environment then.
     """
-    if not wanted:
+    if not enabled:
         yield
         return
     if _CUBLAS not in os.environ and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
@@ -74,7 +74,7 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 
 def cpu_name() -> str:
-    """The CPU's name and its bf16 instructions, where the system tells."""
+    """The CPU's name and its bf16 instructions, as far as the system reports them."""
     known = Path("/proc/cpuinfo")
     if not known.is_file():
         return platform.processor() or platform.machine()
@@ -85,13 +85,13 @@ def cpu_name() -> str:
 
 
 def numeric_environment(device: torch.device) -> dict[str, Any]:
-    """What decides the last bits and the speed of a computation: torch, the processor, its threads."""
+    """What determines rounding and speed: the versions of torch and hardware, and the number of threads."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
     return {"torch": torch.__version__, "device": name, "threads": torch.get_num_threads()}
 
 
 def reset_peak_memory() -> None:
-    """What `peak_memory` tells is counted from now on, where the system allows that."""
+    """Reset the counters that `peak_memory` reads, if the system allows it."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):
@@ -99,11 +99,11 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the most allocated on a GPU, or the process's largest resident set, since `reset_peak_memory`."""
+    """Peak memory in bytes since `reset_peak_memory`: allocated on a GPU, or the resident set of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
-    if status.is_file():  # getrusage would count what the parent process had when it started this one
+    if status.is_file():  # getrusage would include the memory of the parent process at the fork
         fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines() if ":" in line)
         return int(fields["VmHWM"].split()[0]) * 1024
     import resource

@@ -1,4 +1,4 @@
-"""Does the source help or fight? The cosine between the gradients that the two losses of a step give θ."""
+"""Cosine similarity between the source and the target gradient of θ, a measure of negative transfer."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from xltransfer.utils.parameters import Gradients
 
 
 def gradient_cosine(method: Method, trainee: Trainee, source: Batch, target: Batch, seed: int) -> float | None:
-    """⟨∇_θ L_source, ∇_θ L_target⟩ over their norms, with the RTN in the source pass where the next step has it.
+    """Compute cos(∇_θ L_source, ∇_θ L_target), with the RTN in the source pass if the next step uses it.
 
-    1: both want the same; below 0: the source undoes what the target learns (cf. Yu et al. 2020, arXiv 2001.06782).
-    None where the method has no source, or a gradient is 0 or not finite. Costs one joint-training step.
+    1 means that both losses agree. Below 0 they conflict: to first order, a step on the source increases the target
+    loss (cf. Yu et al. 2020, arXiv 2001.06782). None if the method has no source, or a gradient is 0 or not finite.
+    It costs as much as one step of joint training.
     """
     if not method.uses_source:
         return None
-    with _buffers_kept(trainee.rtn):
+    with _restoring_buffers(trainee.rtn):
         first, second = _gradients(method, trainee, source, target, seed)
     return cosine(first, second)
 
 
 def _gradients(method: Method, trainee: Trainee, source: Batch, target: Batch, seed: int) -> tuple[Gradients, ...]:
     sums = Sums()
-    for of_source, of_target in zip(trainee.pieces(source), trainee.pieces(target), strict=True):
-        rtn = trainee.rtn_for(of_source.batch) if method.inserts(trainee) else None
-        by_source = gradients([trainee.piece_loss(of_source, seed + SOURCE, rtn)], trainee.learner)
-        by_target = gradients([trainee.piece_loss(of_target, seed + TARGET)], trainee.learner)
-        sums.add({}, by_source, by_target)
+    for source_piece, target_piece in zip(trainee.pieces(source), trainee.pieces(target), strict=True):
+        rtn = trainee.rtn_for(source_piece.batch) if method.inserts(trainee) else None
+        source_gradients = gradients([trainee.piece_loss(source_piece, seed + SOURCE, rtn)], trainee.learner)
+        target_gradients = gradients([trainee.piece_loss(target_piece, seed + TARGET)], trainee.learner)
+        sums.add({}, source_gradients, target_gradients)
     return sums.total(trainee.processes)[1]
 
 
 @contextmanager
-def _buffers_kept(module: nn.Module) -> Iterator[None]:
-    """Within: what a pass does to buffers is undone in the end."""
+def _restoring_buffers(module: nn.Module) -> Iterator[None]:
+    """Restore the module's buffers at the end."""
     before = {name: buffer.clone() for name, buffer in module.named_buffers()}
     try:
         yield

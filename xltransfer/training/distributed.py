@@ -1,8 +1,8 @@
-"""One run in several processes, started by `accelerate launch` or `torchrun`: Accelerate connects them.
+"""Data-parallel training in processes started by `accelerate launch` or `torchrun`, connected by Accelerate.
 
-Every process has the whole of θ, φ and their moments. Sharded ones (FSDP, DeepSpeed) would need three things: the
-inner step θ − η g and v as shards, functional calls of the learner that gather them layer by layer in a pass that is
-differentiated twice, and checkpoints put together from shards. Until then they are refused.
+Every process holds all of θ, φ and their moments. Sharded parameters (FSDP, DeepSpeed) are refused. They would need
+three things: the inner step θ − η g and v as shards, functional calls of the learner that gather shards layer by layer
+in a pass that is differentiated twice, and checkpoints assembled from shards.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ T = TypeVar("T")
 _SHARDED = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
             "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM"}  # fmt: skip
 _BUCKET = 1 << 23
-"""Numbers that are summed in one message."""
+"""Elements that are summed in one all-reduce."""
 
 
 def connect_processes(config: RunConfig) -> Processes:
-    """The processes that the launcher's environment tells of. Raises ConfigError for what they cannot do."""
+    """Connect the processes of the launcher, found in the environment. Raises ConfigError for unsupported settings."""
     count = launched_count()
     if faults := list(_launcher_faults(config)):
         raise ConfigError(faults)
@@ -45,40 +45,40 @@ def connect_processes(config: RunConfig) -> Processes:
 
 
 def _launcher_faults(config: RunConfig) -> Iterator[str]:
-    """What `accelerate launch` was told and a run does not take from there."""
+    """Settings of `accelerate launch` that a run does not support or reads from its own configuration."""
     for variable, name in _SHARDED.items():
         if os.environ.get(variable, "false").lower() in ("true", "1"):
             yield (f"processes: received {name}, which shards the parameters; allowed: plain data-parallel processes, "
                    "each with the whole model: accelerate launch --multi_gpu, or torchrun. If memory is short: "
                    "--accumulate, --precision bf16, --activations recompute.")  # fmt: skip
     if "MASTER_ADDR" in os.environ and "WORLD_SIZE" not in os.environ and "ACCELERATE_USE_CPU" in os.environ:
-        yield ("processes: accelerate launch was told several processes, and has started one: on CPUs it leaves the "
-               "rest to MPI. Use torchrun --nproc_per_node N -m xltransfer run ...")  # fmt: skip
+        yield ("processes: accelerate launch was set to several processes, and has started one: on CPUs it leaves "
+               "the rest to MPI. Use torchrun --nproc_per_node N -m xltransfer run ...")  # fmt: skip
     precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if precision not in ("no", config.precision):
-        yield (f"precision: accelerate launch was told {precision!r} and the run {config.precision!r}; tell the run "
-               f"alone: --precision {precision if precision == 'bf16' else 'bf16'}, --mixed_precision no.")  # fmt: skip
+        yield (f"precision: accelerate launch was set to {precision!r} and the run to {config.precision!r}; set it "
+               "for the run only: --precision bf16, --mixed_precision no.")  # fmt: skip
     pieces = int(os.environ.get("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "1"))
     if pieces != 1:
-        yield (f"accumulate: accelerate launch was told {pieces} gradient accumulation steps; tell the run: "
+        yield (f"accumulate: accelerate launch was set to {pieces} gradient accumulation steps; set it for the run: "
                f"--accumulate {pieces}.")  # fmt: skip
 
 
 class AccelerateProcesses(Processes):
-    """The processes of Accelerate's `PartialState`: gloo on CPUs, NCCL on GPUs, one of which is then this process's."""
+    """The processes of Accelerate's `PartialState`: gloo on CPUs; NCCL on GPUs, with one GPU per process."""
 
     def __init__(self, cpu: bool) -> None:
         from accelerate import PartialState
 
-        os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))  # Accelerate would guess, and warn
+        os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))  # or Accelerate guesses and warns
         state = PartialState(cpu=cpu)
         self.number, self.count = state.process_index, state.num_processes
         self._device: torch.device = state.device
-        atexit.register(_end)
+        atexit.register(_disconnect)
 
     def total(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """See `Processes.total`."""
-        # the loss of a piece without labels is a zero of a type of its own
+        # the loss of a piece without labels is a zero that may have another dtype
         same = {name: tensor if tensor.dim() else tensor.double() for name, tensor in tensors.items()}
         found: dict[str, Tensor] = {}
         for names in _buckets(same):
@@ -90,9 +90,9 @@ class AccelerateProcesses(Processes):
 
     def any(self, flag: bool) -> bool:
         """See `Processes.any`."""
-        told = torch.tensor(float(flag), device=self._device)
-        torch.distributed.all_reduce(told)
-        return bool(told)
+        count = torch.tensor(float(flag), device=self._device)
+        torch.distributed.all_reduce(count)
+        return bool(count)
 
     def gathered(self, values: list[Any]) -> list[Any]:
         """See `Processes.gathered`."""
@@ -111,8 +111,8 @@ class AccelerateProcesses(Processes):
         value, fault = broadcast_object_list(message)
         if fault is not None:
             raise fault
-        told: T = value
-        return told
+        result: T = value
+        return result
 
     def together(self, action: Callable[[], T]) -> T:
         """See `Processes.together`."""
@@ -123,12 +123,12 @@ class AccelerateProcesses(Processes):
                 raise type(other)(f"process {number}: {other}") from None
         if fault is not None:
             raise fault
-        told: T = value
-        return told
+        result: T = value
+        return result
 
 
 def _outcome(action: Callable[[], T]) -> tuple[Any, UserError | MachineError | None]:
-    """What it returns, or its fault, told by one of two plain kinds."""
+    """Return the result of `action`, or its error as one of two classes that can be sent between processes."""
     try:
         return action(), None
     except UserError as error:
@@ -138,23 +138,21 @@ def _outcome(action: Callable[[], T]) -> tuple[Any, UserError | MachineError | N
 
 
 def _buckets(tensors: dict[str, Tensor]) -> Iterator[list[str]]:
-    """Names of tensors of one kind, together of a size that is worth a message."""
-    kinds: dict[torch.dtype, list[str]] = {}
+    """Group tensors of the same dtype into buckets of at least `_BUCKET` elements, all but the last."""
+    by_dtype: dict[torch.dtype, list[str]] = {}
     for name, tensor in tensors.items():
-        kinds.setdefault(tensor.dtype, []).append(name)
-    for names in kinds.values():
-        some: list[str] = []
-        numbers = 0
+        by_dtype.setdefault(tensor.dtype, []).append(name)
+    for names in by_dtype.values():
+        bucket: list[str] = []
         for name in names:
-            some.append(name)
-            numbers += tensors[name].numel()
-            if numbers >= _BUCKET:
-                yield some
-                some, numbers = [], 0
-        if some:
-            yield some
+            bucket.append(name)
+            if sum(tensors[member].numel() for member in bucket) >= _BUCKET:
+                yield bucket
+                bucket = []
+        if bucket:
+            yield bucket
 
 
-def _end() -> None:
+def _disconnect() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

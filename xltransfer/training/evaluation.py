@@ -1,4 +1,4 @@
-"""Predictions and scores of a learner, without an RTN."""
+"""Predict with a learner, without an RTN."""
 
 from __future__ import annotations
 
@@ -26,48 +26,48 @@ def predict(
     labels: Sequence[str],
     collate: Collator,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
-    between: Callable[[], object] = lambda: None,
+    before_batch: Callable[[], object] = lambda: None,
     processes: Processes = ALONE,
 ) -> list[Any]:
-    """A prediction for each sentence, in order, its pieces joined; batches are of like length, so little is padding.
+    """Predict every sentence, in order; pieces of one sentence are joined. Batches are sorted by length.
 
-    `between` is called before each batch, and may raise to give up. Of several `processes` each predicts every so
-    many-th batch; no sentence comes twice, and all get all predictions.
+    `before_batch` is called before each batch and may raise to stop. With several `processes`, batches are distributed
+    among them and every process receives all predictions. Raises UserError for outputs that are not finite.
     """
     was_training = learner.training
     learner.eval()
     device = next(learner.parameters()).device
     order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].features["input_ids"]))
-    found: list[tuple[int, Any]] = []
+    predicted: list[tuple[int, Any]] = []
     first, step = EVALUATION_BATCH * processes.number, EVALUATION_BATCH * processes.count
     for start in range(first, len(order), step):
-        between()
+        before_batch()
         rows = order[start : start + EVALUATION_BATCH]
         sentences = [encoded[row] for row in rows]
         inputs = collate(sentences).to(device).inputs
         with autocast():
             logits = learner(inputs)
         _require_finite(logits, inputs["attention_mask"])
-        found += zip(rows, task.decode(logits, sentences, labels), strict=True)
+        predicted += zip(rows, task.decode(logits, sentences, labels), strict=True)
     learner.train(was_training)
-    predictions = dict(processes.gathered(found))
-    return _joined(task, encoded, [predictions[row] for row in range(len(encoded))])
+    predictions = dict(processes.gathered(predicted))
+    return _join_pieces(task, encoded, [predictions[row] for row in range(len(encoded))])
 
 
 def _require_finite(logits: Tensor, mask: Tensor) -> None:
-    """An argmax over NaN is a label like any other; padding may hold anything."""
+    """Raise UserError for NaN or infinite logits, whose argmax would be a label like any other. Ignore padding."""
     if not torch.isfinite(logits[mask.bool()] if logits.dim() == 3 else logits).all():
         raise UserError(
-            "model: its outputs are NaN or infinite, so there is nothing to predict from. Its parameters are damaged, "
-            "or the last steps of training destroyed them: train again with a lower --lr, or in --precision fp32."
+            "model: its outputs are NaN or infinite, so it cannot predict. Its parameters are damaged, or "
+            "training diverged in its last steps: train again with a lower --lr, or in --precision fp32."
         )
 
 
-def _joined(task: Task, encoded: Sequence[Encoded], predictions: Sequence[Any]) -> list[Any]:
+def _join_pieces(task: Task, encoded: Sequence[Encoded], predictions: Sequence[Any]) -> list[Any]:
     pieces: list[list[Any]] = []
     for one, prediction in zip(encoded, predictions, strict=True):
         if one.continues:
             pieces[-1].append(prediction)
         else:
             pieces.append([prediction])
-    return [task.join(some) for some in pieces]
+    return [task.join(group) for group in pieces]

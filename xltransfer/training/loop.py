@@ -1,4 +1,4 @@
-"""The training loop: epochs over the source, a dev score after each, the best epoch kept."""
+"""The training loop: train epochs over the source data, score each on dev, and restore the best one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Log = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The outcome of training; learner and RTN hold the best epoch's values."""
+    """The outcome of training. Learner and RTN hold the parameters of the best epoch."""
 
     best_epoch: int
     dev: Scores
@@ -39,104 +39,97 @@ class TrainingResult:
     seconds: float
     skipped: int
     mixture: dict[str, float] | None = None
-    """The share of the batches that was drawn of each source language, where whole batches are drawn."""
+    """The share of batches drawn from each source language, if a bandit draws whole batches."""
 
 
 def train(
-    run: PreparedRun,
-    state: TrainingState,
-    log: Log,
-    reporter: Reporter,
-    guards: StepGuard,
-    keeper: CheckpointSaver,
+    run: PreparedRun, state: TrainingState, log: Log, reporter: Reporter, guard: StepGuard, saver: CheckpointSaver,
     stop: StopSignal,
-) -> TrainingResult:
-    """Train on from `state` to the end and go back to the epoch that dev chose (the earliest of equals).
+) -> TrainingResult:  # fmt: skip
+    """Train from `state` to the last epoch and restore the epoch with the best dev score (the earliest of equals).
 
-    Raises StopRequested, the state saved, soon after a signal; FailedStepError as `StepGuard.step` does.
+    Raises StopRequested after a signal, once a checkpoint is saved, and FailedStepError as `StepGuard.step` does.
     """
     config, collate = run.config, Collator(run.encoder.padding, run.config.pad_to)
     order = run.method.target_rows(len(run.target.encoded), config.batch_size, config.seed + 1, state.total_steps)
-    targets = islice(order, state.step, None)
+    target_rows = islice(order, state.step, None)
     reporter.start(state.total_steps, config.epochs)
     try:
         while state.epochs_scored < config.epochs:
-            for _ in _steps_of_epoch(run, state, targets, collate, log, reporter, guards):
-                keeper.after_step()
+            for _ in _train_epoch(run, state, target_rows, collate, log, reporter, guard):
+                saver.after_step()
                 stop.check()
             _score_epoch(run, state, collate, log, reporter, stop)
-            keeper.after_epoch()
+            saver.after_epoch()
             stop.check()
     except StopRequested:
-        keeper.save()
+        saver.save()
         raise
     best = state.restore_best()
     shares = {config.source[language]: count / state.step for language, count in state.order.drawn.items()} or None
-    return TrainingResult(
-        best.epoch, best.dev, best.predictions, state.step, state.seconds, state.guard_state.skipped, shares
-    )
+    skipped = state.guard_state.skipped
+    return TrainingResult(best.epoch, best.dev, best.predictions, state.step, state.seconds, skipped, shares)
 
 
-def _steps_of_epoch(
-    run: PreparedRun, state: TrainingState, targets: Iterator[list[int]], collate: Collator, log: Log,
-    reporter: Reporter,
-    guards: StepGuard,
+def _train_epoch(
+    run: PreparedRun, state: TrainingState, target_rows: Iterator[list[int]], collate: Collator, log: Log,
+    reporter: Reporter, guard: StepGuard,
 ) -> Iterator[int]:  # fmt: skip
-    """Take the steps of the epoch that are still to do; yields after each."""
+    """Take the remaining steps of the epoch and yield after each, so that the caller can save or stop."""
     config, trainee, epoch = run.config, state.trainee, state.epochs_scored + 1
     run.learner.train()
     run.rtn.train()
     while state.step < epoch * state.steps_per_epoch:
-        rows = state.order.rows(state.step)
+        source_rows = state.order.rows(state.step)
         rates = {"lr": trainee.theta.lr, "meta_lr": trainee.phi.lr}
         seed = (config.seed * SEED_STRIDE + state.step) * SEEDS_PER_PROBLEM
-        draw = StepInputs(state.step + 1, state.total_steps, epoch, tuple(rows), tuple(next(targets)), seed, **rates)
-        batches = step_batches(draw, run, collate, state.vocabulary)
-        looked_at = config.diagnose > 0 and state.step % config.diagnose == 0
-        cosine = gradient_cosine(run.method, trainee, *batches, seed) if looked_at else None
-        rewards = run.method.learns_rtn(trainee)
+        inputs = StepInputs(
+            state.step + 1, state.total_steps, epoch, tuple(source_rows), tuple(next(target_rows)), seed, **rates
+        )
+        batches = step_batches(inputs, run, collate, state.vocabulary)
+        measures_cosine = config.diagnose > 0 and state.step % config.diagnose == 0
+        cosine = gradient_cosine(run.method, trainee, *batches, seed) if measures_cosine else None
+        learns_rtn = run.method.learns_rtn(trainee)
         started = time.monotonic()
-        losses = guards.step(trainee, draw, *batches)
-        seconds = time.monotonic() - started
-        if rewards:
-            _tell(state.order, losses, run)
+        losses = guard.step(trainee, inputs, *batches)
+        figures: dict[str, Any] = {} if trainee.phi.ratio is None else {"update_ratio": trainee.phi.ratio}
+        if cosine is not None:
+            figures["gradient_cosine"] = round(cosine, 6)
+        figures["seconds"] = round(time.monotonic() - started, 4)
+        if learns_rtn:
+            _reward_bandit(state.order, losses, run)
         state.step += 1
-        seen = {**_seen(trainee.phi.ratio, cosine, seconds), **_languages(run, rows, state.order)}
-        log({"step": state.step, "epoch": epoch, **losses, **rates, **seen})
+        figures |= _language_figures(run, source_rows, state.order)
+        log({"step": state.step, "epoch": epoch, **losses, **rates, **figures})
         reporter.step(state.step, losses)
         yield state.step
 
 
-def _seen(ratio: float | None, cosine: float | None, seconds: float) -> dict[str, float]:
-    """What is logged beside losses: the RTN's movement, whether the source helps, and the time of the step."""
-    moved = {} if ratio is None else {"update_ratio": ratio}
-    return {**moved, **({} if cosine is None else {"gradient_cosine": round(cosine, 6)}), "seconds": round(seconds, 4)}
-
-
-def _tell(order: SourceOrder, figures: Mapping[str, float], run: PreparedRun) -> None:
-    """Tell the order what its batch was worth, unless the step was passed over. Raises ConfigError if nobody knows."""
+def _reward_bandit(order: SourceOrder, figures: Mapping[str, float], run: PreparedRun) -> None:
+    """Reward the language of the last batch, unless the step was skipped. Raises ConfigError without a reward."""
     if "usefulness" in figures:
         order.reward(figures["usefulness"])
     elif order.uses_rewards and "skipped" not in figures:
         raise ConfigError([
             "mixing: 'bandit' rewards a source language by the query loss's gradient after the inner step, which "
-            f"backend {run.config.backend} does not return (MetaStep.query_grads); take one that does, such as func, "
-            "or another --mixing."
+            f"backend {run.config.backend} does not return (MetaStep.query_grads); choose one that does, such as "
+            "func, or another --mixing."
         ])  # fmt: skip
 
 
-def _languages(run: PreparedRun, rows: Sequence[int], order: SourceOrder) -> dict[str, Any]:
-    """What is logged of source languages: that of the batch, if it is of one, and the probabilities of all."""
-    names, found = run.config.source, {run.source.encoded[row].language for row in rows}
-    told: dict[str, Any] = {"source": names[found.pop()]} if len(found) == 1 < len(names) else {}
+def _language_figures(run: PreparedRun, rows: Sequence[int], order: SourceOrder) -> dict[str, Any]:
+    """The source language of a batch, if it has only one of several, and the probabilities of all languages."""
+    names, languages = run.config.source, {run.source.encoded[row].language for row in rows}
+    figures: dict[str, Any] = {"source": names[languages.pop()]} if len(languages) == 1 < len(names) else {}
     if order.mixture:
-        told["mixture"] = {names[language]: round(share, 6) for language, share in order.mixture.items()}
-    return told
+        figures["mixture"] = {names[language]: round(share, 6) for language, share in order.mixture.items()}
+    return figures
 
 
 def _score_epoch(
     run: PreparedRun, state: TrainingState, collate: Collator, log: Log, reporter: Reporter, stop: StopSignal
 ) -> None:
+    """Score the epoch on dev, and record its parameters if it is the best so far."""
     metric = run.task.metric
     with state.vocabulary.whole(state.trainee.theta.decay) if state.vocabulary else nullcontext():
         predictions = predict_set(run, run.dev, collate, stop)
@@ -150,26 +143,26 @@ def _score_epoch(
 
 
 def predict_set(run: PreparedRun, part: EncodedSet, collate: Collator, stop: StopSignal) -> list[Any]:
-    """A prediction for each sentence of a set by the learner as it is."""
+    """Predict every sentence of a set with the learner's current parameters."""
     return predict(
         run.learner, run.task, part.encoded, run.labels, collate, run.autocast, stop.check_if_alone, run.processes
     )
 
 
 def step_batches(
-    draw: StepInputs, run: PreparedRun, collate: Collator, vocabulary: CompactVocabulary | None
+    inputs: StepInputs, run: PreparedRun, collate: Collator, vocabulary: CompactVocabulary | None
 ) -> tuple[Batch, Batch]:
-    """The source and the target batch of a step."""
+    """Collate the source and the target batch of a step."""
     return (
-        make_batch(run.source, list(draw.source), collate, run, vocabulary),
-        make_batch(run.target, list(draw.target), collate, run, vocabulary),
+        make_batch(run.source, list(inputs.source), collate, run, vocabulary),
+        make_batch(run.target, list(inputs.target), collate, run, vocabulary),
     )
 
 
 def make_batch(
     part: EncodedSet, rows: list[int], collate: Collator, run: PreparedRun, vocabulary: CompactVocabulary | None
 ) -> Batch:
-    """Some rows of a set as a batch on the run's device."""
+    """Collate rows of a set into a batch on the run's device; ids are renumbered for a compact vocabulary."""
     batch = collate([part.encoded[row] for row in rows]).to(run.device)
     if vocabulary is not None:
         batch.inputs["input_ids"] = vocabulary.renumbered(batch.inputs["input_ids"])

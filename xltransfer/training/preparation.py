@@ -1,4 +1,4 @@
-"""Everything of a run that the user's input can get wrong, done before anything is written."""
+"""Prepare a run: check its configuration and load data, encoder and components before anything is written."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from xltransfer.utils.processes import ALONE, Processes
 
 @dataclass(frozen=True)
 class EncodedSet:
-    """Examples and the same examples encoded."""
+    """Examples and their encodings. Long examples may have several encodings, one per piece."""
 
     examples: Sequence[Example]
     encoded: Sequence[Encoded]
@@ -44,7 +44,7 @@ class EncodedSet:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run ready to train. `config` is resolved: nothing in it is left to a default."""
+    """A run that is ready to train. `config` is resolved: every default has its value."""
 
     config: RunConfig
     device: torch.device
@@ -61,19 +61,19 @@ class PreparedRun:
     dev: EncodedSet
     test: EncodedSet
     processes: Processes = ALONE
-    """Those that train this run together."""
+    """The data-parallel processes of this run."""
 
 
 def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
-    """Resolve names, read data and encoder. Raises UserError; writes nothing."""
+    """Resolve names and load data, encoder and components. Raises UserError for any fault of the input."""
     config = config.validated()
     device = choose_device(config.device)
     context = autocast(config.precision, device)
     set_matmul_precision(config.precision)
     task: Task = TASKS.load(config.task)(**config.task_options)
     dataset = open_dataset(config)
-    sources = dataset if config.source_data is None else open_dataset(_of_sources(config))
-    config = _with_languages(config, sources, dataset)
+    sources = dataset if config.source_data is None else open_dataset(_source_config(config))
+    config = _resolve_languages(config, sources, dataset)
     encoder = open_encoder(config.encoder)
     config = dataclasses.replace(config, lr=config.lr or encoder.default_lr)
     encoder.check(config.layer, config.max_length)
@@ -82,7 +82,7 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
     assert config.target is not None
     pools = [sources.load(task, language, "train") for language in config.source]
     target_pool, dev, test = (dataset.load(task, config.target, split) for split in ("train", "dev", "test"))
-    labels = _labels(task, pools, target_pool, reporter)
+    labels = _collect_labels(task, pools, target_pool, reporter)
     samples = [
         sample(pool, config.source_size, config.sample_seed, f"source_size ({language})", config.stratify)
         for language, pool in zip(config.source, pools, strict=True)
@@ -100,10 +100,10 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
         )
 
     sets = {name: encoded(part) for name, part in {"target": target, "dev": dev, "test": test}.items()}
-    sets["source"] = _joined([encoded(part) for part in samples])
-    _report_cuts(sets, config.max_length, reporter)
+    sets["source"] = _concatenate([encoded(part) for part in samples])
+    _warn_truncated(sets, config.max_length, reporter)
     reporter.stage(f"loading encoder {config.encoder}")
-    method, backend, rtn = _build_parts(config, task, encoder, reporter)
+    method, backend, rtn = _build_components(config, task, encoder, reporter)
     attention = attention_for(config)
     learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed).to(device)
     learner.recompute = config.activations == "recompute"
@@ -115,28 +115,28 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
     )  # fmt: skip
 
 
-def _joined(languages: Sequence[EncodedSet]) -> EncodedSet:
-    """The sets of all source languages as one, each sentence marked with the index of its language."""
+def _concatenate(languages: Sequence[EncodedSet]) -> EncodedSet:
+    """Concatenate the sets of all source languages and set each sentence's language index."""
     marked = [dataclasses.replace(e, language=index) for index, part in enumerate(languages) for e in part.encoded]
     return EncodedSet([example for part in languages for example in part.examples], marked)
 
 
 def open_dataset(config: RunConfig) -> Dataset:
-    """The dataset a configuration names. Raises DataError."""
+    """Return the dataset that a configuration names. Raises DataError."""
     if config.data in DATASETS:
         dataset: Dataset = DATASETS.load(config.data)(**config.data_options)
         return dataset
     return Folder(Path(config.data), config.split_seed)
 
 
-def _of_sources(config: RunConfig) -> RunConfig:
-    """The configuration with the sources' dataset as its data."""
+def _source_config(config: RunConfig) -> RunConfig:
+    """The configuration with `source_data` as its dataset."""
     assert config.source_data is not None
     return dataclasses.replace(config, data=config.source_data, data_options=config.source_data_options)
 
 
-def _with_languages(config: RunConfig, sources: Dataset, dataset: Dataset) -> RunConfig:
-    """Languages as their datasets spell them, so that a run's folder and configuration name them one way."""
+def _resolve_languages(config: RunConfig, sources: Dataset, dataset: Dataset) -> RunConfig:
+    """Resolve languages to their datasets' spelling, which run folders and saved configurations use."""
     source, target = config.source or sources.default_source, config.target or dataset.default_target
     missing = [f"{what}: none given; pass --{what} LANG; {data} holds: {', '.join(held.languages())}."
                for what, value, data, held in (("source", source, config.source_data or config.data, sources),
@@ -149,14 +149,16 @@ def _with_languages(config: RunConfig, sources: Dataset, dataset: Dataset) -> Ru
     return dataclasses.replace(config, source=source, target=target)
 
 
-def _labels(task: Task, sources: Sequence[list[Example]], target: list[Example], reporter: Reporter) -> tuple[str, ...]:
-    """The labels of source and target together; says which the target lacks."""
+def _collect_labels(
+    task: Task, sources: Sequence[list[Example]], target: list[Example], reporter: Reporter
+) -> tuple[str, ...]:
+    """Collect the labels of source and target. Warn of labels that only one of them has."""
     source_labels = task.label_set([example for pool in sources for example in pool])
     target_labels = task.label_set(target)
     for these, those, what in ((source_labels, target_labels, "source"), (target_labels, source_labels, "target")):
-        if lacking := [label for label in these if label not in those]:
+        if missing := [label for label in these if label not in those]:
             other = "target" if what == "source" else "source"
-            reporter.warn(f"labels of the {what} that the {other}'s training data lack: {', '.join(lacking)}.")
+            reporter.warn(f"labels of the {what} that the {other}'s training data lack: {', '.join(missing)}.")
     labels = task.label_set([example for pool in (*sources, target) for example in pool])
     if len(labels) < 2:
         raise UserError(f"data: the training data hold one label, {labels}; at least two are needed to learn.")
@@ -164,13 +166,15 @@ def _labels(task: Task, sources: Sequence[list[Example]], target: list[Example],
 
 
 def _report_findings(findings: Sequence[Finding], reporter: Reporter) -> None:
+    """Warn of problems in the data. Raises DataError for an empty set."""
     if empty := [finding.where for finding in findings if finding.kind == "empty"]:
         raise DataError(f"data: no sentence with a label of the task in: {', '.join(empty)}; give at least one.")
     for line in summary(findings):
         reporter.warn(line)
 
 
-def _report_cuts(sets: dict[str, EncodedSet], max_length: int, reporter: Reporter) -> None:
+def _warn_truncated(sets: dict[str, EncodedSet], max_length: int, reporter: Reporter) -> None:
+    """Warn of texts that are longer than the encoder's input."""
     for name, part in sets.items():
         if cut := sum(encoded.cut for encoded in part.encoded):
             reporter.warn(
@@ -179,11 +183,12 @@ def _report_cuts(sets: dict[str, EncodedSet], max_length: int, reporter: Reporte
             )
 
 
-def _build_parts(
+def _build_components(
     config: RunConfig, task: Task, encoder: EncoderFiles, reporter: Reporter
 ) -> tuple[Method, Backend, RTN]:
-    method = _built(METHODS, config.method, config.method_options)
-    backend = _built(BACKENDS, config.backend, config.backend_options)
+    """Build method, backend and RTN, and check that they fit together. Raises ConfigError."""
+    method = _instantiate(METHODS, config.method, config.method_options)
+    backend = _instantiate(BACKENDS, config.backend, config.backend_options)
     info = RTNInfo(encoder.config.hidden_size, config.layer, config.source, encoder.config)
     rtn_class: type[RTN] = RTNS.load(config.rtn)
     with torch.random.fork_rng(devices=[]):
@@ -191,7 +196,7 @@ def _build_parts(
         try:
             rtn = rtn_class.build(info, **config.rtn_options)
         except Exception as error:
-            raise ConfigError([f"rtn {config.rtn}: {_told(error)}"]) from error
+            raise ConfigError([f"rtn {config.rtn}: {_describe_error(error)}"]) from error
     if method.uses_rtn and rtn.weighs:
         _check_weighing(config, task, method)
     if method.uses_rtn and (warning := try_rtn(config.rtn, rtn, info, task.kind)):
@@ -200,7 +205,7 @@ def _build_parts(
 
 
 def _check_weighing(config: RunConfig, task: Task, method: Method) -> None:
-    """What an RTN that weighs source losses asks of task and method. Raises ConfigError."""
+    """Check that task and method support an RTN that weights source losses. Raises ConfigError."""
     faults = []
     if not task.has_losses:
         faults.append(
@@ -218,14 +223,15 @@ def _check_weighing(config: RunConfig, task: Task, method: Method) -> None:
         raise ConfigError(faults)
 
 
-def _built(registry: Registry, name: str, options: Mapping[str, Any]) -> Any:
-    part = registry.load(name)
+def _instantiate(registry: Registry, name: str, options: Mapping[str, Any]) -> Any:
+    """Build a registered component with its options. Raises ConfigError."""
+    component = registry.load(name)
     try:
-        return part(**options)
+        return component(**options)
     except Exception as error:  # a plugin may raise anything
-        raise ConfigError([f"{registry.kind} {name}: {_told(error)}"]) from error
+        raise ConfigError([f"{registry.kind} {name}: {_describe_error(error)}"]) from error
 
 
-def _told(error: Exception) -> str:
-    """A constructor's own message on a bad value; of other errors the kind too."""
+def _describe_error(error: Exception) -> str:
+    """The message of a ValueError, which a constructor raises for bad values; other errors with their type."""
     return str(error) if isinstance(error, ValueError) else f"cannot be built: {type(error).__name__}: {error}."

@@ -1,4 +1,4 @@
-"""What a user sees of a run while it goes on."""
+"""Report the progress of a run to the user."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from rich.text import Text
 
 
 class Reporter:
-    """Says nothing; the base of those that do."""
+    """Prints nothing; the base class of all reporters."""
 
     def stage(self, message: str) -> None:
-        """Something that takes a while begins."""
+        """A stage that takes a while begins."""
 
     def note(self, message: str) -> None:
-        """A line worth keeping."""
+        """Print one line of information."""
 
     def warn(self, message: str) -> None:
-        """Something the user should know; the run goes on."""
+        """Print a warning; the run continues."""
 
     def start(self, steps: int, epochs: int) -> None:
-        """Training begins."""
+        """Training begins, with this total of steps and epochs."""
 
     def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """A step is done."""
+        """A step is complete."""
 
     def epoch(self, epoch: int, metric: str, dev: float, best: bool) -> None:
-        """An epoch is scored on dev."""
+        """An epoch is scored on dev (between 0 and 1)."""
 
     def stop(self) -> None:
-        """The run has ended, well or not."""
+        """The run has ended, with or without an error."""
 
 
 class WarningReporter(Reporter):
-    """Warnings alone, on standard error."""
+    """Prints warnings only, on standard error."""
 
     def warn(self, message: str) -> None:
         """See `Reporter.warn`."""
@@ -46,7 +46,7 @@ class WarningReporter(Reporter):
 
 
 class ConsoleReporter(Reporter):
-    """Losses, dev score, speed and time left, live on standard error; one line an epoch where that is no terminal."""
+    """Shows losses, dev score, speed and remaining time on standard error; without a terminal, one line per epoch."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
@@ -58,10 +58,10 @@ class ConsoleReporter(Reporter):
         self._status = self.console.status("")
         self._losses = self._dev = ""
         self._epochs = 0
-        self._before: int | None = None
+        self._resumed_at: int | None = None
 
     def stage(self, message: str) -> None:
-        """See `Reporter.stage`; shown while it lasts."""
+        """See `Reporter.stage`; shown until the next message."""
         if self._live:
             self._live.stop()
         if self.console.is_terminal:
@@ -88,11 +88,11 @@ class ConsoleReporter(Reporter):
     def step(self, step: int, losses: Mapping[str, float]) -> None:
         """See `Reporter.step`."""
         self._losses = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in losses.items())
-        if self._before is None:  # a run that is continued does not start at 0
-            self._before = step - 1
-            self._bar.reset(self._task, completed=self._before)
+        if self._resumed_at is None:  # a resumed run does not start at 0
+            self._resumed_at = step - 1
+            self._bar.reset(self._task, completed=self._resumed_at)
         task = self._bar.tasks[0]
-        rate = f"{(step - self._before) / task.elapsed:.1f} steps/s" if task.elapsed else ""
+        rate = f"{(step - self._resumed_at) / task.elapsed:.1f} steps/s" if task.elapsed else ""
         self._bar.update(self._task, completed=step, rate=rate)
         if self._live:
             self._live.update(self._panel())

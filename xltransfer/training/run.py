@@ -1,4 +1,4 @@
-"""One run from configuration to scores on disk: what `xlt run` calls."""
+"""Run and resume an experiment, from its configuration to scores on disk."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from xltransfer.rtns.size import described, parameter_counts
 from xltransfer.tasks.base import Scores
 from xltransfer.training.backend_selection import select_backend
 from xltransfer.training.checkpointing.checkpoint import Checkpoint
-from xltransfer.training.checkpointing.resume import find_resume_point, read_run_config, resume_command
+from xltransfer.training.checkpointing.resume import find_checkpoint, read_run_config, resume_command
 from xltransfer.training.checkpointing.saver import CheckpointSaver
 from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
 from xltransfer.training.device import deterministic, peak_memory, reset_peak_memory
 from xltransfer.training.distributed import connect_processes
-from xltransfer.training.loop import TrainingResult, predict_set, train
+from xltransfer.training.loop import Log, TrainingResult, predict_set, train
 from xltransfer.training.preparation import PreparedRun, prepare
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import RunFolder, SilentRunFolder, choose_folder
 from xltransfer.training.safety.guards import StepGuard
 from xltransfer.training.state import TrainingState
-from xltransfer.training.tracking import Trackers, require
+from xltransfer.training.tracking import Trackers, check_trackers
 from xltransfer.training.trained_model import read_metrics
 from xltransfer.utils.processes import Processes
 
 VARYING_METRICS = ("seconds", "peak_memory_bytes")
-"""The fields of metrics.json that two runs of one configuration, or an interrupted and a whole one, differ in."""
+"""The fields of metrics.json that are not reproducible: they differ between two runs of the same configuration."""
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """Scores of the epoch that dev chose, and where the run's files are. `metrics` is what metrics.json holds."""
+    """Scores of the epoch with the best dev score, and the run folder. `metrics` is the content of metrics.json."""
 
     dev: Scores
     test: Scores
@@ -55,50 +55,51 @@ class RunResult:
 
 
 def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
-    """Train, choose the epoch by dev, score test once, and write the run folder.
+    """Train, select the epoch with the best dev score, score the test set once, and write the run folder.
 
-    Raises UserError if the input is at fault and MachineError if the machine is; then no folder is left, unless there
-    is a checkpoint in it. Raises FailedStepError, the folder kept, for a step whose numbers are not finite, and
-    Interrupted, a KeyboardInterrupt, when SIGTERM or Ctrl-C stops it; `resume` goes on then.
+    Raises UserError for invalid input and MachineError for a fault of the machine. Both remove the run folder, unless
+    it contains a checkpoint. Raises FailedStepError for a loss or gradient that is not finite; the folder is kept.
+    Raises Interrupted, a KeyboardInterrupt, after SIGTERM or Ctrl-C; `resume` then continues the run.
     """
     stop = StopSignal()
     with _session(config, stop, reporter) as (processes, reporter):
-        if config.output is not None:  # refuse before reading anything
+        if config.output is not None:  # an existing folder is refused before anything is read
             processes.from_first(lambda: choose_folder(config))
-        prepared = select_backend(_prepared(config, reporter, processes), reporter)
-        reporter.note(_description(prepared))
-        folder = _folder(processes, lambda: RunFolder.create(choose_folder(prepared.config), prepared.config))
-        with _writing_to(folder, prepared.config):
-            return _train_and_finish(prepared, folder, None, reporter, stop)
+        prepared = select_backend(_prepare(config, reporter, processes), reporter)
+        reporter.note(_summary(prepared))
+        folder = _open_folder(processes, lambda: RunFolder.create(choose_folder(prepared.config), prepared.config))
+        with _closing(folder, prepared.config):
+            return _train_and_score(prepared, folder, None, reporter, stop)
 
 
 def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Reporter | None = None) -> RunResult:
-    """Continue an interrupted run in its folder; it ends as if it had not been interrupted. A finished one stays so.
+    """Continue an interrupted run from its newest checkpoint, with the results of an uninterrupted run.
 
-    `config` may say what the run is thought to be, and how often it is saved from now on. Raises UserError if the run
-    is another one, or its checkpoints are damaged, or of another version or other data; and Interrupted as `run` does.
-    Plugins of the run are loaded only if `config` names them: `RunConfig.from_yaml(file, {"plugin": (...)})`.
+    Of a finished run, return the results. `config` states the expected configuration; it may change the fields in
+    `CHANGEABLE_FIELDS`, such as how often checkpoints are written. Plugins are loaded only if `config` names them:
+    `RunConfig.from_yaml(file, {"plugin": (...)})`. Raises UserError if the configuration differs, or the checkpoints
+    are damaged or belong to another version or other data; and Interrupted as `run` does.
     """
     stop, path = StopSignal(), Path(run_dir)
     config = read_run_config(path, config)
     with _session(config, stop, reporter) as (processes, reporter):
-        folder = _folder(processes, lambda: RunFolder(path, new=False))
-        with _writing_to(folder, config):
+        folder = _open_folder(processes, lambda: RunFolder(path, new=False))
+        with _closing(folder, config):
             if folder.finished:
-                folder.tidy()
+                folder.delete_temporary()
                 reporter.note(f"{path} is finished")
                 return load_result(path)
-            start = processes.together(lambda: find_resume_point(path, config, reporter))
-            prepared = _prepared(start.config, reporter, processes)
-            reporter.note(_description(prepared))
-            return _train_and_finish(prepared, folder, start.checkpoint, reporter, stop)
+            checkpoint = processes.together(lambda: find_checkpoint(path, config, reporter))
+            prepared = _prepare(config, reporter, processes)
+            reporter.note(_summary(prepared))
+            return _train_and_score(prepared, folder, checkpoint, reporter, stop)
 
 
 @contextmanager
 def _session(config: RunConfig, stop: StopSignal, reporter: Reporter | None) -> Iterator[tuple[Processes, Reporter]]:
-    """Within: signals are caught, faults of the machine told in one line, torch as deterministic as wished.
+    """Set up signal handling, readable errors and deterministic algorithms; yield the processes and the reporter.
 
-    Gives the run's processes, and a reporter that is silent in all but the first.
+    In all processes but the first, the reporter prints nothing.
     """
     reset_peak_memory()
     processes = stop.processes = connect_processes(config)
@@ -110,37 +111,37 @@ def _session(config: RunConfig, stop: StopSignal, reporter: Reporter | None) -> 
         reporter.stop()
 
 
-def _prepared(config: RunConfig, reporter: Reporter, processes: Processes) -> PreparedRun:
-    require(config.track)
+def _prepare(config: RunConfig, reporter: Reporter, processes: Processes) -> PreparedRun:
+    check_trackers(config.track)
     prepared = processes.together(lambda: prepare(config, reporter))
     return dataclasses.replace(prepared, processes=processes)
 
 
-def _folder(processes: Processes, opened: Callable[[], RunFolder]) -> RunFolder:
-    """What `opened` returns, in the process that writes."""
-    found: list[RunFolder] = []
+def _open_folder(processes: Processes, open_or_create: Callable[[], RunFolder]) -> RunFolder:
+    """Call `open_or_create` in the first process; the others get a `SilentRunFolder` with the same path."""
+    opened: list[RunFolder] = []
 
     def path() -> str:
-        found.append(opened())
-        return str(found[0].path)
+        opened.append(open_or_create())
+        return str(opened[0].path)
 
-    where = processes.from_first(path)
-    return found[0] if found else SilentRunFolder(Path(where))
+    shared_path = processes.from_first(path)
+    return opened[0] if opened else SilentRunFolder(Path(shared_path))
 
 
 @contextmanager
-def _writing_to(folder: RunFolder, config: RunConfig) -> Iterator[None]:
-    """Close the folder in the end; say how to continue; remove it if it was made for a run that saved nothing."""
+def _closing(folder: RunFolder, config: RunConfig) -> Iterator[None]:
+    """Close the folder at the end. On an error, add the resume command, or delete a new folder without checkpoints."""
     try:
         with told_in_one_line(config.batch_size):
             yield
-    except (FailedStepError, CheckpointError):  # it would end the same again
+    except (FailedStepError, CheckpointError):  # resuming would fail in the same way
         raise
     except (UserError, MachineError) as error:
         if folder.has_checkpoints():
             error.args = (f"{error} This continues from the last checkpoint: {resume_command(folder.path, config)}",)
         elif folder.new:
-            folder.discard()
+            folder.delete()
         raise
     except (StopRequested, KeyboardInterrupt) as error:
         lost = "" if folder.has_checkpoints() else " (from the first step: nothing is saved yet)"
@@ -149,49 +150,49 @@ def _writing_to(folder: RunFolder, config: RunConfig) -> Iterator[None]:
         folder.close()
 
 
-def _train_and_finish(
-    run: PreparedRun, folder: RunFolder, found: Checkpoint | None, reporter: Reporter, stop: StopSignal
+def _train_and_score(
+    run: PreparedRun, folder: RunFolder, checkpoint: Checkpoint | None, reporter: Reporter, stop: StopSignal
 ) -> RunResult:
+    """Train from the start or from a checkpoint, score the test set and write the results."""
     state = TrainingState(run)
-    keeper = CheckpointSaver(run, state, folder)
-    if found is not None:
-        keeper.load(found, reporter)
+    saver = CheckpointSaver(run, state, folder)
+    if checkpoint is not None:
+        saver.load(checkpoint, reporter)
         reporter.note(f"continuing after step {state.step} of {state.total_steps}")
-    if not folder.open_log(found.metadata["log_bytes"] if found else 0):
+    if not folder.open_log(checkpoint.metadata["log_bytes"] if checkpoint else 0):
         reporter.warn("log.jsonl is shorter than it was at the checkpoint: some of its lines are lost.")
     folder.save_samples(run)
-    with stop.defer_signals(), _log(run, folder, reporter) as log:
-        guards = StepGuard(run, state.guard_state, folder.path, log, reporter)
-        trained = train(run, state, log, reporter, guards, keeper, stop)
+    with stop.defer_signals(), _logging(run, folder, reporter) as log:
+        guard = StepGuard(run, state.guard_state, folder.path, log, reporter)
+        result = train(run, state, log, reporter, guard, saver, stop)
         reporter.stage("scoring the test set")
-        return _finish(run, trained, folder, stop)
+        return _score_test_set(run, result, folder, stop)
 
 
 @contextmanager
-def _log(run: PreparedRun, folder: RunFolder, reporter: Reporter) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Within: a function that logs a line in the run folder, and with the trackers."""
+def _logging(run: PreparedRun, folder: RunFolder, reporter: Reporter) -> Iterator[Log]:
+    """Yield a function that writes one line to log.jsonl and sends its numbers to the trackers."""
     names = run.config.track if run.processes.number == 0 else ()
-    tracking = Trackers(names, folder.path, run.config.to_dict(), reporter)
+    trackers = Trackers(names, folder.path, run.config.to_dict(), reporter)
 
     def log(values: dict[str, Any]) -> None:
         folder.log(values)
-        tracking.log(values)
+        trackers.log(values)
 
     try:
         yield log
     finally:
-        tracking.finish()
+        trackers.finish()
 
 
-def _finish(run: PreparedRun, trained: TrainingResult, folder: RunFolder, stop: StopSignal) -> RunResult:
-    """Score test and write what a finished run has. May be cut off anywhere, and be done again."""
+def _score_test_set(run: PreparedRun, trained: TrainingResult, folder: RunFolder, stop: StopSignal) -> RunResult:
+    """Score the test set and write predictions, models and metrics. Can be interrupted anywhere and repeated."""
     task, collate = run.task, Collator(run.encoder.padding, run.config.pad_to)
     predictions = predict_set(run, run.test, collate, stop)
     gold = task.gold(run.test.examples)
-    test, majority = (
-        task.score(gold, predictions),
-        task.score(gold, task.majority(run.target.examples, run.test.examples)),
-    )
+    test = task.score(gold, predictions)
+    majority = task.score(gold, task.majority(run.target.examples, run.test.examples))
+    parameters = parameter_counts(run.rtn) if run.method.uses_rtn else (0, 0)
     metrics = {
         "task": run.config.task,
         "metric": task.metric,
@@ -206,8 +207,8 @@ def _finish(run: PreparedRun, trained: TrainingResult, folder: RunFolder, stop: 
             "method": run.config.method,
             "backend": run.config.backend if run.method.uses_backend else None,
             "rtn": run.config.rtn if run.method.uses_rtn else None,
-            "rtn_parameters": parameter_counts(run.rtn)[0] if run.method.uses_rtn else 0,
-            "rtn_parameters_trained": parameter_counts(run.rtn)[1] if run.method.uses_rtn else 0,
+            "rtn_parameters": parameters[0],
+            "rtn_parameters_trained": parameters[1],
             "source": list(run.config.source),
             "target": run.config.target,
             "mixture": trained.mixture,
@@ -222,19 +223,19 @@ def _finish(run: PreparedRun, trained: TrainingResult, folder: RunFolder, stop: 
 
 
 def load_result(run_dir: Path) -> RunResult:
-    """The result of a finished run, from its metrics.json. Raises ConfigError."""
+    """Read the result of a finished run from its metrics.json. Raises ConfigError."""
     metrics = read_metrics(run_dir)
     try:
-        found = (metrics["dev"], metrics["test"], metrics["meta"]["majority"])
-        dev, test, majority = (Scores(**scores) for scores in found)
+        dev, test, majority = (
+            Scores(**scores) for scores in (metrics["dev"], metrics["test"], metrics["meta"]["majority"])
+        )
     except (KeyError, TypeError) as error:
-        raise ConfigError(
-            [f"run: metrics.json of {str(run_dir)!r} is not as it was written; it lacks {error}."]
-        ) from error
+        raise ConfigError([f"run: metrics.json of {str(run_dir)!r} was changed; it lacks {error}."]) from error
     return RunResult(dev, test, majority, run_dir, metrics)
 
 
-def _description(run: PreparedRun) -> str:
+def _summary(run: PreparedRun) -> str:
+    """Describe method, device, RTN, backend, encoder and data sizes in one line."""
     config = run.config
     parts = [f"{config.method} on {run.device}"]
     if run.method.uses_rtn:

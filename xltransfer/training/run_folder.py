@@ -1,4 +1,4 @@
-"""The files of a run: written so that a reader never finds half of one, by one process at a time."""
+"""The run folder and its files, each written atomically and under a lock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ from xltransfer.training.preparation import PreparedRun
 from xltransfer.training.safety.failed_step import FOLDER as FAILURE
 from xltransfer.utils.files import (
     refuse_link,
-    refuse_link_out,
     refuse_links_out,
     sync,
     whole_folder,
@@ -40,17 +39,17 @@ from xltransfer.utils.files import (
 from xltransfer.utils.processes import launched_count
 
 _PACKAGES = ("xltransfer", "torch", "transformers", "tokenizers", "safetensors", "higher", "seqeval", "numpy")
-FINISHED = "metrics.json"
-"""Comes last: a run folder that has it is finished."""
+METRICS_FILE = "metrics.json"
+"""Written last: a run folder that contains it is finished."""
 LOCK = ".lock"
 
 
 def choose_folder(config: RunConfig) -> Path:
-    """`output`, or a free name under `runs/`. Raises ConfigError if the named folder exists."""
+    """Return `output`, or an unused name under `runs/`. Raises TakenError if `output` exists."""
     if config.output is not None:
         folder = Path(config.output)
         if folder.exists():
-            raise TakenError([_taken(folder)])
+            raise TakenError([_folder_exists_message(folder)])
         return folder
     name = f"{config.task}-{'+'.join(config.source)}-{config.target}-{config.method}-seed{config.seed}"
     base = Path("runs") / re.sub(r"[^\w+.-]+", "_", name)
@@ -58,19 +57,22 @@ def choose_folder(config: RunConfig) -> Path:
     return next(folder for folder in candidates if not folder.exists())
 
 
-def _taken(folder: Path) -> str:
-    unfinished = (folder / "config.yaml").is_file() and not (folder / FINISHED).is_file()
+def _folder_exists_message(folder: Path) -> str:
+    unfinished = (folder / "config.yaml").is_file() and not (folder / METRICS_FILE).is_file()
     remedy = f" It is an unfinished run: xlt run --resume {folder} continues it." if unfinished else ""
     return f"output: {str(folder)!r} exists; name another folder, or move that one away.{remedy}"
 
 
 class RunFolder:
-    """The folder of one run, locked: no other process writes to it. `log.jsonl` grows; the rest comes at the end."""
+    """The folder of one run, locked against other processes. `log.jsonl` is appended to during training.
+
+    Raises LockedError if another process holds the lock, and ConfigError if the folder cannot be written to.
+    """
 
     def __init__(self, path: Path, new: bool) -> None:
         self.path = path
         self.new = new
-        """Whether it was made for this run of the program."""
+        """Whether this process created it."""
         self._lock = FileLock(path / LOCK)
         self._log: TextIO | None = None
         refuse_link(path / LOCK)
@@ -90,7 +92,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: RunConfig) -> RunFolder:
-        """A new one. It gets its name with its configuration in it, so that a run killed at once can be continued."""
+        """Create a run folder that contains its configuration, so that a run killed at any time can be resumed."""
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
         try:
             partial.mkdir(parents=True)
@@ -103,69 +105,69 @@ class RunFolder:
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             if path.exists():
-                raise TakenError([_taken(path)]) from error
+                raise TakenError([_folder_exists_message(path)]) from error
             raise
         return cls(path, new=True)
 
     @property
     def finished(self) -> bool:
-        """Whether a run has come to its end here."""
-        return (self.path / FINISHED).is_file()
+        """Whether the run is complete."""
+        return (self.path / METRICS_FILE).is_file()
 
     def open_log(self, size: int) -> bool:
-        """Go on with `log.jsonl` after its first `size` bytes. False: it has fewer, some lines are lost."""
+        """Open `log.jsonl` and truncate it to `size` bytes. Return False if it is shorter, so that lines are lost."""
         self._log = (self.path / "log.jsonl").open("a", encoding="utf-8")
         found = os.path.getsize(self._log.name)
         self._log.truncate(min(size, found))
         return found >= size
 
     def log(self, values: dict[str, Any]) -> None:
-        """One line of `log.jsonl`."""
+        """Append one line to `log.jsonl`."""
         assert self._log is not None
         self._log.write(json.dumps(values) + "\n")
         self._log.flush()
 
     def log_position(self) -> int:
-        """The size of `log.jsonl` in bytes, all of which are on the disk then."""
+        """Write `log.jsonl` through to disk and return its size in bytes."""
         assert self._log is not None
         os.fsync(self._log.fileno())
         return os.path.getsize(self._log.name)
 
     def has_checkpoints(self) -> bool:
-        """Whether something would be lost with this folder."""
+        """Whether the folder contains a checkpoint."""
         return bool(list_checkpoints(self.path / CHECKPOINTS))
 
-    def discard(self) -> None:
-        """Remove the folder, which this run made: its input turned out to be at fault, or the machine fails."""
+    def delete(self) -> None:
+        """Delete the folder after an error in a new run."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.close()
 
     def finish(self, metrics: dict[str, Any]) -> None:
-        """Write `metrics.json`, which makes the run a finished one, and remove what only an unfinished one needs."""
+        """Write `metrics.json`, which marks the run as finished, and delete the temporary files."""
         sync(self.path)
-        write_json(self.path / FINISHED, metrics)
+        write_json(self.path / METRICS_FILE, metrics)
         sync(self.path)
-        self.tidy()
+        self.delete_temporary()
 
-    def tidy(self) -> None:
-        """Remove what only an unfinished run needs."""
+    def delete_temporary(self) -> None:
+        """Delete checkpoints, the state of a failed step and the lock file, which a finished run does not need."""
         for name in (CHECKPOINTS, FAILURE):
             shutil.rmtree(self.path / name, ignore_errors=True)
         (self.path / LOCK).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """End the log, and let others at the folder. What a full disk kept out of the log was said when logged."""
+        """Close the log and release the lock. A full disk was already reported when the line was written."""
         if self._log is not None:
             with suppress(OSError):
                 self._log.close()
         self._lock.release()
 
     def save_models(self, run: PreparedRun) -> None:
-        """`model/` in Hugging Face layout, without the RTN; `rtn/` with it, if the method trains one."""
+        """Write `model/` in Hugging Face layout, without the RTN, and `rtn/` if the method trains an RTN."""
         model = run.learner.model
         model.config.xltransfer = {"task": run.config.task, "task_options": run.config.task_options,
                                    "max_length": run.config.max_length}  # fmt: skip
-        tokenizer = run.encoder.tokenizer  # as it was left by what it encoded last, or by its file if all was cached
+        tokenizer = run.encoder.tokenizer  # its settings depend on what was encoded last, or are the file's
         tokenizer.backend_tokenizer.enable_truncation(run.config.max_length)
         tokenizer.backend_tokenizer.no_padding()
         with whole_folder(self.path / "model") as folder, quiet_transformers():
@@ -180,7 +182,7 @@ class RunFolder:
             write_json(folder / "config.json", described)
 
     def save_samples(self, run: PreparedRun) -> None:
-        """`samples.json`: the ids of the training sentences, by language, in the order drawn."""
+        """Write `samples.json`: the ids of the training sentences by language, in sampling order."""
         sources: dict[str, list[str]] = {language: [] for language in run.config.source}
         whole = (sentence for sentence in run.source.encoded if not sentence.continues)
         for example, sentence in zip(run.source.examples, whole, strict=True):
@@ -189,7 +191,7 @@ class RunFolder:
         write_json(self.path / "samples.json", {"source": sources, "target": target})
 
     def save_predictions(self, split: str, examples: Sequence[Example], predicted: Sequence[Any]) -> None:
-        """`predictions.SPLIT.tsv`: token, gold, predicted; or text, gold, predicted."""
+        """Write `predictions.SPLIT.tsv` with the columns token (or text), gold and predicted."""
         lines = []
         for example, prediction in zip(examples, predicted, strict=True):
             if isinstance(example, TaggedSentence):
@@ -201,7 +203,7 @@ class RunFolder:
 
 
 class SilentRunFolder(RunFolder):
-    """The same folder for a process that writes nothing: another one of the run does."""
+    """The same folder in the other processes of a data-parallel run, which write nothing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -211,50 +213,33 @@ class SilentRunFolder(RunFolder):
         """See `RunFolder.open_log`."""
         return True
 
-    def log(self, values: dict[str, Any]) -> None:
-        """Nothing."""
-
     def has_checkpoints(self) -> bool:
         """See `RunFolder.has_checkpoints`."""
         return False
 
-    def finish(self, metrics: dict[str, Any]) -> None:
-        """Nothing."""
+    def _skip(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing."""
 
-    def tidy(self) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
-
-    def save_models(self, run: PreparedRun) -> None:
-        """Nothing."""
-
-    def save_samples(self, run: PreparedRun) -> None:
-        """Nothing."""
-
-    def save_predictions(self, split: str, examples: Sequence[Example], predicted: Sequence[Any]) -> None:
-        """Nothing."""
+    log = finish = delete_temporary = close = save_models = save_samples = save_predictions = _skip
 
 
 def read_predictions(run_dir: Path, split: str, kind: str) -> tuple[list[Any], list[Any]]:
-    """Gold and predicted of a finished run: lists of tags (kind `tagging`), or labels. Raises ConfigError."""
+    """Read the gold and predicted labels of a finished run, or lists of tags (kind `tagging`). Raises ConfigError."""
     file = run_dir / f"predictions.{split}.tsv"
     try:
         lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         rows = [tuple(line.rsplit("\t", 2)[1:]) if line else () for line in lines]
         if kind != "tagging":
             return [gold for gold, _ in rows], [predicted for _, predicted in rows]
-        sentences = [list(group) for some, group in groupby(rows, key=bool) if some]
-        return [[gold for gold, _ in one] for one in sentences], [
-            [predicted for _, predicted in one] for one in sentences
-        ]
+        sentences = [list(group) for has_tags, group in groupby(rows, key=bool) if has_tags]
+        golds = [[gold for gold, _ in sentence] for sentence in sentences]
+        return golds, [[predicted for _, predicted in sentence] for sentence in sentences]
     except (OSError, ValueError) as error:
         raise ConfigError([f"run: {str(file)!r} is not as it was written: {error}."]) from error
 
 
 def environment() -> dict[str, Any]:
-    """Versions and hardware; no names of users, hosts or folders."""
+    """Collect versions and hardware, without names of users, hosts or folders."""
     versions: dict[str, str | None] = {}
     for package in _PACKAGES:
         try:
@@ -272,23 +257,3 @@ def environment() -> dict[str, Any]:
         "gpus": gpus,
         "packages": versions,
     }
-
-
-def export_model(run_dir: Path, destination: Path) -> None:
-    """Copy `model/` of a run to a folder that does not exist yet. Raises ConfigError."""
-    model = model_folder(run_dir)
-    if destination.exists():
-        raise ConfigError([f"export: {str(destination)!r} exists; name another folder."])
-    refuse_links_out(model)
-    with whole_folder(destination) as partial:
-        shutil.copytree(model, partial, dirs_exist_ok=True)
-
-
-def model_folder(path: Path) -> Path:
-    """`model/` of a run, or the folder itself if it is a model. Raises ConfigError."""
-    refuse_link_out(path, "model")
-    for folder in (path / "model", path):
-        if (folder / "config.json").is_file():
-            return folder
-    what = "holds neither model/config.json nor config.json" if path.is_dir() else "is not a folder"
-    raise ConfigError([f"run: {str(path)!r} {what}; give the folder of a finished run or of a model."])

@@ -1,4 +1,4 @@
-"""Everything of a run that changes while it trains, in one place."""
+"""The training state: everything that changes during training and is saved in a checkpoint."""
 
 from __future__ import annotations
 
@@ -21,34 +21,36 @@ from xltransfer.training.safety.guards import GuardState
 
 State = dict[str, Tensor]
 SEED_STRIDE = 1_000_003
-"""Between the seeds of two runs whose `--seed` differ by one; more than a run has steps."""
+"""Distance between the step seeds of two runs whose `--seed` differ by one; larger than the steps of a run."""
 
 
 @dataclass(frozen=True)
 class BestEpoch:
-    """The epoch that dev chose so far, with θ and φ as they were then."""
+    """The epoch with the best dev score so far, with copies of θ and φ."""
 
     epoch: int
     dev: Scores
     predictions: list[Any]
     learner: State
-    """θ; of the word embedding the rows in use alone, where the vocabulary is compact."""
+    """θ. With a compact vocabulary, the word embedding has only the rows in use."""
     rtn: State
     decay: float
-    """What weight decay had made of the other rows (see `CompactVocabulary.whole`)."""
+    """The factor by which weight decay has shrunk the other rows (see `CompactVocabulary.whole`)."""
 
 
 @dataclass(frozen=True)
 class StateSnapshot:
-    """A state as tensors, in named groups, and plain values; `values` survives JSON."""
+    """A training state as groups of tensors and JSON-serialisable values."""
 
     tensors: dict[str, dict[str, Tensor]]
     values: dict[str, Any]
 
 
 class TrainingState:
-    """A run between two steps. The order of the data is part of it where a bandit decides on that; else it follows from
-    seed, epoch and step."""
+    """The state of a run between two steps.
+
+    It includes the order of the source data if a bandit chooses it; otherwise the order follows from seed and step.
+    """
 
     def __init__(self, run: PreparedRun) -> None:
         self.vocabulary = compact_vocabulary(run)
@@ -57,9 +59,9 @@ class TrainingState:
         self.total_steps = self.steps_per_epoch * run.config.epochs
         self.trainee = build_trainee(run, self.total_steps)
         self.step = 0
-        """Steps done."""
+        """Steps completed."""
         self.epochs_scored = 0
-        """Epochs trained and scored on dev."""
+        """Epochs completed and scored on dev."""
         self.best: BestEpoch | None = None
         self.guard_state = GuardState()
         self._seconds_before = 0.0
@@ -67,18 +69,18 @@ class TrainingState:
 
     @property
     def seconds(self) -> float:
-        """Spent on training and dev scores."""
+        """Seconds spent on training and dev scores, before resuming too."""
         return self._seconds_before + time.monotonic() - self._started
 
     def record_best(self, dev: Scores, predictions: list[Any]) -> None:
-        """Take θ and φ as those of the epoch that has just been scored."""
+        """Copy θ and φ of the epoch that was just scored as the best."""
         trainee = self.trainee
         self.best = BestEpoch(
             self.epochs_scored, dev, predictions, _copy(trainee.learner), _copy(trainee.rtn), trainee.theta.decay
         )
 
     def restore_best(self) -> BestEpoch:
-        """Give learner and RTN the best epoch's values, and the learner its whole vocabulary."""
+        """Load the best epoch into learner and RTN, and give the learner its whole vocabulary back."""
         assert self.best is not None
         self.trainee.learner.load_state_dict(self.best.learner)
         self.trainee.rtn.load_state_dict(self.best.rtn)
@@ -87,56 +89,56 @@ class TrainingState:
         return self.best
 
     def snapshot(self) -> StateSnapshot:
-        """All of it, random states included, as it is now: the tensors may be those in use."""
+        """Return the whole state, random states included. The tensors are not copies."""
         trainee = self.trainee
-        theta, phi, drawn = trainee.theta.state(), trainee.phi.state(), random_state()
+        theta, phi, random = trainee.theta.state(), trainee.phi.state(), random_state()
         tensors = {
-            **_named("learner", trainee.learner.state_dict()),
-            **_named("rtn", trainee.rtn.state_dict()),
-            **_named("theta", theta[0]),
-            **_named("phi", phi[0]),
-            **_named("random", drawn[0]),
+            **_with_prefix("learner", trainee.learner.state_dict()),
+            **_with_prefix("rtn", trainee.rtn.state_dict()),
+            **_with_prefix("theta", theta[0]),
+            **_with_prefix("phi", phi[0]),
+            **_with_prefix("random", random[0]),
         }
         values = {
             "step": self.step, "scored": self.epochs_scored, "seconds": self.seconds, "theta": theta[1], "phi": phi[1],
-            "random": drawn[1], "watched": self.guard_state.state(), "order": self.order.state(), "best": None,
+            "random": random[1], "watched": self.guard_state.state(), "order": self.order.state(), "best": None,
         }  # fmt: skip
         if (best := self.best) is None:
             return StateSnapshot({"state": tensors}, values)
         values["best"] = {"epoch": best.epoch, "dev": asdict(best.dev), "predictions": best.predictions,
                           "decay": best.decay}  # fmt: skip
-        best_tensors = {**_named("learner", best.learner), **_named("rtn", best.rtn)}
+        best_tensors = {**_with_prefix("learner", best.learner), **_with_prefix("rtn", best.rtn)}
         return StateSnapshot({"state": tensors, "best": best_tensors}, values)
 
     def load(self, saved: StateSnapshot) -> None:
-        """Go on from what `saved` returned, in a state made of the same configuration and data."""
+        """Restore what `snapshot` returned. This state must have the same configuration and data."""
         trainee, values, tensors = self.trainee, saved.values, saved.tensors["state"]
-        trainee.learner.load_state_dict(_group(tensors, "learner"))
-        trainee.rtn.load_state_dict(_group(tensors, "rtn"))
-        trainee.theta.load(_group(tensors, "theta"), values["theta"])
-        trainee.phi.load(_group(tensors, "phi"), values["phi"])
+        trainee.learner.load_state_dict(_without_prefix(tensors, "learner"))
+        trainee.rtn.load_state_dict(_without_prefix(tensors, "rtn"))
+        trainee.theta.load(_without_prefix(tensors, "theta"), values["theta"])
+        trainee.phi.load(_without_prefix(tensors, "phi"), values["phi"])
         self.step, self.epochs_scored = values["step"], values["scored"]
         self.guard_state.load(values["watched"])
         self.order.load(values["order"])
         if (best := values["best"]) is not None:
-            of_best = saved.tensors["best"]
-            self.best = BestEpoch(best["epoch"], Scores(**best["dev"]), best["predictions"], _group(of_best, "learner"),
-                             _group(of_best, "rtn"), best["decay"])  # fmt: skip
+            learner, rtn = (_without_prefix(saved.tensors["best"], group) for group in ("learner", "rtn"))
+            dev = Scores(**best["dev"])
+            self.best = BestEpoch(best["epoch"], dev, best["predictions"], learner, rtn, best["decay"])
         self._seconds_before, self._started = values["seconds"], time.monotonic()
-        set_random_state(_group(tensors, "random"), values["random"])
+        set_random_state(_without_prefix(tensors, "random"), values["random"])
 
 
-def _named(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _with_prefix(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{group}.{name}": tensor for name, tensor in tensors.items()}
 
 
-def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
+def _without_prefix(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
     start = f"{group}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
 def build_source_order(run: PreparedRun) -> SourceOrder:
-    """Which source sentences each step has."""
+    """Build the order in which source sentences are drawn: by a bandit, or epoch by epoch."""
     config, encoded = run.config, run.source.encoded
     languages = [sentence.language for sentence in encoded]
     lengths = [len(sentence.features["input_ids"]) for sentence in encoded] if config.bucket else None
@@ -147,7 +149,7 @@ def build_source_order(run: PreparedRun) -> SourceOrder:
 
 
 def build_trainee(run: PreparedRun, steps: int) -> Trainee:
-    """What a method's step works on; the learning-rate schedules are over `steps`."""
+    """Build learner, RTN and their optimizers for a method; learning-rate schedules last `steps` steps."""
     config = run.config
     assert config.lr is not None
     shared: dict[str, Any] = {
@@ -166,9 +168,9 @@ def build_trainee(run: PreparedRun, steps: int) -> Trainee:
 
 
 def compact_vocabulary(run: PreparedRun) -> CompactVocabulary | None:
-    """The learner's embedding cut down to the subwords of the training data, where that is exact and pays."""
+    """Reduce the word embedding to the subwords of the training data, if that is exact and saves enough."""
     config = run.config
-    if config.vocabulary == "full" or (config.optimizer == "adam" and config.weight_decay):  # L2 moves unused rows
+    if config.vocabulary == "full" or (config.optimizer == "adam" and config.weight_decay):  # L2 changes unused rows
         return None
     used = {run.encoder.tokenizer.pad_token_id}
     for part in (run.source, run.target):

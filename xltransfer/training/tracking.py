@@ -1,4 +1,4 @@
-"""A run's figures sent to TensorBoard or Weights & Biases too, by the trackers of Accelerate."""
+"""Log a run's metrics to TensorBoard or Weights & Biases, with Accelerate's trackers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from xltransfer.training.progress import Reporter
 
 _NEEDS = {"tensorboard": ("accelerate", "tensorboard"), "wandb": ("accelerate", "wandb")}
 _PROJECT = "xltransfer"
-"""Under which Weights & Biases lists runs. TensorBoard reads the folder `tensorboard` in the run folder."""
+"""The project in Weights & Biases. TensorBoard reads the folder `tensorboard` in the run folder."""
 
 Log = Callable[[dict[str, Any]], None]
 
 
-def require(names: Sequence[str]) -> None:
-    """Raises ConfigError for a tracker that there is none of, or whose library is not installed."""
+def check_trackers(names: Sequence[str]) -> None:
+    """Raise ConfigError for an unknown tracker, or one whose library is not installed."""
     if faults := [unknown("track", name, _NEEDS) for name in names if name not in _NEEDS]:
         raise ConfigError(faults)
     missing = [(name, part) for name in names for part in _NEEDS[name] if importlib.util.find_spec(part) is None]
@@ -28,50 +28,50 @@ def require(names: Sequence[str]) -> None:
 
 
 class Trackers:
-    """Passes on what is logged. Off where no tracker is named; one that fails is dropped, and the run goes on."""
+    """Forwards log lines to the trackers. A tracker that fails is removed with a warning, and the run continues."""
 
     def __init__(self, names: Sequence[str], run_dir: Path, config: Mapping[str, Any], reporter: Reporter) -> None:
         self._reporter = reporter
         self._trackers: dict[str, Any] = {}
         for name in names:
-            if (tracker := self._tried(name, lambda name=name: _opened(name, run_dir))) is not None:  # type: ignore[misc]
+            if (tracker := self._try(name, lambda name=name: _open_tracker(name, run_dir))) is not None:  # type: ignore[misc]
                 self._trackers[name] = tracker
         plain = {name: value if isinstance(value, int | float | str) else str(value) for name, value in config.items()}
-        self._each(lambda tracker: tracker.store_init_configuration(plain))
+        self._for_each(lambda tracker: tracker.store_init_configuration(plain))
 
     def log(self, values: Mapping[str, Any]) -> None:
-        """A line of `log.jsonl`: its numbers, under the step's number. Scores are named `dev/f1` and so on."""
+        """Log the numbers of one line of `log.jsonl` for its step. Nested values are named `dev/f1` and so on."""
         numbers = {name: value for name, value in values.items() if isinstance(value, float)}
         for group in ("dev", "mixture"):
             numbers |= {f"{group}/{name}": value for name, value in values.get(group, {}).items()}
         if numbers:
-            self._each(lambda tracker: tracker.log(numbers, step=values["step"]))
+            self._for_each(lambda tracker: tracker.log(numbers, step=values["step"]))
 
     def finish(self) -> None:
-        """Nothing more will be logged."""
-        self._each(lambda tracker: tracker.finish())
+        """Close all trackers."""
+        self._for_each(lambda tracker: tracker.finish())
         self._trackers.clear()
 
-    def _each(self, action: Callable[[Any], object]) -> None:
+    def _for_each(self, action: Callable[[Any], object]) -> None:
         for name, tracker in list(self._trackers.items()):
-            if self._tried(name, lambda tracker=tracker: (action(tracker),)) is None:  # type: ignore[misc]
+            if self._try(name, lambda tracker=tracker: (action(tracker),)) is None:  # type: ignore[misc]
                 del self._trackers[name]
 
-    def _tried(self, name: str, action: Callable[[], Any]) -> Any:
-        """What `action` returns; None, with a warning, if it fails, in whatever way such a service may fail."""
+    def _try(self, name: str, action: Callable[[], Any]) -> Any:
+        """Return the result of `action`; on any error of the service, warn and return None."""
         try:
             return action()
         except Exception as error:
-            told = " ".join(str(error).split())[:200]
-            self._reporter.warn(f"track: {name} fails and is left out from here on: {type(error).__name__}: {told}")
+            reason = " ".join(str(error).split())[:200]
+            self._reporter.warn(f"track: {name} fails and is not used from here on: {type(error).__name__}: {reason}")
             return None
 
 
-def _opened(name: str, run_dir: Path) -> Any:
+def _open_tracker(name: str, run_dir: Path) -> Any:
     from accelerate import PartialState
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
-    PartialState()  # the trackers' own log asks it which process this is
+    PartialState()  # required by the trackers' logger, which asks it for the process number
     kind = LOGGER_TYPE_TO_CLASS[name]
     tracker = kind(name, run_dir) if name == "tensorboard" else kind(_PROJECT, name=run_dir.name, dir=str(run_dir))
     tracker.start()

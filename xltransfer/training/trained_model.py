@@ -1,9 +1,10 @@
-"""A trained model from disk: scoring it again, and predicting with it."""
+"""Load a trained model to predict with it, score it on another split or language, or export it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from xltransfer.tasks.base import Scores, Task
 from xltransfer.training.device import choose_device
 from xltransfer.training.evaluation import predict
 from xltransfer.training.preparation import open_dataset
-from xltransfer.training.run_folder import model_folder
+from xltransfer.utils.files import refuse_link_out, refuse_links_out, whole_folder
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,18 @@ class TrainedModel:
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto", task: str | None = None) -> TrainedModel:
-        """From a run folder, its `model/`, or an export. Raises ConfigError or EncoderError.
+        """Load from a run folder, its `model/`, or an export. Raises ConfigError or EncoderError.
 
-        `task` is its task's name, for one that is `package.module:Class`: that is imported only if named here.
+        A task given as `package.module:Class` is imported only if `task` names it too.
         """
         folder = model_folder(Path(path))
         encoder = open_encoder(str(folder))
         saved = getattr(encoder.config, "xltransfer", None)
         if not isinstance(saved, dict) or "task" not in saved:
             raise ConfigError([f"run: {str(folder)!r} was not saved by xltransfer: its config.json names no task."])
+        values = {name: saved[name] for name in ("task", "task_options", "max_length") if name in saved}
         given = {"method": "target-only", **({"task": task} if task else {})}
-        described = checked(_described(saved), given, repr(str(folder / "config.json")))
+        described = checked(values, given, repr(str(folder / "config.json")))
         config = RunConfig.from_mapping(described).validated()
         built: Task = TASKS.load(config.task)(**config.task_options)
         learner = load_trained(folder, built.auto_class).to(choose_device(device))
@@ -56,14 +58,14 @@ class TrainedModel:
         return cls(learner, encoder.tokenizer, built, labels, config.max_length, encoder.padding)
 
     def predict(self, examples: Sequence[Example]) -> list[Any]:
-        """A list of tags, or a label, for each example; labels of the examples are not looked at."""
+        """Predict a list of tags, or a label, for each example. Labels of the examples are ignored."""
         encoded = self.task.encode(examples, self.labels, self.tokenizer, self.max_length)
         return predict(self.learner, self.task, encoded, self.labels, Collator(self.padding))
 
     def read(self, lines: Sequence[str], pretokenized: bool) -> list[Example]:
-        """One example a non-empty line: raw text, or words with spaces between them if `pretokenized`.
+        """Make one example of each non-empty line: raw text, or words separated by spaces if `pretokenized`.
 
-        Raw text is split at white space and punctuation for tagging, and taken whole for classification.
+        For tagging, raw text is split at white space and punctuation.
         """
         examples: list[Example] = []
         for number, line in enumerate(lines, 1):
@@ -78,11 +80,11 @@ class TrainedModel:
 
 
 def split_words(text: str) -> list[str]:
-    """Words and punctuation marks of raw text, in any script."""
+    """Split raw text of any script into words and punctuation marks."""
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(text)]
 
 
-_OF_SCORING = ("task", "task_options", "data", "data_options", "data_seed", "target")
+_SCORING_FIELDS = ("task", "task_options", "data", "data_options", "data_seed", "target")
 
 
 def evaluate(
@@ -93,15 +95,15 @@ def evaluate(
     task: str | None = None,
     data: str | None = None,
 ) -> tuple[Scores, int]:
-    """Scores of a run on a split of its target or of another language, and the number of sentences.
+    """Score a run on a split of its target or another language; return the scores and the number of sentences.
 
-    `task` as in `TrainedModel.load`; `data` is the run's dataset where it is not where it was. RTN, backend and method
-    play no part, nor do the plugins that the run's configuration names. Raises UserError.
+    `task` is as in `TrainedModel.load`. `data` is the run's dataset if it has moved. RTN, backend, method and the
+    plugins named in the run's configuration are not loaded. Raises UserError.
     """
     path = Path(run_dir)
     if not (path / "config.yaml").is_file():
         raise ConfigError([f"run: {str(run_dir)!r} holds no config.yaml; give the folder of a finished run."])
-    raw = {name: value for name, value in read_yaml(path / "config.yaml").items() if name in _OF_SCORING}
+    raw = {name: value for name, value in read_yaml(path / "config.yaml").items() if name in _SCORING_FIELDS}
     named = {name: value for name, value in {"task": task, "data": data}.items() if value}
     described = checked(raw, {**named, "method": "target-only"}, repr(str(path / "config.yaml")))
     config = RunConfig.from_mapping(described).validated()
@@ -110,29 +112,44 @@ def evaluate(
     return model.task.score(model.task.gold(examples), model.predict(examples)), len(examples)
 
 
-def _described(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """What a saved model says of its task, as values of a configuration."""
-    return {name: saved[name] for name in ("task", "task_options", "max_length") if name in saved}
-
-
 def prediction_record(example: Example, prediction: Any) -> dict[str, Any]:
-    """A prediction as one JSON object."""
+    """Return a prediction as a JSON object."""
     if isinstance(example, TaggedSentence):
         return {"words": list(example.words), "tags": list(prediction)}
     return {"text": example.text, "label": prediction}
 
 
 def prediction_tsv(example: Example, prediction: Any) -> str:
-    """A prediction as lines of `token<TAB>tag` and an empty one, or one line of `label<TAB>text`."""
+    """Format a prediction as lines of `token<TAB>tag` and an empty line, or one line of `label<TAB>text`."""
     if isinstance(example, TaggedSentence):
         return "\n".join(f"{word}\t{tag}" for word, tag in zip(example.words, prediction, strict=True)) + "\n"
     return f"{prediction}\t{' '.join(example.text.split())}"
 
 
 def read_metrics(run_dir: Path) -> dict[str, Any]:
-    """`metrics.json` of a finished run. Raises ConfigError."""
+    """Read `metrics.json` of a finished run. Raises ConfigError."""
     try:
         metrics: dict[str, Any] = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise ConfigError([f"run: {str(run_dir)!r} holds no readable metrics.json ({error})."]) from error
     return metrics
+
+
+def export_model(run_dir: Path, destination: Path) -> None:
+    """Copy `model/` of a run to a new folder. Raises ConfigError if it exists."""
+    model = model_folder(run_dir)
+    if destination.exists():
+        raise ConfigError([f"export: {str(destination)!r} exists; name another folder."])
+    refuse_links_out(model)
+    with whole_folder(destination) as partial:
+        shutil.copytree(model, partial, dirs_exist_ok=True)
+
+
+def model_folder(path: Path) -> Path:
+    """Return `model/` of a run, or the folder itself if it is an exported model. Raises ConfigError."""
+    refuse_link_out(path, "model")
+    for folder in (path / "model", path):
+        if (folder / "config.json").is_file():
+            return folder
+    what = "holds neither model/config.json nor config.json" if path.is_dir() else "is not a folder"
+    raise ConfigError([f"run: {str(path)!r} {what}; give the folder of a finished run or of a model."])

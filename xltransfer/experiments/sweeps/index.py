@@ -17,7 +17,7 @@ from xltransfer.errors import ConfigError
 from xltransfer.experiments.engines.worker import Outcome
 from xltransfer.experiments.grid import Cell
 from xltransfer.training.run import RunResult, load_result
-from xltransfer.training.run_folder import FINISHED
+from xltransfer.training.run_folder import METRICS_FILE
 from xltransfer.utils.files import write_json
 
 INDEX = "index.json"
@@ -63,7 +63,7 @@ def planned(cells: Sequence[Cell], seeds: Sequence[int]) -> list[Planned]:
 def state_of(folder: Path, name: str) -> State:
     """What is known of a run."""
     path = folder / name
-    if (path / FINISHED).is_file():
+    if (path / METRICS_FILE).is_file():
         try:
             return State("finished", load_result(path))
         except ConfigError as error:

@@ -16,7 +16,7 @@ from xltransfer.experiments.runs import config_of
 from xltransfer.experiments.sweeps.index import Planned, State, record_failure, states_of, write_index
 from xltransfer.experiments.sweeps.progress import Progress
 from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
-from xltransfer.training.run_folder import FINISHED
+from xltransfer.training.run_folder import METRICS_FILE
 
 ATTEMPTS = 3
 """Of a run whose worker dies: each goes on from the last checkpoint."""
@@ -105,7 +105,7 @@ class Runner:
             stop.check()
 
     def _ended(self, job: Job, outcome: Outcome, progress: Progress) -> None:
-        if outcome.status == "finished" and not (Path(str(job.config.output)) / FINISHED).is_file():
+        if outcome.status == "finished" and not (Path(str(job.config.output)) / METRICS_FILE).is_file():
             outcome = Outcome("failed", "it was finished where this machine cannot see it: the folder of a sweep has "
                               "to be on storage that all its machines share; name one with --output.")  # fmt: skip
         for warning in outcome.warnings:

@@ -1,7 +1,7 @@
-"""A checkpoint on disk: `checkpoint/step-N`, tensors as safetensors and the rest as JSON, under hashes.
+"""Read and write checkpoints: folders `checkpoint/step-N` of safetensors and JSON files with SHA-256 hashes.
 
-It gets its name once everything is on the disk, and the one before is removed after that: a kill at any moment leaves
-a checkpoint that can be read.
+A checkpoint is written under a temporary name and renamed when everything is on disk. Only then are older ones
+deleted. A process killed at any moment therefore leaves a readable checkpoint.
 """
 
 from __future__ import annotations
@@ -22,53 +22,53 @@ from xltransfer.errors import CheckpointError
 from xltransfer.utils.files import refuse_link, whole_folder
 
 FOLDER = "checkpoint"
-VALUES = "state.json"
-MANIFEST = "manifest.json"
+VALUES_FILE = "state.json"
+MANIFEST_FILE = "manifest.json"
 _NAME = re.compile(r"step-(\d+)(-scored)?")
-"""An epoch's last step may be saved twice, before and after the epoch's score."""
+"""The last step of an epoch may be saved twice: before and after the epoch is scored."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One whose files agree with their hashes. `facts` are what it was saved under: version, configuration, data."""
+    """A checkpoint whose files match their hashes. `metadata` holds version, configuration and digests of the data."""
 
     path: Path
     metadata: dict[str, Any]
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        """Those of `NAME.safetensors`; none if there is no such file."""
+        """Load the tensors of `NAME.safetensors`; empty if there is no such file."""
         file = self.path / f"{name}.safetensors"
         return safetensors.torch.load_file(file) if file.name in self.metadata["files"] else {}
 
     def values(self) -> dict[str, Any]:
-        """What is no tensor."""
-        found: dict[str, Any] = json.loads((self.path / VALUES).read_text(encoding="utf-8"))
-        return found
+        """Load everything that is not a tensor."""
+        values: dict[str, Any] = json.loads((self.path / VALUES_FILE).read_text(encoding="utf-8"))
+        return values
 
 
 def checkpoint_name(step: int, scored: bool) -> str:
-    """The name of a checkpoint after `step` steps; `scored` if these end an epoch whose score is in it."""
+    """The folder name after `step` steps; `scored` if they complete an epoch whose dev score is saved too."""
     return f"step-{step:07d}{'-scored' if scored else ''}"
 
 
 def write(
-    path: Path, tensors: Mapping[str, Mapping[str, Tensor]], values: Mapping[str, Any], facts: Mapping[str, Any]
+    path: Path, tensors: Mapping[str, Mapping[str, Tensor]], values: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> None:
-    """Write a checkpoint: a safetensors file for each group of `tensors`, `values`, and a manifest with `facts`."""
+    """Write a checkpoint: one safetensors file per group of `tensors`, `values` as JSON, and the manifest."""
     refuse_link(path.parent)
     path.parent.mkdir(exist_ok=True)
     with whole_folder(path) as partial:
         for name, group in tensors.items():
             safetensors.torch.save_file(untied_on_cpu(group), partial / f"{name}.safetensors")
-        (partial / VALUES).write_text(json.dumps(values), encoding="utf-8")
+        (partial / VALUES_FILE).write_text(json.dumps(values), encoding="utf-8")
         files = {file.name: _measure(file) for file in sorted(partial.iterdir())}
-        manifest = {**facts, "files": files}
+        manifest = {**metadata, "files": files}
         sealed = {"sha256": _digest(manifest), "manifest": manifest}
-        (partial / MANIFEST).write_text(json.dumps(sealed, indent=1, ensure_ascii=False), encoding="utf-8")
+        (partial / MANIFEST_FILE).write_text(json.dumps(sealed, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def delete_all_except(folder: Path, kept: Collection[Path]) -> None:
-    """Remove the checkpoints of a folder but those `kept`, and those that were being written when a run was killed."""
+    """Delete the other checkpoints of a folder, and those left incomplete by a killed process."""
     for path in folder.iterdir():
         ours = _NAME.fullmatch(path.name.removeprefix(".").removesuffix(".partial"))
         if ours and path not in kept and not path.is_symlink():
@@ -76,7 +76,7 @@ def delete_all_except(folder: Path, kept: Collection[Path]) -> None:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, unread, the newest first."""
+    """List the checkpoints of a folder without reading them, newest first."""
     if not folder.is_dir():
         return []
     named = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
@@ -84,39 +84,39 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> Checkpoint:
-    """A checkpoint whose every file is as it was written. Raises CheckpointError with the file and what is wrong."""
+    """Open a checkpoint and verify the hash of every file. Raises CheckpointError with the file and the fault."""
     try:
-        sealed = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        sealed = json.loads((path / MANIFEST_FILE).read_text(encoding="utf-8"))
         manifest = sealed["manifest"]
         if sealed["sha256"] != _digest(manifest):
-            raise CheckpointError(f"{path.name}/{MANIFEST} has changed since it was written")
+            raise CheckpointError(f"{path.name}/{MANIFEST_FILE} has changed since it was written")
         for name, measured in manifest["files"].items():
-            _check(path / name, measured)
+            _verify(path / name, measured)
     except OSError as error:
         where = Path(error.filename or path).name
         raise CheckpointError(f"{path.name}/{where} cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path.name}/{MANIFEST} is damaged") from error
+        raise CheckpointError(f"{path.name}/{MANIFEST_FILE} is damaged") from error
     return Checkpoint(path, manifest)
 
 
 def untied_on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same values in memory of the CPU, no two tensors in the same: safetensors takes no others."""
+    """Copy tensors to the CPU and clone those that share memory, which safetensors refuses to write."""
     seen: set[int] = set()
-    found = {}
+    copies = {}
     for name, tensor in tensors.items():
-        own = tensor.detach().cpu().contiguous()
-        place = own.untyped_storage().data_ptr()
-        found[name] = own.clone() if place in seen else own
-        seen.add(place)
-    return found
+        copy = tensor.detach().cpu().contiguous()
+        address = copy.untyped_storage().data_ptr()
+        copies[name] = copy.clone() if address in seen else copy
+        seen.add(address)
+    return copies
 
 
-def _check(file: Path, wanted: Mapping[str, Any]) -> None:
+def _verify(file: Path, expected: Mapping[str, Any]) -> None:
     size = file.stat().st_size
-    if size != wanted["bytes"]:
-        raise CheckpointError(f"{file.parent.name}/{file.name} has {size} bytes of {wanted['bytes']}")
-    if _measure(file) != wanted:
+    if size != expected["bytes"]:
+        raise CheckpointError(f"{file.parent.name}/{file.name} has {size} bytes of {expected['bytes']}")
+    if _measure(file) != expected:
         raise CheckpointError(f"{file.parent.name}/{file.name} has changed since it was written")
 
 

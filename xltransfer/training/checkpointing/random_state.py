@@ -1,6 +1,6 @@
-"""The random states of this process: Python's, NumPy's, torch's on the CPU and on every GPU.
+"""Save and restore the global random states of Python, NumPy and torch (CPU and all GPUs).
 
-The built-in parts draw from seeds of their own (see `xltransfer.utils.seeding`); a plugin may draw from these.
+Built-in components use seeds of their own (see `xltransfer.utils.seeding`); plugins may use the global state.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def random_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors by name, and plain values."""
+    """Return torch's states as tensors, and those of Python and NumPy as JSON values."""
     tensors = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         tensors |= {f"cuda.{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
@@ -27,7 +27,7 @@ def random_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def set_random_state(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-    """Put back what `random_state` returned; states of GPUs that are not here are left out."""
+    """Restore what `random_state` returned; states of GPUs that this machine lacks are ignored."""
     version, words, gauss = values["python"]
     random.setstate((version, tuple(words), gauss))
     inner = values["numpy"]["state"]

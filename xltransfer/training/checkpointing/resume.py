@@ -1,10 +1,9 @@
-"""From the folder of an interrupted run to where it goes on, or one line on why it cannot."""
+"""Find the checkpoint from which an interrupted run is resumed, and check that it belongs to the run."""
 
 from __future__ import annotations
 
 import dataclasses
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,67 +15,61 @@ from xltransfer.training.checkpointing.checkpoint import Checkpoint
 from xltransfer.training.checkpointing.saver import run_identity
 from xltransfer.training.progress import Reporter
 
-FREE = ("output", "checkpoint_steps", "checkpoint_minutes", "skip_nonfinite", "accumulate", "track")
-"""Fields that change nothing before a checkpoint, nor what a step after it is meant to compute: they may differ when a
-run is continued."""
-
-
-@dataclass(frozen=True)
-class ResumePoint:
-    """The configuration of an interrupted run, and its newest readable checkpoint; None: it was killed before one."""
-
-    config: RunConfig
-    checkpoint: Checkpoint | None
+CHANGEABLE_FIELDS = ("output", "checkpoint_steps", "checkpoint_minutes", "skip_nonfinite", "accumulate", "track")
+"""Fields that may differ when a run is resumed: they do not change what a training step computes."""
 
 
 def resume_command(run_dir: Path, config: RunConfig) -> str:
-    """What continues a run; the code of others that it runs is named anew."""
+    """The command that resumes a run. It names the plugins again: third-party code is loaded only on request."""
     return f"xlt run --resume {shlex.quote(str(run_dir))} {flags_of(config.to_dict())}".rstrip()
 
 
-def read_run_config(run_dir: Path, wanted: RunConfig | None) -> RunConfig:
-    """What config.yaml holds. Raises ConfigError, also where `wanted` asks for another run.
+def read_run_config(run_dir: Path, expected: RunConfig | None) -> RunConfig:
+    """Read config.yaml of a run folder and check it against `expected`, which wins for `CHANGEABLE_FIELDS`.
 
-    Code that the file names is loaded only if `wanted` names it too.
+    Code named in the file is loaded only if `expected` names it too. Raises ConfigError, also if the two differ.
     """
     file = run_dir / "config.yaml"
     if not file.is_file():
         raise ConfigError([f"resume: {str(run_dir)!r} holds no config.yaml; give the folder of an interrupted run."])
     try:
-        if wanted is None:
+        if expected is None:
             return RunConfig.from_yaml(file).validated()
-        saved = RunConfig.from_mapping(read_yaml(file))  # compared, and not loaded
+        saved = RunConfig.from_mapping(read_yaml(file))  # compared only, so that its code is not loaded
     except ConfigError as error:
         raise ConfigError([f if str(file) in f else f"resume: {file}: {f}" for f in error.faults]) from error
-    wanted = wanted.validated()
+    expected = expected.validated()
     differing = _differences(
-        run_identity(wanted)["config"], run_identity(saved)["config"], "given", "in its config.yaml"
+        run_identity(expected)["config"], run_identity(saved)["config"], "given", "in its config.yaml"
     )
-    if wanted.output not in (None, saved.output) and Path(wanted.output or "").resolve() != run_dir.resolve():
-        differing.append(f"output: {wanted.output!r} given, but a run is continued in its own folder")
+    if expected.output not in (None, saved.output) and Path(expected.output or "").resolve() != run_dir.resolve():
+        differing.append(f"output: {expected.output!r} given, but a run is continued in its own folder")
     if differing:
         raise ConfigError([f"resume: {str(run_dir)!r} is another run: {'; '.join(differing)}. Leave such options out, "
                            "or start a run of its own without --resume."])  # fmt: skip
-    return dataclasses.replace(wanted, output=saved.output)
+    return dataclasses.replace(expected, output=saved.output)
 
 
-def find_resume_point(run_dir: Path, config: RunConfig, reporter: Reporter) -> ResumePoint:
-    """Where a run goes on. Raises CheckpointError if no checkpoint can be read, or the newest is of another run."""
+def find_checkpoint(run_dir: Path, config: RunConfig, reporter: Reporter) -> Checkpoint | None:
+    """Return the newest readable checkpoint, or None if the run was killed before the first one.
+
+    Raises CheckpointError if none of several can be read, or it was written by another version or configuration.
+    """
     found = _newest_readable(run_dir, reporter)
     if found is None:
         reporter.note(f"{run_dir} has no checkpoint yet: starting over")
-        return ResumePoint(config, None)
-    facts, here = found.metadata, run_identity(config)
-    if facts["xltransfer"] != here["xltransfer"]:
+        return None
+    saved, current = found.metadata, run_identity(config)
+    if saved["xltransfer"] != current["xltransfer"]:
         raise CheckpointError(
-            f"resume: {str(run_dir)!r} was saved by xltransfer {facts['xltransfer']}; this is {here['xltransfer']}, "
-            f"which may compute otherwise; install that version, or run anew with --config "
+            f"resume: {str(run_dir)!r} was saved by xltransfer {saved['xltransfer']}; this is {current['xltransfer']}, "
+            f"which may compute different results; install that version, or start a new run with --config "
             f"{run_dir / 'config.yaml'} --output FOLDER."
         )
-    if differing := _differences(here["config"], facts["config"], "in config.yaml", "in the checkpoint"):
+    if differing := _differences(current["config"], saved["config"], "in config.yaml", "in the checkpoint"):
         raise CheckpointError(f"resume: {str(run_dir)!r}: the configuration was changed: {'; '.join(differing)}; "
-                              "put it back, or run anew with --config.")  # fmt: skip
-    return ResumePoint(config, found)
+                              "change it back, or start a new run with --config.")  # fmt: skip
+    return found
 
 
 def _newest_readable(run_dir: Path, reporter: Reporter) -> Checkpoint | None:
@@ -98,9 +91,10 @@ def _newest_readable(run_dir: Path, reporter: Reporter) -> Checkpoint | None:
     return None
 
 
-def _differences(one: dict[str, Any], other: dict[str, Any], called_one: str, called_other: str) -> list[str]:
+def _differences(one: dict[str, Any], other: dict[str, Any], one_name: str, other_name: str) -> list[str]:
+    """Describe each field whose value differs, except the `CHANGEABLE_FIELDS`."""
     return [
-        f"{name}: {one.get(name)!r} {called_one}, {other.get(name)!r} {called_other}"
+        f"{name}: {one.get(name)!r} {one_name}, {other.get(name)!r} {other_name}"
         for name in dict.fromkeys((*one, *other))
-        if name not in FREE and one.get(name) != other.get(name)
+        if name not in CHANGEABLE_FIELDS and one.get(name) != other.get(name)
     ]

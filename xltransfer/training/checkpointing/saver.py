@@ -1,4 +1,4 @@
-"""When a run is saved, and under what facts: the link between a training state and its checkpoints."""
+"""Save checkpoints during training and restore the latest one."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from xltransfer.training.run_folder import RunFolder
 from xltransfer.training.state import StateSnapshot, TrainingState
 from xltransfer.utils.version import __version__
 
-CHEAP = 0.02
-"""Of the time since the last save, what saving at the end of an epoch may take."""
+EPOCH_SAVE_SHARE = 0.02
+"""The largest share of the time since the last save that a save at the end of an epoch may take."""
 
 
 class CheckpointSaver:
-    """Saves a training state: at the configured intervals, at an epoch's end if that is cheap, and on demand."""
+    """Saves checkpoints every N steps or minutes, at the end of an epoch if that is cheap, and on demand."""
 
     def __init__(
         self, run: PreparedRun, state: TrainingState, folder: RunFolder, clock: Callable[[], float] = time.monotonic
@@ -35,49 +35,49 @@ class CheckpointSaver:
         self._state = state
         self._folder = folder
         self._clock = clock
-        self._steps = run.config.checkpoint_steps or 0
-        self._seconds = 60 * (run.config.checkpoint_minutes or 0)
-        self._last, self._cost = clock(), 0.0
+        self._every_steps = run.config.checkpoint_steps or 0
+        self._every_seconds = 60 * (run.config.checkpoint_minutes or 0)
+        self._last_save, self._save_seconds = clock(), 0.0
         self._latest: Path | None = None
 
     @property
     def enabled(self) -> bool:
-        """Whether this run is ever saved, and by this process."""
-        return bool(self._steps or self._seconds) and self._run.processes.number == 0
+        """Whether this process writes checkpoints."""
+        return bool(self._every_steps or self._every_seconds) and self._run.processes.number == 0
 
     def after_step(self) -> None:
-        """Save if an interval is over."""
-        by_steps = self._steps and self._state.step % self._steps == 0
-        if by_steps or (self._seconds and self._clock() - self._last >= self._seconds):
+        """Save if the step or time interval has passed."""
+        by_steps = self._every_steps and self._state.step % self._every_steps == 0
+        if by_steps or (self._every_seconds and self._clock() - self._last_save >= self._every_seconds):
             self.save()
 
     def after_epoch(self) -> None:
-        """Save the scored epoch if that costs little; the last in any case, so that its end is not trained again."""
+        """Save the scored epoch if that is cheap. The last epoch is always saved, so that it is not trained again."""
         last = self._state.epochs_scored == self._run.config.epochs
-        if last or self._cost <= CHEAP * (self._clock() - self._last):
+        if last or self._save_seconds <= EPOCH_SAVE_SHARE * (self._clock() - self._last_save):
             self.save()
 
     def save(self) -> None:
-        """Save now, unless nothing has changed since, or this run is never saved. The one before is kept."""
+        """Save unless saving is disabled or nothing has changed. The previous checkpoint is kept as well."""
         state = self._state
         path = self._folder.path / checkpoint.FOLDER / checkpoint.checkpoint_name(state.step, self._ends_epoch)
         if not self.enabled or path == self._latest:
             return
         started = self._clock()
         saved = state.snapshot()
-        facts = {**run_identity(self._run.config), "inputs": self._inputs, "machine": self._machine,
-                 "log_bytes": self._folder.log_position()}  # fmt: skip
-        checkpoint.write(path, saved.tensors, saved.values, facts)
+        metadata = {**run_identity(self._run.config), "inputs": self._input_digests, "machine": self._machine,
+                    "log_bytes": self._folder.log_position()}  # fmt: skip
+        checkpoint.write(path, saved.tensors, saved.values, metadata)
         checkpoint.delete_all_except(path.parent, {path, self._latest or path})
-        self._latest, self._last = path, self._clock()
-        self._cost = self._last - started
+        self._latest, self._last_save = path, self._clock()
+        self._save_seconds = self._last_save - started
 
     def load(self, found: Checkpoint, reporter: Reporter) -> None:
-        """Put the state where `found` was saved. Raises CheckpointError if data, plugins or encoder have changed."""
-        kept = found.metadata["inputs"]
-        if changed := [what for what, digest in self._inputs.items() if kept.get(what) != digest]:
+        """Restore the state from a checkpoint. Raises CheckpointError if data, plugins or encoder have changed."""
+        digests = found.metadata["inputs"]
+        if changed := [name for name, digest in self._input_digests.items() if digests.get(name) != digest]:
             raise CheckpointError(
-                f"resume: changed since the run began: {', '.join(changed)}; put back what there was, or run anew."
+                f"resume: changed since the run began: {', '.join(changed)}; restore the original, or start a new run."
             )
         before = found.metadata["machine"]
         changes = [f"{name} {before.get(name)} then, {value} now" for name, value in self._machine.items()
@@ -101,16 +101,16 @@ class CheckpointSaver:
 
     @property
     def _machine(self) -> dict[str, Any]:
-        """What decides the last bits, and into how many pieces, each with dropout masks of its own, a batch is cut."""
+        """What affects rounding and dropout: hardware, torch, and the number of pieces, each with its own masks."""
         pieces = self._run.processes.count * self._run.config.accumulate
         return {**numeric_environment(self._run.device), "pieces of a batch": pieces}
 
     @cached_property
-    def _inputs(self) -> dict[str, Any]:
-        """Digests of what a configuration names but does not hold."""
+    def _input_digests(self) -> dict[str, Any]:
+        """Digests of the data, encoder and plugins that the configuration only refers to."""
         run, vocabulary = self._run, self._state.vocabulary
         digests: dict[str, Any] = {"data": _digest_of_data(run)}
-        if vocabulary is not None:  # without it every weight is in the checkpoint
+        if vocabulary is not None:  # without a compact vocabulary, the checkpoint holds every weight
             digests["encoder"] = vocabulary.digest_of_unused()
         for plugin in run.config.plugin:
             digests[f"plugin {plugin}"] = hashlib.sha256(Path(plugin).read_bytes()).hexdigest()
@@ -118,7 +118,7 @@ class CheckpointSaver:
 
 
 def run_identity(config: RunConfig) -> dict[str, Any]:
-    """What a checkpoint must have been saved under to be continued by this version under this configuration."""
+    """The version and configuration that a checkpoint must match to be resumed."""
     plain: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
     return {"xltransfer": __version__, "config": plain}
 

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: noted while a run trains, and acted upon where it can be saved."""
+"""Handle SIGTERM and Ctrl-C: record the signal, and stop the run where a checkpoint can be written."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from types import FrameType
 from xltransfer.utils.processes import ALONE, Processes
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_LEFT = (signal.SIG_IGN, None)
-"""Handlers that are left alone: signals ignored, as in a shell's background, or handled outside Python."""
+_UNTOUCHED = (signal.SIG_IGN, None)
+"""Handlers that are not replaced: signals ignored, as for background jobs of a shell, or handled outside Python."""
 
 
-class StopRequested(Exception):  # noqa: N818 - not a fault
-    """A signal has asked the run to stop."""
+class StopRequested(Exception):  # noqa: N818 - not an error
+    """A signal requested that the run stops."""
 
 
 class StopSignal:
-    """Whether a signal has asked to stop, here or in another of a run's processes. A second Ctrl-C stops at once."""
+    """Records a request to stop, in this or another process of the run. A second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -29,25 +29,25 @@ class StopSignal:
         self._deferred = False
 
     def check(self) -> None:
-        """Raises StopRequested if a signal has come. All processes call it at the same points."""
+        """Raise StopRequested if any process received a signal. All processes must call it at the same points."""
         if self.processes.any(self.requested):
             raise StopRequested
 
     def check_if_alone(self) -> None:
-        """The same between points that processes reach together: of several, none may leave alone."""
+        """Call `check` unless there are several processes, of which none may stop alone."""
         if self.processes.count == 1:
             self.check()
 
     @contextmanager
     def catch_signals(self) -> Iterator[None]:
-        """Within: signals raise KeyboardInterrupt. In another thread than the main one they are left as they are."""
+        """Turn both signals into KeyboardInterrupt. Outside the main thread, do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         before = {number: signal.getsignal(number) for number in _SIGNALS}
-        before = {number: handler for number, handler in before.items() if handler not in _LEFT}
+        before = {number: handler for number, handler in before.items() if handler not in _UNTOUCHED}
         for number in before:
-            signal.signal(number, self._received)
+            signal.signal(number, self._handle)
         try:
             yield
         finally:
@@ -56,16 +56,16 @@ class StopSignal:
 
     @contextmanager
     def defer_signals(self) -> Iterator[None]:
-        """Within: the first signal is only noted, for `check`."""
+        """Only record the first signal, for `check`."""
         self._deferred = True
         try:
             yield
         finally:
             self._deferred = False
 
-    def _received(self, number: int, frame: FrameType | None) -> None:
-        again, self.requested = self.requested, True
-        if not self._deferred or (again and number == signal.SIGINT):
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        repeated, self.requested = self.requested, True
+        if not self._deferred or (repeated and number == signal.SIGINT):
             raise KeyboardInterrupt
-        if number == signal.SIGINT:  # os.write: the streams' own locks may be held by what is interrupted
+        if number == signal.SIGINT:  # os.write, because the interrupted code may hold the lock of a stream
             os.write(2, b"\nfinishing the step and saving; Ctrl-C again stops at once\n")

@@ -1,4 +1,4 @@
-"""A step that failed: what decided it, and the state before it, kept in the run folder."""
+"""Save a failed step in the run folder: its inputs, and the parameters before it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from xltransfer.utils.files import whole_folder, write_json
 FOLDER = "failure"
 STEP, THETA, PHI, MOMENTS = "step.json", "theta.safetensors", "phi.safetensors", "phi_optimizer.safetensors"
 THETA_MOMENTS = "theta_optimizer.safetensors"
-"""There where the method's step depends on them: they are twice as large as θ."""
+"""Written only if the method's step depends on it: it is twice as large as θ."""
 
 
 @dataclass(frozen=True)
 class StepInputs:
-    """What decides a step besides θ and φ: its number (from 1, of `total`) and epoch, rows of the encoded source and
-    target sets, the seed of its losses, and the learning rates."""
+    """Everything besides θ and φ that determines a step.
+
+    `step` counts from 1 to `total`. `source` and `target` are rows of the encoded sets, `seed` is that of the losses,
+    `lr` and `meta_lr` are the learning rates of θ and φ in this step.
+    """
 
     step: int
     total: int
@@ -36,30 +39,29 @@ class StepInputs:
     meta_lr: float
 
 
-def save(
+def save_failed_step(
     run_dir: Path,
     run: PreparedRun,
     trainee: Trainee,
-    draw: StepInputs,
+    inputs: StepInputs,
     ids: Mapping[str, Sequence[str]],
     figures: Mapping[str, float],
 ) -> str:
-    """Write `failure/`: θ, φ and φ's moments (and θ's, if the method uses them) as safetensors, the rest as JSON.
+    """Write `failure/`: θ, φ, φ's moments (and θ's, if the method uses them) as safetensors, the rest as JSON.
 
-    Returns a sentence that says where.
-
-    A full disk must not hide what happened: then the sentence says that nothing was kept.
+    Return a sentence that names the folder. If writing fails, as on a full disk, the sentence says so: no exception
+    may hide the failed step itself.
     """
     folder = run_dir / FOLDER
-    moments, place = trainee.phi.state()
+    moments, schedule = trainee.phi.state()
     states = {THETA: run.learner.state_dict(), PHI: run.rtn.state_dict(), MOMENTS: moments}
     if run.method.uses_moments:
         states[THETA_MOMENTS] = trainee.theta.state()[0]
     described = {
-        **asdict(draw),
-        "phi": place,
+        **asdict(inputs),
+        "phi": schedule,
         "ids": ids,
-        "figures": {name: _plain(value) for name, value in figures.items()},
+        "figures": {name: _json_value(value) for name, value in figures.items()},
     }
     try:
         with whole_folder(folder) as partial:
@@ -67,12 +69,12 @@ def save(
                 safetensors.torch.save_file(untied_on_cpu(tensors), partial / name)
             write_json(partial / STEP, described)
     except (OSError, safetensors.SafetensorError, ConfigError) as error:
-        return f"The state before it could not be kept in {folder} ({' '.join(str(error).split())})."
-    return f"The state before it is in {folder}; xltransfer.training.replay repeats the step."
+        return f"The state before the step could not be saved in {folder} ({' '.join(str(error).split())})."
+    return f"The state before the step is in {folder}; xltransfer.training.replay repeats it."
 
 
 def sentence_ids(part: EncodedSet, rows: Sequence[int]) -> list[str]:
-    """The ids of the sentences that rows of an encoded set are, or are pieces of."""
+    """Return the sentence ids of rows of an encoded set; several rows may be pieces of one sentence."""
     examples = iter(part.examples)
     ids: list[str] = []
     for sentence in part.encoded:
@@ -80,6 +82,6 @@ def sentence_ids(part: EncodedSet, rows: Sequence[int]) -> list[str]:
     return [ids[row] for row in rows]
 
 
-def _plain(value: float) -> float | str:
-    """JSON has no NaN and no infinity."""
+def _json_value(value: float) -> float | str:
+    """Return NaN and infinities as strings, which JSON lacks as numbers."""
     return value if math.isfinite(value) else str(value)
