@@ -86,7 +86,7 @@ def test_universal_dependencies_by_treebank_name_or_only_treebank_of_a_language(
         examples = data.load(POS(), language, "dev")
         assert examples[0].tags == ("NOUN", "PUNCT", "NOUN")  # type: ignore[union-attr]
         assert examples[1].words == ("x", "1")  # type: ignore[union-attr]
-    with pytest.raises(DataError, match="several times: en_ewt, en_gum"):
+    with pytest.raises(DataError, match="ambiguous: en_ewt, en_gum"):
         data.load(POS(), "en", "dev")
 
 

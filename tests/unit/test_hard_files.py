@@ -46,7 +46,7 @@ def test_conllu_words_are_the_syntactic_ones(tmp_path: Path) -> None:
 
 
 def test_conllu_id_of_no_known_kind_is_an_error_and_not_skipped(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train\.conllu:4: id '2a' is none of CoNLL-U's; allowed: 7, 7-8, 7\.1"):
+    with pytest.raises(DataError, match=r"train\.conllu:4: id '2a' is not a CoNLL-U id; allowed: 7, 7-8, 7\.1"):
         read_tagged(file_of(tmp_path, CONLLU.replace("\n2\t", "\n2a\t"), "train.conllu"))
 
 

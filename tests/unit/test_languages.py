@@ -65,7 +65,7 @@ def test_a_misspelt_language_gets_the_nearest_and_an_ambiguous_one_the_choice() 
         resolve("qechua", WIKIANN, "data wikiann")
     with pytest.raises(DataError, match=r"allowed: ibo, swa\.$"):
         resolve("xyz", ["swa", "ibo"], "data x")
-    with pytest.raises(DataError, match="several times: en_ewt, en_gum"):
+    with pytest.raises(DataError, match="ambiguous: en_ewt, en_gum"):
         resolve("English", ["en_gum", "en_ewt"], "data x")
 
 

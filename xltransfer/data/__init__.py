@@ -1,1 +1,1 @@
-"""Examples, their readers, and how they become batches."""
+"""Examples, file readers, sampling and batching."""

@@ -1,4 +1,4 @@
-"""From encoded sentences to padded batches, in an order fixed by a seed."""
+"""Encoded sentences, padded batches, and the seeded order in which sentences are drawn."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 IGNORED = -100
-"""Label of positions that take no part in a loss (the default `ignore_index` of torch)."""
+"""Label of positions that a loss ignores (the default `ignore_index` of torch)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One sentence as the tokenizer's features and label ids.
+    """One encoded sentence: tokenizer features and label ids.
 
-    `labels` has one id a subword for tagging (`IGNORED` but at each word's first), one id for classification.
-    `words` gives the position of each word's first subword, -1 where the word was cut off.
+    For tagging, `labels` has one id per subword, `IGNORED` except at the first subword of each word; for
+    classification it is one id. `words` has the position of each word's first subword, -1 if it was truncated.
     """
 
     features: Mapping[str, list[int]]
@@ -26,11 +26,11 @@ class Encoded:
     language: int = 0
     """Index into the run's source languages."""
     continues: bool = False
-    """Whether this is a further piece of the sentence before it."""
+    """Whether this is a continuation of the previous sentence, which was split into windows."""
 
     @property
     def cut(self) -> bool:
-        """Whether truncation, or a tokenizer that drops a word, lost words."""
+        """Whether words were lost by truncation, or by a tokenizer that drops them."""
         return -1 in self.words
 
 
@@ -45,18 +45,18 @@ class Batch:
     labels: Tensor
     languages: Tensor
     multiple: int = 1
-    """Of which `time` is one."""
+    """`time` is a multiple of this number of subwords."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def weight(self) -> int:
-        """How many labels a mean over this batch is over."""
+        """The number of labels over which the mean loss of this batch is taken."""
         return int((self.labels != IGNORED).sum())
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
+        """Move the batch to a device."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
         labels, languages = (part.to(device, non_blocking=True) for part in (self.labels, self.languages))
         return Batch(moved, labels, languages, self.multiple)
@@ -64,36 +64,37 @@ class Batch:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some sentences of a batch, one at least. A piece without labels counts for nothing: its `share` is 0."""
+    """A micro-batch for gradient accumulation or data-parallel training, with at least one sentence."""
 
     batch: Batch
     share: float
-    """Its part of the whole batch's labels, so that the whole batch's mean loss is the sum of share · mean loss."""
+    """Its share of the batch's labels: the batch's mean loss is the sum of share · mean loss. 0 without labels."""
     number: int
-    """From 0, within the whole batch."""
+    """Its index in the whole batch, from 0."""
 
 
 def split_into_pieces(batch: Batch, count: int) -> list[Piece]:
-    """`count` pieces whose sizes differ by one sentence at most."""
+    """Split a batch into `count` pieces whose sizes differ by at most one sentence."""
     if count == 1:
         return [Piece(batch, 1.0, 0)]
     total, size = batch.weight, len(batch)
     pieces = []
     for number in range(count):
         first, last = size * number // count, size * (number + 1) // count
-        rows = _rows(batch, slice(first, max(last, first + 1)))
+        rows = _select_rows(batch, slice(first, max(last, first + 1)))
         share = rows.weight / (total or 1) if last > first else 0.0
-        pieces.append(Piece(rows, share if total else 1.0, number))  # no label at all: the loss is NaN, as of the whole
+        # a batch without any label: each piece's loss is NaN, as is the whole batch's
+        pieces.append(Piece(rows, share if total else 1.0, number))
     return pieces
 
 
 def split_batch(batch: Batch, first: int) -> tuple[Batch, Batch]:
-    """The first `first` sentences and the rest, each without columns that are padding throughout."""
-    return _rows(batch, slice(0, first)), _rows(batch, slice(first, None))
+    """Split off the first `first` sentences. Columns that only hold padding are dropped from both parts."""
+    return _select_rows(batch, slice(0, first)), _select_rows(batch, slice(first, None))
 
 
-def _rows(batch: Batch, rows: slice) -> Batch:
-    length = _up_to(int(batch.inputs["attention_mask"][rows].sum(1).max()), batch.multiple)
+def _select_rows(batch: Batch, rows: slice) -> Batch:
+    length = _round_up(int(batch.inputs["attention_mask"][rows].sum(1).max()), batch.multiple)
     inputs = {name: tensor[rows, :length] for name, tensor in batch.inputs.items()}
     labels = batch.labels[rows]
     labels = labels[:, :length] if labels.dim() == 2 else labels
@@ -101,50 +102,48 @@ def _rows(batch: Batch, rows: slice) -> Batch:
 
 
 class Collator:
-    """Pads on the right with the values the tokenizer asks for, up to a multiple of `multiple` subwords."""
+    """Pads on the right with the tokenizer's padding values, to a multiple of `multiple` subwords."""
 
     def __init__(self, padding: Mapping[str, int], multiple: int = 1) -> None:
         self.padding = dict(padding)
         self.multiple = multiple
 
     def __call__(self, sentences: Sequence[Encoded]) -> Batch:
-        """One batch, as long as its longest sentence."""
+        """Collate sentences into a batch, padded to the longest one."""
         names = sentences[0].features
-        time = _up_to(max(len(s.features["input_ids"]) for s in sentences), self.multiple)
-        inputs = {
-            name: _padded([s.features[name] for s in sentences], self.padding.get(name, 0), time) for name in names
-        }
+        time = _round_up(max(len(s.features["input_ids"]) for s in sentences), self.multiple)
+        inputs = {name: _pad([s.features[name] for s in sentences], self.padding.get(name, 0), time) for name in names}
         labels = [s.labels for s in sentences]
         languages = torch.tensor([s.language for s in sentences])
         if isinstance(labels[0], int):
             return Batch(inputs, torch.tensor(labels), languages, self.multiple)
-        return Batch(inputs, _padded(labels, IGNORED, time), languages, self.multiple)  # type: ignore[arg-type]
+        return Batch(inputs, _pad(labels, IGNORED, time), languages, self.multiple)  # type: ignore[arg-type]
 
 
-def _padded(rows: Sequence[list[int]], value: int, time: int) -> Tensor:
+def _pad(rows: Sequence[list[int]], value: int, time: int) -> Tensor:
     return torch.tensor([row + [value] * (time - len(row)) for row in rows])
 
 
-def _up_to(length: int, multiple: int) -> int:
+def _round_up(length: int, multiple: int) -> int:
     return -(-length // multiple) * multiple
 
 
 def epoch_order(size: int, batch_size: int, seed: int) -> Iterator[list[int]]:
-    """Indices of one shuffled pass in batches; the last may be smaller."""
+    """Yield the batches of one shuffled epoch as indices. The last batch may be smaller."""
     order = torch.randperm(size, generator=torch.Generator().manual_seed(seed)).tolist()
     for start in range(0, size, batch_size):
         yield order[start : start + batch_size]
 
 
 def endless_order(size: int, batch_size: int, seed: int) -> Iterator[list[int]]:
-    """Indices in full batches for ever, reshuffled when a pass is used up; no sentence twice in a batch."""
+    """Yield full batches of indices without end, reshuffled for each pass. No batch has a sentence twice."""
     generator = torch.Generator().manual_seed(seed)
     batch_size = min(batch_size, size)
     queue: list[int] = []
     while True:
         if len(queue) < batch_size:
             fresh = torch.randperm(size, generator=generator).tolist()
-            # what is left of the last pass goes first; its indices come later in the new pass
+            # indices left from the previous pass come first, and last in the new pass, so that no batch repeats one
             queue += [i for i in fresh if i not in queue] + [i for i in fresh if i in queue]
         yield queue[:batch_size]
         queue = queue[batch_size:]

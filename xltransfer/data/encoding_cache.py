@@ -1,7 +1,7 @@
-"""Encoded sentences kept on disk as Arrow, so that the same data are encoded once.
+"""Cache of encoded sentences on disk, in Arrow files, so that the same data are encoded only once.
 
-The key is a digest of everything that matters: the tokenizer itself, the task and its options, labels, length, and the
-words and tags of every sentence. What cannot be read back is encoded anew; a cache that cannot be written is no fault.
+The key is a digest of everything that affects the encoding: tokenizer, task and its options, labels, maximum length,
+and the words and tags of every sentence. Unreadable files are ignored, and so is a cache that cannot be written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FOLDER = "encoded"
 
 
 def load_or_encode(key: str, encode: Callable[[], list[Encoded]]) -> list[Encoded]:
-    """What `encode` returns, from disk if it was kept under `key`."""
+    """Return the encodings cached under `key`, or call `encode` and cache its result."""
     file = cache_folder() / FOLDER / f"{key}.arrow"
     found = _read(file)
     if found is None:
@@ -30,7 +30,7 @@ def load_or_encode(key: str, encode: Callable[[], list[Encoded]]) -> list[Encode
 
 
 def cache_key(examples: Sequence[Example], tokenizer: Any, *settings: object) -> str:
-    """A digest of the sentences, the tokenizer and `settings`."""
+    """Return a digest of the sentences, the tokenizer and `settings`."""
     digest = hashlib.sha256(repr((__version__, type(tokenizer).__name__, settings)).encode())
     digest.update(tokenizer.backend_tokenizer.to_str().encode())
     for example in examples:
@@ -65,7 +65,7 @@ def _read(file: Path) -> list[Encoded] | None:
     from pyarrow import feather
 
     try:
-        columns = {name: column.to_pylist() for name, column in _columns(feather.read_table(file))}
+        columns = feather.read_table(file).to_pydict()
         names = [name.removeprefix("feature ") for name in columns if name.startswith("feature ")]
         features = [columns[f"feature {name}"] for name in names]
         return [
@@ -76,7 +76,3 @@ def _read(file: Path) -> list[Encoded] | None:
         ]
     except (OSError, KeyError, ValueError, pyarrow.ArrowException):
         return None
-
-
-def _columns(table: Any) -> list[tuple[str, Any]]:
-    return list(zip(table.column_names, table.columns, strict=True))

@@ -1,4 +1,4 @@
-"""What readers produce and tasks consume."""
+"""Examples: tagged sentences and labelled texts, as returned by readers and used by tasks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TaggedSentence:
-    """Words with one tag each; `id` is the file and the line it starts at."""
+    """Words with one tag each. `id` is the file and the line where the sentence starts."""
 
     id: str
     words: tuple[str, ...]
@@ -17,7 +17,7 @@ class TaggedSentence:
 
 @dataclass(frozen=True, slots=True)
 class LabelledText:
-    """A text with one label; `scale` says how to read the label: stars, polarity, binary or name."""
+    """A text with one label. `scale` is the kind of label: stars, polarity, binary or name."""
 
     id: str
     text: str
@@ -30,5 +30,5 @@ Examples = Sequence[TaggedSentence] | Sequence[LabelledText]
 
 
 def content(example: Example) -> str:
-    """What makes two examples the same sentence: the words, or the text. Labels do not count."""
+    """Return the text of an example, or its words joined by spaces. Examples with equal content are duplicates."""
     return " ".join(example.words) if isinstance(example, TaggedSentence) else example.text

@@ -1,8 +1,8 @@
-"""Target batches of a run that keeps some sentences for the query alone.
+"""Target batches of a run in which some target sentences are held out for the query loss.
 
-A query loss over sentences that θ has learnt by heart says little of what would help with others, and with a hundred
-sentences θ soon has: hence a meta-set apart from the training set, as in Ren et al. 2018 (arXiv 1803.09050) and
-Meta-Weight-Net (Shu et al. 2019, arXiv 1902.07379).
+A query loss over memorised sentences is a poor estimate of generalisation, and θ soon memorises a hundred sentences.
+The held-out sentences are a separate meta-set, as in Ren et al. 2018 (arXiv 1803.09050) and Meta-Weight-Net (Shu et al.
+2019, arXiv 1902.07379).
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from xltransfer.data.batching import endless_order
 from xltransfer.errors import ConfigError
 
 Phase = Literal["before", "meta", "after"]
-"""Of a run: before the RTN comes in, while it is learnt, and after that."""
+"""Phase of a run: before the RTN is used, while it is trained, and after that."""
 
 
 def held_out_batches(
     count: int, held: int, size: int, queries: int, phases: Iterable[Phase], seed: int
 ) -> Iterator[list[int]]:
-    """Indices of each step's batch, one for each of `phases`; the last `held` of `count` are held out.
+    """Yield the batch of each step as indices, one per phase in `phases`. The last `held` of `count` are held out.
 
-    before: `size` of the others alone. meta: `size` of the others, then `queries` that are held out. after: `size` of
-    all. Raises ConfigError, at once, if a batch would need a sentence twice.
+    before: `size` sentences that are not held out. meta: the same, then `queries` held-out sentences. after: `size` of
+    all sentences. Raises ConfigError on the call, not on iteration, if a batch would need a sentence twice.
     """
     known = count - held
     if held < queries or known < size:

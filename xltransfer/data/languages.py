@@ -1,7 +1,7 @@
-"""The one place where the spellings of a language meet: ISO 639-1 and 639-3 codes, English names, corpora's own.
+"""Resolve names of languages: ISO 639-1 and 639-3 codes, English names, and the codes of corpora.
 
-A dataset keeps its own spelling (`swa`, `sw`, `swh_Latn`, `mt_mudt`, `zh-yue`); a user may type any. What a code means
-is `langcodes`' knowledge; only the codes that corpora invented are listed here.
+Each dataset has its own spelling (`swa`, `sw`, `swh_Latn`, `mt_mudt`, `zh-yue`); users may give any of them.
+`langcodes` interprets the codes; this module only adds those that corpora invented.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from xltransfer.errors import DataError
 
 _OWN_CODES = {
-    "als": "gsw",  # Wikipedia's, so WikiAnn's; in ISO 639-3 als is Tosk Albanian
+    "als": "gsw",  # used by Wikipedia and so by WikiAnn; in ISO 639-3, als is Tosk Albanian
     "bat-smg": "sgs",
     "be-x-old": "be-tarask",
     "cbk-zam": "cbk",
@@ -24,25 +24,25 @@ _OWN_CODES = {
     "zh-min-nan": "nan",
     "zh-yue": "yue",
 }
-_MOST_LISTED = 24
+_MAX_LISTED = 24
 
 
 def resolve(received: str, names: Iterable[str], what: str) -> str:
-    """The one of a dataset's `names` that means the language a user typed.
+    """Return the name in a dataset's `names` that denotes the language `received`.
 
-    `what` names the dataset in messages. Raises DataError if none does, with the nearest, or if several do.
+    `what` names the dataset in messages. Raises DataError if no name matches, with suggestions, or if several do.
     """
     names = list(names)
     found = matches(received, names)
     if len(found) == 1:
         return found[0]
     if found:
-        raise DataError(f"{what}: language {received!r} is in it several times: {', '.join(sorted(found))}. Name one.")
+        raise DataError(f"{what}: language {received!r} is ambiguous: {', '.join(sorted(found))}. Choose one.")
     raise DataError(f"{what}: no language {received!r}; {_listed(names)}{_suggestion(received, names)}")
 
 
 def matches(received: str, names: Iterable[str]) -> list[str]:
-    """The names that mean the language `received`: by spelling, else by tag, by language, by macrolanguage."""
+    """Return the names that denote a language: by spelling, else by tag, else by language, else by macrolanguage."""
     names = list(names)
     same = [name for name in names if name == received] or [n for n in names if n.lower() == received.lower()]
     if same:
@@ -56,7 +56,7 @@ def matches(received: str, names: Iterable[str]) -> list[str]:
 
 
 def english_name(name: str) -> str:
-    """What a language is called in English; of one that langcodes does not know, its code."""
+    """Return the English name of a language, or the given name if langcodes does not know it."""
     from langcodes import Language
 
     tag, language, _ = _keys(name)
@@ -64,13 +64,13 @@ def english_name(name: str) -> str:
 
 
 def language_code(name: str) -> str:
-    """The code of a language alone, as in HTML's `lang`; empty where the name is no language's."""
+    """Return the language code without script and region, as in HTML's `lang`; empty if unknown."""
     return _keys(name)[1]
 
 
 @cache
 def _keys(name: str) -> tuple[str, str, str]:
-    """Tag with script and region, language alone, and macrolanguage alone; empty where the name is no language's."""
+    """Return the tag with script and region, the language, and the macrolanguage; empty strings if unknown."""
     from langcodes import Language, standardize_tag
 
     tag = _tag(name)
@@ -92,9 +92,10 @@ def _tag(name: str) -> str:
     if len(first) in (2, 3) and tag_is_valid(first):
         try:
             return standardize_tag(plain)
-        except LanguageTagError:  # what follows is not a script or a region: a treebank's name
+        except LanguageTagError:  # the rest is neither script nor region, but the name of a treebank
             return f"{standardize_tag(first)}-{rest}"
-    for words in (plain.replace("-", " "), " ".join(plain.split("-")[:-1])):  # UD_Old_French-ALTM: the last is no name
+    # the last part may be no name: UD_Old_French-ALTM
+    for words in (plain.replace("-", " "), " ".join(plain.split("-")[:-1])):
         try:
             return find(words).to_tag() if words else ""
         except LookupError:
@@ -103,13 +104,13 @@ def _tag(name: str) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    if len(names) > _MOST_LISTED:
+    if len(names) > _MAX_LISTED:
         return f"it has {len(names)} (xlt data ls -v lists them)."
     return f"allowed: {', '.join(sorted(names)) or 'none'}."
 
 
 def _suggestion(received: str, names: list[str]) -> str:
-    """The nearest codes and the nearest English names."""
+    """Suggest names with a similar code or English name."""
     spoken = {english_name(name).lower(): name for name in names}
     near = difflib.get_close_matches(received.lower(), [*names, *spoken], n=2, cutoff=0.6)
     codes = list(dict.fromkeys(spoken.get(name, name) for name in near))

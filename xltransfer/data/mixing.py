@@ -1,4 +1,4 @@
-"""Which source sentences make up the batches of an epoch, where there are several source languages."""
+"""The order of source sentences, and how several source languages are mixed in batches."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ import torch
 from xltransfer.data.batching import endless_order, epoch_order
 
 Mixing = Literal["concatenated", "proportional", "temperature", "per-language"]
-_BUCKET = 50
-"""Batches that are sorted by length together."""
+_BATCHES_PER_BUCKET = 50
+"""The number of batches whose sentences are sorted by length together."""
 
 
 class SourceOrder(ABC):
-    """Which source sentences make up the batch of each step of a run. Languages are indices into its sources."""
+    """The source sentences of each step's batch. Languages are indices into the run's sources."""
 
     uses_rewards: ClassVar[bool] = False
-    """Whether it has to be told what a batch was worth."""
+    """Whether `reward` must be called after each step."""
     steps_per_epoch: int
     mixture: Mapping[int, float] = {}
-    """The probability that each language had in the last draw, where whole batches are drawn."""
+    """The probability of each language in the last draw, if a batch has one language."""
     drawn: Mapping[int, int] = {}
-    """How many batches were drawn of each language, then."""
+    """The number of batches drawn from each language, if a batch has one language."""
 
     @abstractmethod
     def rows(self, step: int) -> list[int]:
-        """Indices of the sentences of step `step` (from 0 at the run's first). Called for one step after the other."""
+        """Return the sentence indices for `step`, counted from 0. Called for each step in turn."""
 
-    def reward(self, usefulness: float) -> None:  # noqa: B027  (most need not know)
-        """What the last step's batch was worth (see `Method.tells_usefulness`). Not called for a step passed over."""
+    def reward(self, usefulness: float) -> None:  # noqa: B027  (optional)
+        """Set the usefulness of the last batch (see `Method.tells_usefulness`). Not called for a skipped step."""
 
     def state(self) -> dict[str, Any]:
-        """All that does not follow from the seed and the step, for JSON."""
+        """Return everything that does not follow from seed and step, as JSON values."""
         return {}
 
     def load(self, values: Mapping[str, Any]) -> None:  # noqa: B027
-        """Go on from what `state` returned, in an order made of the same configuration and data."""
+        """Restore what `state` returned. This order must have the same configuration and data."""
 
 
 class EpochOrder(SourceOrder):
-    """Epoch after epoch of `source_order`: it follows from the seed, so that it may begin at any step.
+    """Consecutive epochs of `source_order`. The order follows from the seed, so that it can start at any step.
 
-    Epoch e (from 1) has the seed `seed` + e. With `lengths`, those of the sentences, batches are of like length.
+    Epoch e, from 1, has the seed `seed` + e. With the sentence `lengths`, batches have sentences of similar length.
     """
 
     def __init__(
@@ -80,12 +80,13 @@ class EpochOrder(SourceOrder):
 def source_order(
     languages: Sequence[int], batch_size: int, seed: int, mixing: Mixing = "concatenated", temperature: float = 1.0
 ) -> Iterator[list[int]]:
-    """Indices of an epoch's batches; `languages` holds each sentence's source language.
+    """Yield an epoch's batches as indices. `languages` holds each sentence's source language.
 
-    concatenated: every sentence once, shuffled together. per-language: every sentence once, each batch of one language.
-    proportional, temperature: as many batches, the language of each sentence drawn with probability n_i^(1/T), T = 1
-    for proportional (Conneau et al. 2020, arXiv 1911.02116, section 3.1, with α = 1/T); a language goes through its
-    sentences before one comes again.
+    - concatenated: every sentence once, shuffled together.
+    - per-language: every sentence once, each batch from one language.
+    - proportional, temperature: as many batches as concatenated; the language of each sentence is drawn with a
+      probability proportional to n_i^(1/T), T = 1 for proportional (Conneau et al. 2020, arXiv 1911.02116, section 3.1,
+      with α = 1/T). Within a language, no sentence is repeated before all have been drawn.
     """
     if mixing == "concatenated":
         yield from epoch_order(len(languages), batch_size, seed)
@@ -106,11 +107,11 @@ def source_order(
 
 
 def bucket_by_length(order: Iterator[list[int]], lengths: Sequence[int], seed: int) -> Iterator[list[int]]:
-    """The same sentences in batches of like length: sorted within every `_BUCKET` batches, which are then shuffled."""
+    """Regroup sentences by length within every `_BATCHES_PER_BUCKET` batches, then shuffle these batches."""
     generator = torch.Generator().manual_seed(seed)
     batches = list(order)
-    for start in range(0, len(batches), _BUCKET):
-        some = batches[start : start + _BUCKET]
+    for start in range(0, len(batches), _BATCHES_PER_BUCKET):
+        some = batches[start : start + _BATCHES_PER_BUCKET]
         rows = sorted((row for batch in some for row in batch), key=lambda row: (lengths[row], row))
         sorted_batches, taken = [], 0
         for batch in some:
@@ -121,14 +122,14 @@ def bucket_by_length(order: Iterator[list[int]], lengths: Sequence[int], seed: i
 
 
 def rows_by_language(languages: Sequence[int]) -> dict[int, list[int]]:
-    """The indices of each language's sentences, by language in ascending order."""
+    """Return the sentence indices of each language, by language in ascending order."""
     return {
         language: [row for row, own in enumerate(languages) if own == language] for language in sorted(set(languages))
     }
 
 
 def epoch_steps(languages: Sequence[int], batch_size: int, mixing: Mixing) -> int:
-    """How many batches an epoch has."""
+    """Return the number of batches of an epoch."""
     if mixing != "per-language":
         return math.ceil(len(languages) / batch_size)
     return sum(math.ceil(count / batch_size) for count in Counter(languages).values())

@@ -1,4 +1,4 @@
-"""Long tagged sentences in pieces that fit the encoder, so that no word is cut off."""
+"""Split long tagged sentences into windows that fit the encoder, so that no word is truncated."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from xltransfer.data.examples import TaggedSentence
 def split_into_windows(
     sentences: Sequence[TaggedSentence], tokenizer: Any, max_length: int
 ) -> tuple[list[TaggedSentence], list[bool]]:
-    """Pieces of at most `max_length` subwords, special tokens included, and whether each continues the one before.
+    """Return windows of at most `max_length` subwords, special tokens included, and whether each is a continuation.
 
-    A piece takes as many whole words as it has room for; a word longer than that stands alone and is cut.
+    A window has as many whole words as fit. A single word that is longer gets its own window and is truncated.
     """
-    room = max_length - tokenizer.num_special_tokens_to_add()
+    limit = max_length - tokenizer.num_special_tokens_to_add()
     pieces: list[TaggedSentence] = []
     continues: list[bool] = []
     for sentence, sizes in zip(sentences, _subwords(tokenizer, sentences), strict=True):
-        for number, (start, end) in enumerate(_spans(sizes, room)):
+        for number, (start, end) in enumerate(_spans(sizes, limit)):
             pieces.append(TaggedSentence(sentence.id, sentence.words[start:end], sentence.tags[start:end]))
             continues.append(number > 0)
     return pieces, continues
 
 
 def _subwords(tokenizer: Any, sentences: Sequence[TaggedSentence]) -> list[list[int]]:
-    """How many subwords each word has; one for a word that vanishes, which counts as unknown."""
+    """Count the subwords of each word. A word without subwords counts as one, the unknown token."""
     words = [list(sentence.words) for sentence in sentences]
-    tokenizer.backend_tokenizer.no_truncation()  # that of an earlier call stays set until the next
+    tokenizer.backend_tokenizer.no_truncation()  # otherwise the truncation of an earlier call is still set
     encodings = tokenizer.backend_tokenizer.encode_batch(words, is_pretokenized=True, add_special_tokens=False)
     counts = [Counter(word for word in encoding.word_ids if word is not None) for encoding in encodings]
     return [[max(1, count[n]) for n in range(len(row))] for count, row in zip(counts, words, strict=True)]
 
 
-def _spans(sizes: Sequence[int], room: int) -> list[tuple[int, int]]:
+def _spans(sizes: Sequence[int], limit: int) -> list[tuple[int, int]]:
     spans, start, used = [], 0, 0
     for n, size in enumerate(sizes):
-        if n > start and used + size > room:
+        if n > start and used + size > limit:
             spans.append((start, n))
             start, used = n, 0
         used += size

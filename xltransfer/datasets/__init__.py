@@ -1,1 +1,1 @@
-"""Datasets, one file or folder each; `base.py` is their contract."""
+"""Datasets, one file or folder each; `base.py` defines their interface."""

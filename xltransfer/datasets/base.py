@@ -1,4 +1,4 @@
-"""The contract of a dataset: examples by task, language and split."""
+"""The interface of a dataset: examples by task, language and split."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ SPLITS = ("train", "dev", "test")
 
 
 class Dataset(ABC):
-    """Options are keyword parameters of the constructor."""
+    """Base class of datasets. Options are keyword parameters of the constructor."""
 
     default_source: ClassVar[tuple[str, ...]] = ()
     default_target: ClassVar[str | None] = None
 
     @abstractmethod
     def languages(self) -> list[str]:
-        """The languages it holds."""
+        """Return the languages of the dataset."""
 
     def spelling(self, language: str) -> str:
-        """The dataset's own spelling of a language that a user names. Raises DataError where there is no such one."""
+        """Return the dataset's own spelling of a language that a user names. Raises DataError if it has none."""
         return language
 
     @abstractmethod
     def load(self, task: Task, language: str, split: str) -> list[Example]:
-        """All examples of a split (train, dev or test), in a fixed order. Raises DataError."""
+        """Return all examples of a split (train, dev or test), in a fixed order. Raises DataError."""

@@ -1,4 +1,4 @@
-"""A folder of the user's own files as a dataset: one folder a language, found by name, files by split."""
+"""A folder of the user's own files as a dataset, with one subfolder per language and files for each split."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _SUFFIXES = {"", ".txt", ".tsv", ".csv", ".conll", ".conllu", ".bio", ".iob2", "
 _NOT_DATA = re.compile(r"^(readme|licen[cs]e|manifest|data_index)|^\.", re.IGNORECASE)
 _DEPTH = 3
 SPLIT_SHARES = (0.6, 0.2)
-"""Train and dev shares of a corpus that comes without splits; the rest is test."""
+"""Shares of train and dev for a corpus without splits; the rest is test."""
 
 
 class Folder(Dataset):
-    """`root` holds a folder for each language, at most three levels down.
+    """Dataset of a folder `root` with a folder for each language, at most three levels down.
 
     A language is a folder's name (`ig`), its path (`wikiann/ig`), the code before an underscore (`en` for `en_ewt`),
     a treebank's name or code (`maltese` or `mt` for `UD_Maltese-MUDT`), or another code or name of that language. Files
-    whose names hold no split are split by a `data_index.txt` beside the language folder, or else at random by
-    `data_seed`, each text once.
+    without a split in their name are split by a `data_index.txt` beside the language folder, or else at random by
+    `data_seed`, without duplicate texts. Raises DataError if `root` is not a folder.
     """
 
     def __init__(self, root: str | Path, data_seed: int) -> None:
@@ -44,7 +44,7 @@ class Folder(Dataset):
             raise DataError(f"data: {str(root)!r} is neither a registered dataset nor a folder.")
 
     def languages(self) -> list[str]:
-        """The names of the language folders."""
+        """Return the paths of the language folders."""
         return sorted(str(folder.relative_to(self.root)) for folder in self._folders)
 
     def load(self, task: Task, language: str, split: str) -> list[Example]:
@@ -58,12 +58,12 @@ class Folder(Dataset):
         if set(by_split) == {None}:
             examples = self._read(task, by_split[None])
             published = published_split(folder, split, examples, task.prepare)
-            return self._share(task.prepare(examples), split) if published is None else published
+            return self._random_split(task.prepare(examples), split) if published is None else published
         found = ", ".join(name for name in SPLITS if name in by_split)
         raise MissingSplitError(f"{folder}: language {language!r} has no {split} split; found: {found}.")
 
     def find(self, language: str) -> Path:
-        """The folder of a language. Raises DataError if there is none, or more than one."""
+        """Find the folder of a language. Raises DataError if there is none, or more than one."""
         exact = [f for f in self._folders if language in (f.name, str(f.relative_to(self.root)))]
         matches = exact or [f for f in self._folders if language.lower() in _aliases(f)]
         if not matches:
@@ -97,7 +97,7 @@ class Folder(Dataset):
             examples += read_tagged(file, task.check_label) if task.kind == "tagging" else read_labelled(file)
         return examples
 
-    def _share(self, examples: list[Example], split: str) -> list[Example]:
+    def _random_split(self, examples: list[Example], split: str) -> list[Example]:
         examples = list({content(example): example for example in reversed(examples)}.values())[::-1]
         order = random.Random(self.data_seed).sample(range(len(examples)), len(examples))
         ends = [round(share * len(order)) for share in (SPLIT_SHARES[0], sum(SPLIT_SHARES))]

@@ -1,4 +1,4 @@
-"""What there is to know of a language's data before training: labels, lengths, and how an encoder cuts its words."""
+"""Statistics of a language's data: labels, lengths, and how the encoder's tokenizer splits its words."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _CHUNK = 1000
 
 @dataclass(frozen=True)
 class SplitStatistics:
-    """Of one split. Lengths are in words; of a text, in what stands between spaces."""
+    """Statistics of one split. Lengths are in words, separated by white space in texts."""
 
     examples: int
     labels: dict[str, int]
-    """How often each label, most frequent first: a word's tag, or a text's class."""
+    """Counts of tags or of texts' labels, most frequent first."""
     mean_length: float
     median_length: float
     longest: int
     subwords_per_word: float
     unknown_subwords: float
-    """The share of subwords that the encoder's tokenizer does not know."""
+    """The share of subwords that are the unknown token."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the statistics as JSON values."""
         return asdict(self)
 
 
 def describe(dataset: Dataset, task: Task, language: str, tokenizer: Any) -> dict[str, SplitStatistics]:
-    """The statistics of every split that the dataset has of a language. Raises DataError if it has none."""
+    """Compute the statistics of every split of a language. Raises DataError if the dataset has none."""
     language = dataset.spelling(language)
     found, problems = {}, []
     for split in SPLITS:
@@ -52,9 +52,9 @@ def describe(dataset: Dataset, task: Task, language: str, tokenizer: Any) -> dic
 
 
 def statistics(examples: Sequence[Example], tokenizer: Any) -> SplitStatistics:
-    """Counts over examples; the tokenizer's special tokens are left out. Raises DataError if there are none."""
+    """Compute the statistics of examples, without special tokens. Raises DataError if there are no examples."""
     if not examples:
-        raise DataError("data: no examples with labels that the task has a use for.")
+        raise DataError("data: no examples with labels of the task.")
     labels: Counter[str] = Counter()
     for example in examples:
         labels.update(example.tags if isinstance(example, TaggedSentence) else [example.label])
@@ -72,7 +72,7 @@ def _words(example: Example) -> list[str]:
 
 
 def _subwords(words: Sequence[list[str]], tokenizer: Any) -> tuple[int, int]:
-    """How many subwords, and how many of them unknown."""
+    """Count all subwords and the unknown ones."""
     total = unknown = 0
     for start in range(0, len(words), _CHUNK):
         encoding = tokenizer(words[start : start + _CHUNK], is_split_into_words=True, add_special_tokens=False,

@@ -1,7 +1,7 @@
-"""Readers for files of labelled texts; the format is found from the content.
+"""Read files of labelled texts in several formats, detected from the content.
 
-TSV and CSV with a header, JSON (an array, or one object a line), spreadsheets, and one text a line in a file whose
-name says the class (`product_pos.txt`).
+TSV and CSV with a header, JSON (an array, or one object per line), spreadsheets, and files with one text per line and
+the class in their name (`product_pos.txt`).
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from xltransfer.errors import DataError
 TEXT_COLUMNS = ("text", "review_body", "review", "sentence", "content", "comment", "tweet")
 LABEL_COLUMNS = ("stars", "rating", "star_rating", "polarity", "label", "sentiment", "class")
 MAX_ARRAY_BYTES = 64 * 2**20
-"""A JSON array is parsed whole and takes some ten times its size; one object a line has no limit."""
+"""A JSON array is parsed as a whole, in about ten times its size of memory. JSON lines have no limit."""
 _SCALES = {"stars": "stars", "rating": "stars", "star_rating": "stars", "polarity": "polarity"}
 _CLASS_WORDS = {"pos": "positive", "positive": "positive", "neg": "negative", "negative": "negative",
                 "neu": "neutral", "neutral": "neutral"}  # fmt: skip
 _SEPARATOR_LINE = re.compile(r"^\W*$|^_+$")
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
-"""What JSON can spell and no text file holds: NUL, and half of a surrogate pair."""
+"""Characters that JSON can express and a text file cannot contain: NUL and lone surrogates."""
 _JSON_SUFFIXES = (".json", ".jsonl")
 
 Row = tuple[str, str, str]
-"""Where it stands, the text, the raw label."""
+"""Position in the file, text, raw label."""
 Fields = tuple[str, Sequence[Any]]
-"""Where a row of a table stands, and its fields."""
+"""Position of a row in the file, and its fields."""
 
 
 def read_labelled(path: Path) -> list[LabelledText]:
-    """All texts of a file, in order. Raises DataError with file and line number."""
+    """Read all texts of a file, in order. Raises DataError with file and line number."""
     with report_memory_error(path):
         if path.suffix.lower() == ".xlsx" or (path.is_file() and zipfile.is_zipfile(path)):
             return _examples(path, *_from_table(path, spreadsheet_rows(path)))
@@ -52,21 +52,21 @@ def read_labelled(path: Path) -> list[LabelledText]:
         if delimiter := _header_delimiter(first):
             return _examples(path, *_from_table(path, _csv_rows(path, delimiter)))
         if label:
-            return _one_a_line(path, label)
+            return _read_lines_of_class(path, label)
     raise DataError(
         f"{path}: not a file of labelled texts. Expected a header with a text column ({', '.join(TEXT_COLUMNS)}) and "
-        f"a label column ({', '.join(LABEL_COLUMNS)}), JSON objects with such keys, or a name that holds pos or neg."
+        f"a label column ({', '.join(LABEL_COLUMNS)}), JSON objects with such keys, or pos or neg in the file name."
     )
 
 
 def label_from_filename(path: Path) -> str | None:
-    """The class a file's name states (`product_pos.txt`: positive), or None."""
+    """Return the class in a file's name (`product_pos.txt`: positive), or None."""
     words = re.split(r"[^a-z]+", path.stem.lower())
     found = {_CLASS_WORDS[word] for word in words if word in _CLASS_WORDS}
     return found.pop() if len(found) == 1 else None
 
 
-def _one_a_line(path: Path, label: str) -> list[LabelledText]:
+def _read_lines_of_class(path: Path, label: str) -> list[LabelledText]:
     texts = [
         LabelledText(f"{path.name}:{number}", " ".join(line.split()), label)
         for number, line in numbered_lines(path)
@@ -104,7 +104,7 @@ def _header_delimiter(first: str) -> str | None:
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Fields]:
-    # a carriage return within a line is white space of a text, which the csv module would take for a line end
+    # a carriage return inside a text is white space, but the csv module would end the line there
     lines = (line.replace("\r", " ") + "\n" for _, line in numbered_lines(path))
     # quotation marks are part of the text in tab-separated corpora
     quoted = delimiter != "\t"
@@ -156,25 +156,25 @@ def _array_items(path: Path) -> Iterator[tuple[str, Any]]:
             f"{path}: a JSON array of {size / 2**20:.0f} MiB; at most {MAX_ARRAY_BYTES // 2**20} MiB are read whole. "
             f"Write one object a line: jq -c '.[]' {path.name} > new.jsonl."
         )
-    values = _parsed(path, 1, "\n".join(read_lines(path)))
+    values = _parse_json(path, 1, "\n".join(read_lines(path)))
     yield from ((f"item {number}", value) for number, value in enumerate(values, 1))
 
 
 def _objects_by_line(path: Path) -> Iterator[tuple[str, Any]]:
     for number, line in numbered_lines(path):
         if line.strip():
-            yield str(number), _parsed(path, number, line)
+            yield str(number), _parse_json(path, number, line)
 
 
-def _parsed(path: Path, number: int, text: str) -> Any:
-    """JSON that begins at a line. Raises DataError."""
+def _parse_json(path: Path, number: int, text: str) -> Any:
+    """Parse JSON that starts at line `number`. Raises DataError."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}:{number + error.lineno - 1}: not JSON: {error.msg}; give an array, or one object a line."
         ) from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets thousands deep
+    except (ValueError, RecursionError) as error:  # thousands of digits, or of nested brackets
         raise DataError(f"{path}:{number}: JSON that cannot be read: {error}.") from error
 
 

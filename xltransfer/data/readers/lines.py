@@ -1,4 +1,4 @@
-"""The lines of a text file, one at a time, so that a file may be larger than memory."""
+"""Read text files line by line, so that a file may be larger than memory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 from xltransfer.errors import DataError
 
 MAX_LINE_BYTES = 16 * 2**20
-"""Longer lines are no sentences: 16 MiB is some three million words."""
+"""The longest line that is read; 16 MiB is about three million words."""
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number, from 1, and text of each line of a UTF-8 file, without line end (LF or CRLF) and byte-order mark.
+    """Yield the number, from 1, and text of each line of a UTF-8 file, without line end and byte-order mark.
 
-    Raises DataError with file and line for bytes that are not UTF-8, for NUL, and above `MAX_LINE_BYTES`.
+    Lines end with LF or CRLF. Raises DataError with file and line for invalid UTF-8, NUL bytes, and lines longer than
+    `MAX_LINE_BYTES`.
     """
     try:
         with path.open("rb") as file:
@@ -27,7 +28,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """All lines of a file, as `numbered_lines` gives them. Raises DataError, for a file without text too."""
+    """Return all lines of a file, as `numbered_lines` yields them. Raises DataError, also if all lines are blank."""
     with report_memory_error(path):
         lines = [line for _, line in numbered_lines(path)]
     if not any(line.strip() for line in lines):
@@ -36,13 +37,13 @@ def read_lines(path: Path) -> list[str]:
 
 
 def empty_file_error(path: Path) -> DataError:
-    """The error for a file in which every line is blank."""
+    """Return the error for a file in which every line is blank."""
     return DataError(f"{path}: the file is empty.")
 
 
 @contextmanager
 def report_memory_error(path: Path) -> Iterator[None]:
-    """Turns MemoryError into DataError: a file whose content does not fit is the user's to cut."""
+    """Turn MemoryError into DataError, which names the file and suggests to shorten it."""
     try:
         yield
     except MemoryError:
@@ -59,12 +60,12 @@ def _decoded(path: Path, number: int, line: bytes) -> str:
         line = line.removeprefix(codecs.BOM_UTF8)
     if (position := line.find(b"\0")) >= 0:
         raise DataError(
-            f"{path}:{number}: byte {position + 1} of the line is NUL, so this is no text or a damaged one; "
-            f"fetch the file again, or drop the NULs: tr -d '\\000' < {path.name} > new."
+            f"{path}:{number}: byte {position + 1} of the line is NUL, so the file is not text, or is damaged; "
+            f"fetch it again, or delete the NULs: tr -d '\\000' < {path.name} > new."
         )
     if len(line) > MAX_LINE_BYTES:
         raise DataError(
-            f"{path}:{number}: the line is longer than {MAX_LINE_BYTES // 2**20} MiB, the most a line may have; "
+            f"{path}:{number}: the line is longer than {MAX_LINE_BYTES // 2**20} MiB, the limit for one line; "
             "put one sentence, text or token on a line."
         )
     try:

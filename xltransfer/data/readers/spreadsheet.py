@@ -1,4 +1,4 @@
-"""The rows of a spreadsheet's first sheet, one at a time."""
+"""Read the first sheet of a spreadsheet row by row."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from xltransfer.errors import DataError
 
 MAX_UNPACKED_BYTES = 256 * 2**20
-"""openpyxl holds a workbook's shared strings in memory; SentiPers unpacks to 9 MB."""
+"""The largest unpacked size: openpyxl holds shared strings in memory. SentiPers unpacks to 9 MB."""
 
 
 def spreadsheet_rows(path: Path) -> Iterator[tuple[str, list[Any]]]:
-    """Number, from 1, and fields of each row with a value, all at least as long as the first. Raises DataError."""
+    """Yield number, from 1, and fields of each non-empty row, padded to the first row's length. Raises DataError."""
     try:
         import openpyxl
     except ImportError as error:
@@ -24,13 +24,13 @@ def spreadsheet_rows(path: Path) -> Iterator[tuple[str, list[Any]]]:
         ) from error
     try:
         _check_size(path)
-        with path.open("rb") as file:  # openpyxl does not close what it opened where it fails
-            with warnings.catch_warnings():  # it warns of styles and extensions, which are not read here
+        with path.open("rb") as file:  # openpyxl does not close the file if it fails
+            with warnings.catch_warnings():  # it warns of styles and extensions, which do not matter here
                 warnings.simplefilter("ignore")
                 workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
             width = 0
             for number, fields in enumerate(workbook.worksheets[0].iter_rows(values_only=True), 1):
-                if row := _without_empty_end(fields):
+                if row := _strip_empty_end(fields):
                     width = width or len(row)
                     yield str(number), row + [""] * (width - len(row))
     except (DataError, MemoryError):
@@ -54,7 +54,7 @@ def _check_size(path: Path) -> None:
         )
 
 
-def _without_empty_end(fields: tuple[Any, ...]) -> list[Any]:
+def _strip_empty_end(fields: tuple[Any, ...]) -> list[Any]:
     row = ["" if field is None else field for field in fields]
     while row and row[-1] == "":
         row.pop()

@@ -1,4 +1,4 @@
-"""Readers for files of tagged words; the format is found from the content.
+"""Read files of tagged words in several column formats, detected from the content.
 
 XTREME (`en:token<TAB>tag`), `token<TAB>tag`, `token tag`, `id<TAB>token<TAB>tag`, CoNLL-style columns (token first,
 tag last) and CoNLL-U (form and UPOS). Sentences are separated by blank lines.
@@ -19,18 +19,18 @@ from xltransfer.data.readers.lines import empty_file_error, numbered_lines, repo
 from xltransfer.errors import DataError
 
 TagCheck = Callable[[str], str | None]
-_SNIFFED_LINES = 200
+_SAMPLE_LINES = 200
 _LANGUAGE_PREFIX = re.compile(r"^([a-z]{2,3}(?:-[A-Za-z]+)?):(?=.)")
 _NOT_A_WORD = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
-"""CoNLL-U's ids of a multi-word token (5-6, its words follow) and of an empty node (8.1, it stands for no word)."""
+"""Ids in CoNLL-U of multi-word tokens (5-6, whose words follow) and of empty nodes (8.1, which are not words)."""
 _BLANKS = " \t"
 _GAP = re.compile(f"[{_BLANKS}]+")
-"""What separates and surrounds columns. Other spaces, such as U+00A0 or U+3000, may be tokens or parts of one."""
+"""Separates columns. Other spaces, such as U+00A0 or U+3000, may be tokens or parts of a token."""
 
 
 @dataclass(frozen=True)
 class ColumnFormat:
-    """How one line holds a token and its tag; `separator` None is any number of blanks."""
+    """The columns of a file. `token` and `tag` are column indices; `separator` None is any number of blanks."""
 
     name: str
     separator: str | None
@@ -42,17 +42,17 @@ class ColumnFormat:
 
 
 def read_tagged(path: Path, check_tag: TagCheck = lambda tag: None) -> list[TaggedSentence]:
-    """All sentences of a file, in order.
+    """Read all sentences of a file, in order.
 
-    `check_tag` returns what is wrong with a tag, or None. Raises DataError with file and line number.
+    `check_tag` returns an error message for an invalid tag, or None. Raises DataError with file and line number.
     """
     with report_memory_error(path):
         return list(tagged_sentences(path, check_tag))
 
 
 def tagged_sentences(path: Path, check_tag: TagCheck = lambda tag: None) -> Iterator[TaggedSentence]:
-    """The sentences of a file one by one; only the current one is in memory. See `read_tagged`."""
-    layout = _sniff(path)
+    """Yield the sentences of a file; only the current one is in memory. See `read_tagged`."""
+    layout = _detect_format(path)
     words: list[str] = []
     tags: list[str] = []
     start, found = 0, False
@@ -83,7 +83,7 @@ def _is_comment(line: str, layout: ColumnFormat) -> bool:
 
 
 def _parse_line(path: Path, number: int, line: str, layout: ColumnFormat) -> tuple[str, str] | None:
-    """Token and tag, or None for a line of CoNLL-U that is no word."""
+    """Return token and tag, or None for a line of CoNLL-U that is not a word."""
     fields = _fields(line, layout.separator)
     if len(fields) != layout.columns:
         raise DataError(
@@ -93,7 +93,7 @@ def _parse_line(path: Path, number: int, line: str, layout: ColumnFormat) -> tup
     if layout.conllu and not _is_number(fields[0]):
         if _NOT_A_WORD.fullmatch(fields[0]):
             return None
-        raise DataError(f"{path}:{number}: id {fields[0][:60]!r} is none of CoNLL-U's; allowed: 7, 7-8, 7.1.")
+        raise DataError(f"{path}:{number}: id {fields[0][:60]!r} is not a CoNLL-U id; allowed: 7, 7-8, 7.1.")
     token = fields[layout.token].strip(_BLANKS).removeprefix(layout.prefix)
     tag = fields[layout.tag].strip()
     if not token or not tag:
@@ -115,8 +115,9 @@ def _shown(line: str) -> str:
     return repr(line.strip()[:60])
 
 
-def _sniff(path: Path) -> ColumnFormat:
-    sample = list(islice(_content(line for _, line in numbered_lines(path)), _SNIFFED_LINES))
+def _detect_format(path: Path) -> ColumnFormat:
+    """Detect the column format from the first lines with content. Raises DataError."""
+    sample = list(islice(_content(line for _, line in numbered_lines(path)), _SAMPLE_LINES))
     if not sample:
         raise empty_file_error(path)
     tabbed = [line.split("\t") for line in sample if "\t" in line]

@@ -1,1 +1,1 @@
-"""Named corpora of the Hugging Face hub."""
+"""Named corpora on the Hugging Face Hub."""

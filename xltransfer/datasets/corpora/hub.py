@@ -1,4 +1,4 @@
-"""Named corpora as datasets: fetched from the Hugging Face hub, or read from a local mirror laid out like it."""
+"""Named corpora as datasets, from the Hugging Face Hub or a local mirror with the same layout."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from xltransfer.registry import TASKS
 if TYPE_CHECKING:
     from xltransfer.tasks.base import Task
 
-_MOST_STARS = 5
+_MAX_STARS = 5
 
 
 class NamedCorpus(Dataset):
-    """A row of the table of corpora. An example's id is `LANGUAGE.SPLIT:ROW`, rows counted from 0 as the hub does."""
+    """A corpus of the table in `table.py`. Ids of examples are `LANGUAGE.SPLIT:ROW`, with rows from 0 as on the Hub."""
 
     corpus: ClassVar[Corpus]
 
@@ -32,17 +32,17 @@ class NamedCorpus(Dataset):
         self.mirror = None if mirror is None else Path(mirror)
 
     def languages(self) -> list[str]:
-        """In the corpus's own spelling."""
+        """Return the languages in the corpus's own spelling."""
         return list(self.corpus.languages) or hub_files.list_configurations(self.corpus, self.mirror)
 
     def spelling(self, language: str) -> str:
         """See `Dataset.spelling`."""
         if not self.corpus.languages and hub_files.has_files(self.corpus, self.mirror, language):
-            return language  # spares a look at the repository's list
+            return language  # without listing the repository
         return resolve(language, self.languages(), f"data {self.corpus.name}")
 
     def load(self, task: Task, language: str, split: str) -> list[Example]:
-        """See `Dataset.load`. Labels are names, in the corpus's own terms."""
+        """See `Dataset.load`. Labels are the names that the corpus uses."""
         self._check_task(task)
         language = self.spelling(language)
         files = hub_files.find_files(self.corpus, self.mirror, language)
@@ -55,7 +55,7 @@ class NamedCorpus(Dataset):
         return task.prepare(self._examples(task, table, language, split))
 
     def _check_task(self, task: Task) -> None:
-        """A built-in task that the corpus has no labels for, or a plugin's of the other kind, is refused."""
+        """Raise DataError for a built-in task without labels in the corpus, or a plugin's task of the other kind."""
         own = tuple(TASKS.load(name) for name in self.corpus.tasks)
         builtin = tuple(TASKS.load(name) for name in ("ner", "pos", "sentiment"))
         if isinstance(task, own) or (not isinstance(task, builtin) and task.kind == own[0].kind):
@@ -67,21 +67,21 @@ class NamedCorpus(Dataset):
         columns = self._columns(table)
         names = _class_names(table.features[columns.label]) or self.corpus.labels
         mixed = "language" in table.column_names  # a mirror may hold all languages in one file
-        made: list[Example] = []
+        examples: list[Example] = []
         for row, record in enumerate(table):
             if mixed and record["language"] != language:
                 continue
-            made += self._example(task, f"{language}.{split}:{row}", record, columns, names)
-        if not made:
+            examples += self._example(task, f"{language}.{split}:{row}", record, columns, names)
+        if not examples:
             raise DataError(f"data {self.corpus.name}: the {split} split of {language!r} is empty.")
-        return made
+        return examples
 
     def _example(
         self, task: Task, id: str, record: dict[str, Any], columns: Columns, names: tuple[str, ...]
     ) -> list[Example]:
         content, label = record[columns.content], record[columns.label]
         if task.kind == "tagging":
-            tags = tuple(self._name(id, tag, columns, names) for tag in label)
+            tags = tuple(self._label_name(id, tag, columns, names) for tag in label)
             if len(tags) != len(content):
                 raise DataError(f"data {self.corpus.name}: {id}: {len(content)} words but {len(tags)} tags.")
             # multi-word tokens and empty nodes of treebanks have no tag of their own
@@ -91,15 +91,15 @@ class NamedCorpus(Dataset):
                     raise DataError(f"data {self.corpus.name}: {id}: {problem}")
             return [TaggedSentence(id, *map(tuple, zip(*pairs, strict=True)))] if pairs else []
         text = " ".join(str(content or "").split())
-        return [LabelledText(id, text, self._name(id, label, columns, names), columns.scale)] if text else []
+        return [LabelledText(id, text, self._label_name(id, label, columns, names), columns.scale)] if text else []
 
-    def _name(self, id: str, label: Any, columns: Columns, names: tuple[str, ...]) -> str:
+    def _label_name(self, id: str, label: Any, columns: Columns, names: tuple[str, ...]) -> str:
         if columns.scale == "stars":
             stars = int(label) + columns.first
-            if not 1 <= stars <= _MOST_STARS:
+            if not 1 <= stars <= _MAX_STARS:
                 raise DataError(
                     f"data {self.corpus.name}: {id}: {columns.label} is {label}; allowed: {1 - columns.first} to "
-                    f"{_MOST_STARS - columns.first} in a file with that column."
+                    f"{_MAX_STARS - columns.first} in a file with that column."
                 )
             return str(stars)
         if isinstance(label, str):
@@ -109,7 +109,7 @@ class NamedCorpus(Dataset):
         if label >= len(names):
             raise DataError(
                 f"data {self.corpus.name}: {id}: label {label} has no name; names: {', '.join(names) or 'none'}. The "
-                "copy is of another corpus, or its files have lost the names."
+                "copy may be of another corpus, or its files lack the names."
             )
         return names[int(label)]
 
@@ -122,13 +122,13 @@ class NamedCorpus(Dataset):
 
 
 def _class_names(feature: Any) -> tuple[str, ...]:
-    """The names that a parquet file carries for its class ids, if it does."""
+    """Return the names of class ids that a parquet file stores, if any."""
     feature = getattr(feature, "feature", feature)
     return tuple(getattr(feature, "names", None) or ())
 
 
 def _classes() -> dict[str, type[NamedCorpus]]:
-    """The registry wants a class a name; they differ in their row alone."""
+    """Create one class per corpus for the registry. They differ only in their table row."""
     return {
         name: type(name, (NamedCorpus,), {"corpus": row, "__doc__": f"{row.citation}: {row.source}."})
         for name, row in CORPORA.items()

@@ -1,6 +1,6 @@
-"""From a named corpus to the parquet or JSON lines files of a language: a mirror's, the hub cache's, or fetched.
+"""Find and read a corpus's parquet or JSON lines files, from a mirror, the Hub cache, or a download.
 
-A repository says in its README's `configs:` which files a configuration has; where it does not, files are found by
+The README of a repository lists the files of a configuration under `configs:`. If it does not, files are found by
 folder and name: `qu/train-00000-of-00001.parquet`, `qu/train/0000.parquet`, `json/train/dataset_en_train.json`.
 """
 
@@ -19,58 +19,58 @@ from xltransfer.errors import DataError
 _SPLITS = {"train": ("train",), "dev": ("validation", "dev", "valid", "val"), "test": ("test",)}
 _SUFFIXES = (".parquet", ".jsonl", ".json")
 _PROBE_SECONDS = 2.0
-"""The hub client itself retries for minutes; whether there is a network at all is asked first."""
+"""Timeout of the first request, which detects a missing network: the Hub client retries for minutes."""
 
 Files = dict[str, list[Path]]
 
 
 def find_files(corpus: Corpus, mirror: Path | None, language: str) -> Files:
-    """The files of a language by split (train, dev, test). Raises DataError: not there, and not to be fetched."""
+    """Return a language's files by split (train, dev, test). Raises DataError if they are missing or unreachable."""
     if mirror is not None:
         if not mirror.is_dir():
             raise DataError(f"data {corpus.name}: mirror={str(mirror)!r} is not a folder.")
-        if files := _files(corpus, mirror, language):
+        if files := _find(corpus, mirror, language):
             return files
         raise DataError(
             f"data {corpus.name}: {str(mirror)!r} holds no parquet or JSON lines files of {language!r}; expected "
             f"as the hub lays them out, as in {_folder(corpus, language)}/train-00000-of-00001.parquet."
         )
-    if (cached := _cached(corpus)) and (files := _files(corpus, cached, language)):
+    if (cached := _cached_snapshot(corpus)) and (files := _find(corpus, cached, language)):
         return files
     if corpus.withdrawn:
         raise DataError(f"data {corpus.name}: it {corpus.withdrawn}")
-    files = _files(corpus, _fetch(corpus, language), language)
+    files = _find(corpus, _fetch(corpus, language), language)
     if not files:
         raise DataError(f"data {corpus.name}: {corpus.repository} holds no parquet files of {language!r} any more.")
     return files
 
 
 def has_files(corpus: Corpus, mirror: Path | None, language: str) -> bool:
-    """Whether a mirror, or the cache where there is none, has files under a configuration's very name."""
-    folder = mirror or _cached(corpus)
-    return folder is not None and folder.is_dir() and bool(_files(corpus, folder, language))
+    """Whether a mirror, or else the cache, has files for exactly this configuration."""
+    folder = mirror or _cached_snapshot(corpus)
+    return folder is not None and folder.is_dir() and bool(_find(corpus, folder, language))
 
 
 def list_configurations(corpus: Corpus, mirror: Path | None) -> list[str]:
-    """The configurations that a mirror or the repository has. Raises DataError."""
+    """List the configurations of a mirror or of the repository. Raises DataError."""
     if mirror is not None:
-        found = _names_in(mirror) if mirror.is_dir() else []
+        found = _configurations_in(mirror) if mirror.is_dir() else []
         if not found:
             raise DataError(f"data {corpus.name}: {str(mirror)!r} holds no folder of a language.")
         return found
-    cached = _cached(corpus)
-    if cached and (listed := _listed_names(cached)):
+    cached = _cached_snapshot(corpus)
+    if cached and (listed := _listed_configurations(cached)):
         return listed
     try:
-        return _names_on_hub(corpus)
+        return _configurations_on_hub(corpus)
     except DataError:
-        if cached and (found := _names_in(cached)):  # some of them, which is better than none
+        if cached and (found := _configurations_in(cached)):  # possibly incomplete, but better than an error
             return found
         raise
 
 
 def read_table(corpus: Corpus, files: list[Path]) -> Any:
-    """The rows of files as a `datasets.Dataset`, through its Arrow cache. Raises DataError."""
+    """Read files as a `datasets.Dataset`, which uses its Arrow cache. Raises DataError."""
     import datasets
 
     kind = "parquet" if files[0].suffix == ".parquet" else "json"
@@ -78,7 +78,7 @@ def read_table(corpus: Corpus, files: list[Path]) -> Any:
         _require_kind(corpus, file, kind)
     bars, level = datasets.is_progress_bar_enabled(), datasets.logging.get_verbosity()
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(logging.CRITICAL)  # what it logs is in the error it raises
+    datasets.logging.set_verbosity(logging.CRITICAL)  # the exception contains what it logs
     try:
         return datasets.load_dataset(kind, data_files={"train": [str(file) for file in files]}, split="train")
     except Exception as error:  # pyarrow and datasets raise many kinds on damaged files
@@ -91,29 +91,29 @@ def read_table(corpus: Corpus, files: list[Path]) -> Any:
 
 
 def _require_kind(corpus: Corpus, file: Path, kind: str) -> None:
-    """Raises DataError unless a file begins as its kind does: `datasets` unpacks archives, whatever they are called."""
+    """Raise DataError unless a file starts like its kind: `datasets` would unpack an archive of any name."""
     try:
         with file.open("rb") as opened:
             start = opened.read(64).lstrip()
     except OSError as error:
         raise DataError(f"data {corpus.name}: {file} cannot be read: {error.strerror}.") from error
     if not start.startswith((b"PAR1",) if kind == "parquet" else (b"{", b"[", b"\xef\xbb\xbf")):
-        raise DataError(f"data {corpus.name}: {file} cannot be read: it is no {kind} file; fetch it again.")
+        raise DataError(f"data {corpus.name}: {file} cannot be read: it is not a {kind} file; download it again.")
 
 
-def _files(corpus: Corpus, folder: Path, language: str) -> Files:
-    """Parquet where there is any, else JSON lines."""
-    found = _listed(folder, _folder(corpus, language)) or _listed(folder, language)
-    for place in (_folder(corpus, language), language, *corpus.also):
+def _find(corpus: Corpus, folder: Path, language: str) -> Files:
+    """Find a language's files by split: parquet if there are any, else JSON lines."""
+    found = _find_listed(folder, _folder(corpus, language)) or _find_listed(folder, language)
+    for place in (_folder(corpus, language), language, *corpus.extra_folders):
         if found:
             break
-        found = _by_name(folder, place)
+        found = _find_by_name(folder, place)
     parquet = {split: [f for f in files if f.suffix == ".parquet"] for split, files in found.items()}
     return {split: files for split, files in parquet.items() if files} or found
 
 
-def _listed(folder: Path, configuration: str) -> Files:
-    """By the README's `configs:`."""
+def _find_listed(folder: Path, configuration: str) -> Files:
+    """Find files by the README's `configs:`."""
     found: Files = {}
     for split, pattern in _patterns(folder, configuration):
         files = sorted(file for file in folder.glob(pattern) if file.suffix in _SUFFIXES)
@@ -124,7 +124,7 @@ def _listed(folder: Path, configuration: str) -> Files:
 
 
 def _patterns(folder: Path, configuration: str) -> list[tuple[str, str]]:
-    """Split and file pattern of a configuration in the README."""
+    """Return pairs of split and file pattern for a configuration in the README."""
     entries = [entry for entry in _configs(folder) if entry.get("config_name") == configuration]
     files = [item for entry in entries for item in entry.get("data_files") or [] if isinstance(item, dict)]
     pairs = [(str(item.get("split")), item.get("path")) for item in files]
@@ -144,8 +144,8 @@ def _configs(folder: Path) -> list[dict[str, Any]]:
     return [entry for entry in configs if isinstance(entry, dict)]
 
 
-def _by_name(folder: Path, place: str) -> Files:
-    """By folder and file name; `place` is a folder on the path, or stands between underscores in the file's name."""
+def _find_by_name(folder: Path, place: str) -> Files:
+    """Find files by name. `place` is a folder in the path, or a part of the file name between underscores."""
     found: Files = {}
     for file in sorted(file for file in folder.rglob("*") if file.suffix in _SUFFIXES):
         parts = file.relative_to(folder).parts
@@ -157,12 +157,12 @@ def _by_name(folder: Path, place: str) -> Files:
     return found
 
 
-def _names_in(folder: Path) -> list[str]:
+def _configurations_in(folder: Path) -> list[str]:
     folders = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
-    return _listed_names(folder) or folders
+    return _listed_configurations(folder) or folders
 
 
-def _listed_names(folder: Path) -> list[str]:
+def _listed_configurations(folder: Path) -> list[str]:
     return [str(entry["config_name"]) for entry in _configs(folder) if "config_name" in entry]
 
 
@@ -170,9 +170,9 @@ def _folder(corpus: Corpus, language: str) -> str:
     return corpus.folder.format(language=language)
 
 
-def _cached(corpus: Corpus) -> Path | None:
-    """The snapshot in the hub cache, which may hold some languages only."""
-    with suppress(Exception):  # no snapshot, or a name that the client refuses
+def _cached_snapshot(corpus: Corpus) -> Path | None:
+    """Return the snapshot in the Hub cache, which may be incomplete, or None."""
+    with suppress(Exception):  # no snapshot, or a name that the client rejects
         return _snapshot(corpus, None, local=True)
     return None
 
@@ -188,13 +188,13 @@ def _fetch(corpus: Corpus, language: str) -> Path:
         raise _unreachable(corpus, error, wanted) from error
 
 
-def _names_on_hub(corpus: Corpus) -> list[str]:
+def _configurations_on_hub(corpus: Corpus) -> list[str]:
     import huggingface_hub
 
     try:
         _probe()
         card = _snapshot(corpus, ["README.md"])
-        if found := _listed_names(card):
+        if found := _listed_configurations(card):
             return found
         tree = huggingface_hub.HfApi().list_repo_tree(corpus.repository, repo_type="dataset", revision=corpus.revision)
         return sorted(entry.path for entry in tree if isinstance(entry, huggingface_hub.hf_api.RepoFolder))
@@ -203,7 +203,7 @@ def _names_on_hub(corpus: Corpus) -> list[str]:
 
 
 def _snapshot(corpus: Corpus, patterns: list[str] | None, local: bool = False) -> Path:
-    """The folder of a repository's snapshot; of its files, those that match the patterns are fetched if not there."""
+    """Return the folder of a repository's snapshot, after downloading missing files that match the patterns."""
     import huggingface_hub
 
     return Path(
@@ -225,9 +225,9 @@ def _unreachable(corpus: Corpus, error: Exception, patterns: list[str]) -> DataE
 
     revision = "" if corpus.revision == "main" else f" --revision {corpus.revision}"
     include = "".join(f" --include {shlex.quote(pattern)}" for pattern in ["README.md", *patterns]) if patterns else ""
-    told = " ".join(str(error).split())[:160]
+    reason = " ".join(str(error).split())[:160]
     return DataError(
-        f"data {corpus.name}: {corpus.repository} could not be fetched from the hub ({type(error).__name__}: {told}), "
+        f"data {corpus.name}: {corpus.repository} could not be fetched ({type(error).__name__}: {reason}), "
         f"and the cache {constants.HF_HUB_CACHE} does not hold it. Offline: run 'hf download {corpus.repository} "
         f"--repo-type dataset{revision}{include} --local-dir DIR' on a connected machine, copy DIR, and pass "
         f"{MIRROR}."

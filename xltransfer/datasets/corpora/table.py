@@ -1,7 +1,7 @@
-"""The named corpora: a table row says where one lies on the hub, how it is laid out and what it holds.
+"""The table of named corpora: repository on the Hugging Face Hub, layout, and content.
 
-Only parquet and JSON lines are read, never a dataset script: of a repository that holds a script or other files, the
-row names the parquet copy that the hub makes of it, its revision `refs/convert/parquet`.
+Only parquet and JSON lines are read, never a dataset script. For a repository with a script or other files, the row
+names the revision `refs/convert/parquet`, the parquet copy that the Hub makes.
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ _BIO_DATE = (*_BIO, "B-DATE", "I-DATE")
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a row of a file has its text (or its words) and its label (or its tags)."""
+    """The columns of a file that hold the text (or words) and the label (or tags)."""
 
     content: str
     label: str
     scale: str = "name"
-    """How a text's label is to be read: name, or stars."""
+    """The kind of a text's label: name or stars."""
     first: int = 0
-    """What is added to a numeric label: mirrors of MARC count stars from 0."""
+    """Added to a numeric label: mirrors of MARC count stars from 0."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """One row. `languages` are the corpus's own spellings, empty where the repository lists them itself."""
+    """One corpus. `languages` are in its own spelling, empty if the repository lists them itself."""
 
     name: str
     tasks: tuple[str, ...]
     repository: str
     columns: tuple[Columns, ...]
-    """The first that a file has is taken."""
+    """Alternatives; the first one that a file has is used."""
     licence: str
     size: str
     citation: str
     source: str
     languages: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
-    """Names of class ids, for files that do not carry them."""
+    """Names of class ids, for files that do not store them."""
     revision: str = "main"
     folder: str = "{language}"
-    """The repository's folder of a language's configuration."""
-    also: tuple[str, ...] = ()
-    """Folders of other copies that hold this language, alone or with others."""
+    """The repository's folder for a language."""
+    extra_folders: tuple[str, ...] = ()
+    """Folders of other copies that contain the language, possibly among others."""
     task_options: tuple[tuple[str, str], ...] = ()
-    """Options without which the task has no use for its labels."""
+    """Task options that the corpus's labels require."""
     withdrawn: str = ""
-    """Why it cannot be fetched, and what to do; empty if it can be."""
+    """Why it cannot be downloaded and what to do instead; empty if it can be."""
 
 
 _WIKIANN = (
@@ -107,7 +107,7 @@ _ROWS = (
         citation="Keung et al. 2020",
         source="Multilingual Amazon Reviews Corpus, one to five stars",
         languages=("de", "en", "es", "fr", "ja", "zh"),
-        also=("all_languages", "data"),
+        extra_folders=("all_languages", "data"),
         withdrawn="was withdrawn by its owner in 2023 and is no longer on the hub. Pass a copy of your own with "
                   f"{MIRROR}: the published JSON lines (DIR/json/train/dataset_en_train.json) or a parquet mirror "
                   "(DIR/en/train-00000-of-00001.parquet). Open English sentiment to take as the source instead: "

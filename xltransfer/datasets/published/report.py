@@ -1,4 +1,4 @@
-"""What a published split holds, and what is odd about it: missing entries, repeated texts, texts in two splits."""
+"""Report the sizes and problems of a published split: missing entries, repeated texts, texts in two splits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xltransfer.datasets.published.splits import RebuiltSplit
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """One split. `entries` = `texts` + `none` + `unlabelled`; `repeated_*` count entries after a text's first."""
+    """Counts of one split. `entries` = `texts` + `none` + `unlabelled`; `repeated_*` exclude a text's first entry."""
 
     split: str
     texts: int
@@ -22,7 +22,7 @@ class SplitSummary:
     none: int
     unlabelled: int
     moved: tuple[str, ...]
-    """Rows without a label for which a later row with the same text is taken."""
+    """Ids of rows without a label, replaced by a later row with the same text."""
     repeated_rows: int
     repeated_texts: int
     """At least `repeated_rows`: different rows may hold the same text."""
@@ -31,7 +31,7 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Texts and rows that two splits share, each counted once; `ids` are those of the second split."""
+    """Texts and rows in both of two splits, each counted once. `ids` are those of the second split."""
 
     splits: tuple[str, str]
     rows: int
@@ -43,18 +43,18 @@ class Overlap:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """A corpus's splits and each pair's overlap."""
+    """The splits of a corpus and the overlap of each pair."""
 
     corpus: str
     splits: tuple[SplitSummary, ...]
     overlaps: tuple[Overlap, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report as JSON values."""
         return asdict(self)
 
     def lines(self) -> Iterator[str]:
-        """The report as text, a line for each finding."""
+        """Yield the report as lines of text."""
         for part in self.splits:
             labels = ", ".join(f"{count} {label}" for label, count in part.labels.items())
             yield f"{part.split}: {part.texts} texts of {part.entries} entries ({labels})"
@@ -66,23 +66,23 @@ class SplitReport:
             if part.repeated_texts:
                 yield (
                     f"  {part.repeated_texts} repeat an earlier text, {part.repeated_rows} of them the same row: "
-                    f"{_some(part.repeated_ids)}"
+                    f"{_first_ids(part.repeated_ids)}"
                 )
         for pair in self.overlaps:
             found = (
                 f"{pair.texts} texts, {pair.rows} of them as the same row, {pair.contradicting} with different labels: "
-                f"{_some(pair.ids)}"
+                f"{_first_ids(pair.ids)}"
             )
             yield f"{' and '.join(pair.splits)} share {found if pair.texts else 'no text'}"
 
 
-def report(corpus: str, parts: Sequence[RebuiltSplit]) -> SplitReport:
-    """The report of a corpus's rebuilt splits."""
+def report_splits(corpus: str, parts: Sequence[RebuiltSplit]) -> SplitReport:
+    """Report on the rebuilt splits of a corpus."""
     overlaps = tuple(_overlap(first, second) for first, second in combinations(parts, 2))
-    return SplitReport(corpus, tuple(_summary(part) for part in parts), overlaps)
+    return SplitReport(corpus, tuple(_summarise(part) for part in parts), overlaps)
 
 
-def _summary(part: RebuiltSplit) -> SplitSummary:
+def _summarise(part: RebuiltSplit) -> SplitSummary:
     seen: set[str] = set()
     repeated = []
     for example in part.examples:
@@ -117,5 +117,5 @@ def _overlap(first: RebuiltSplit, second: RebuiltSplit) -> Overlap:
     )
 
 
-def _some(ids: Sequence[str]) -> str:
+def _first_ids(ids: Sequence[str]) -> str:
     return ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")

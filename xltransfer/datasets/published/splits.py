@@ -1,7 +1,7 @@
-"""Splits given as line numbers in a `data_index.txt` (the released MetaXL sentiment splits).
+"""Rebuild splits from line numbers in a `data_index.txt`, as in the released MetaXL sentiment splits.
 
-A section is a heading `# LANG SPLIT index`, a list of 0-based line or row numbers, and, where a corpus has several
-files, a list of their names. Some published entries are `None`: they are left out, and counted.
+A section has a heading `# LANG SPLIT index`, a list of 0-based line or row numbers, and, for a corpus of several files,
+a list of their names. Some published entries are `None`; they are skipped and counted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Prepare = Callable[[Sequence[Example]], list[Example]]
 
 @dataclass(frozen=True)
 class Section:
-    """One split of one corpus. `entries` are file (None: the corpus's only one) and 0-based number, or None."""
+    """One split of one corpus. Entries are a file, None for a corpus of one file, and a 0-based number; or None."""
 
     language: str
     split: str
@@ -34,30 +34,30 @@ class Section:
 
     @property
     def files(self) -> set[str]:
-        """The files it names, if any."""
+        """The files that the section names, if any."""
         return {entry[0] for entry in self.entries if entry and entry[0]}
 
     def covers(self, files: Iterable[str], language: str) -> bool:
-        """Whether it names only such files, or no file and this language."""
+        """Whether the section names only these files, or no files and this language."""
         return self.files <= set(files) if self.files else self.language == language
 
 
 @dataclass(frozen=True)
 class RebuiltSplit:
-    """The examples of a section; which entries were `None`, unlabelled, or meant a later row with the same text."""
+    """The examples of a section, and the entries that were `None`, unlabelled or moved to another row."""
 
     section: Section
     examples: tuple[LabelledText, ...]
     none: int
     unlabelled: int
     moved: tuple[str, ...]
-    """Ids of the rows that such an entry names."""
+    """Ids of unlabelled rows that were replaced by a later row with the same text."""
 
 
 def published_split(folder: Path, split: str, examples: Sequence[Example], prepare: Prepare) -> list[Example] | None:
-    """The examples of a split of `folder` by the index beside it, or None where no index names this corpus.
+    """Return the examples of a split of `folder` by the index beside it, or None if no index covers this corpus.
 
-    `examples` are all of the corpus as read, see `rebuild`. Raises DataError.
+    `examples` are all examples of the corpus; for `prepare` see `rebuild`. Raises DataError.
     """
     index = folder.parent / NAME
     if not index.is_file():
@@ -70,15 +70,15 @@ def published_split(folder: Path, split: str, examples: Sequence[Example], prepa
 
 
 def read_index(index: Path) -> list[Section]:
-    """All sections of an index. Raises DataError with the line of a heading without its lists."""
+    """Read all sections of an index. Raises DataError with the line number of an invalid section."""
     lines = [*read_lines(index), "", ""]
     sections = []
     for number, line in enumerate(lines[:-2], 1):
         if not (heading := _HEADING.match(line)):
             continue
-        numbers = _list(index, number + 1, lines[number], int)
+        numbers = _parse_list(index, number + 1, lines[number], int)
         named = lines[number + 1].startswith("[")
-        names = _list(index, number + 2, lines[number + 1], str) if named else [None] * len(numbers)
+        names = _parse_list(index, number + 2, lines[number + 1], str) if named else [None] * len(numbers)
         if len(names) != len(numbers):
             raise DataError(f"{index}:{number + 2}: {len(names)} names for {len(numbers)} numbers; give one for each.")
         pairs = zip(names, numbers, strict=True)
@@ -88,10 +88,10 @@ def read_index(index: Path) -> list[Section]:
 
 
 def rebuild(index: Path, section: Section, examples: Sequence[Example], prepare: Prepare) -> RebuiltSplit:
-    """The examples that a section names, in its order, an entry listed twice twice.
+    """Return the examples that a section lists, in its order, with repetitions.
 
-    `prepare` drops examples without a label, and an entry that points at such a one means the next row with the same
-    text (eight entries of the published Persian split do). Raises DataError.
+    `prepare` drops examples without a label. An entry of such an example stands for the next row with the same text
+    (eight entries of the published Persian split do). Raises DataError.
     """
     texts = [_labelled(example) for example in examples]
     labelled = {example.id: _labelled(example) for example in prepare(examples)}
@@ -114,8 +114,8 @@ def rebuild(index: Path, section: Section, examples: Sequence[Example], prepare:
     return RebuiltSplit(section, tuple(chosen), none, len(entries) - len(chosen), tuple(moved))
 
 
-def _list(index: Path, number: int, line: str, kind: type[int] | type[str]) -> list[Any]:
-    """A list of such values and None, in Python's writing."""
+def _parse_list(index: Path, number: int, line: str, kind: type[int] | type[str]) -> list[Any]:
+    """Parse a Python list of values of one type and None. Raises DataError."""
     try:
         values = ast.literal_eval(line)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -127,7 +127,7 @@ def _list(index: Path, number: int, line: str, kind: type[int] | type[str]) -> l
 
 
 def _first_line(file: str) -> int:
-    """Where number 0 stands: the first line of a plain text, the second row of a spreadsheet."""
+    """Return the line of number 0: the first line of a text file, the second row of a spreadsheet."""
     return 2 if file.endswith(".xlsx") else 1
 
 

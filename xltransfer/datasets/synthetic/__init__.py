@@ -1,1 +1,1 @@
-"""The embedded dataset of generated languages."""
+"""The built-in dataset of synthetic languages."""

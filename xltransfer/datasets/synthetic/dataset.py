@@ -1,4 +1,4 @@
-"""The embedded dataset: NER, sentiment and part-of-speech data in generated languages, any amount, no network."""
+"""The built-in dataset: NER, sentiment and part-of-speech data in synthetic languages, generated offline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DISTANCE_NAME = re.compile(r"^d(\d{2})$")
 
 
 class Synthetic(Dataset):
-    """Source `base`; targets `near`, `mid`, `far`, `remote`, or any distance as `d00` to `d99` (hundredths)."""
+    """Source `base`; targets `near`, `mid`, `far`, `remote`, or any distance from `d00` to `d99` (in hundredths)."""
 
     default_source = ("base",)
     default_target = "far"
@@ -46,18 +46,18 @@ class Synthetic(Dataset):
         return [*DISTANCES, "dNN"]
 
     def load(self, task: Task, language: str, split: str) -> list[Example]:
-        """See `Dataset.load`. Sentences are drawn for each language and split on its own, and are all distinct."""
+        """See `Dataset.load`. Each language and split has its own random sentences, all distinct."""
         if not isinstance(task, NER | POS | Sentiment):
             raise DataError(f"data: synthetic has no labels for {type(task).__name__}; allowed: ner, pos, sentiment.")
-        spoken = language_at(self.distance(language))
+        generator = language_at(self.distance(language))
         rng = random.Random(f"{self.seed}/{task.kind}/{language}/{split}")
         prefix = f"{language}.{split}"
-        drawn = _distinct(_example(task, prefix, spoken, rng) for _ in repeat(None))
+        drawn = _distinct(_example(task, prefix, generator, rng) for _ in repeat(None))
         own = islice((example for example in drawn if _split_of(example) == split), self.sizes[split])
         return task.prepare([replace(example, id=f"{prefix}:{number}") for number, example in enumerate(own, 1)])
 
     def distance(self, language: str) -> float:
-        """How far a language is from the source. Raises DataError."""
+        """Return a language's distance from the source, from 0 to 1. Raises DataError."""
         if match := _DISTANCE_NAME.match(language):
             return int(match.group(1)) / 100
         if language not in DISTANCES:
@@ -66,7 +66,7 @@ class Synthetic(Dataset):
 
 
 def _distinct(examples: Iterator[Example]) -> Iterator[Example]:
-    """Without sentences that came before; the languages have far more than anyone asks for."""
+    """Drop repeated sentences. The languages have far more sentences than are requested."""
     seen: set[str] = set()
     for example in examples:
         if (text := content(example)) not in seen:
@@ -75,7 +75,7 @@ def _distinct(examples: Iterator[Example]) -> Iterator[Example]:
 
 
 def _split_of(example: Example) -> str:
-    """The split that a sentence can be in, by its words: half of all can be in train, a quarter in dev and in test."""
+    """Assign a sentence to a split by a hash of its words: half to train, a quarter to dev, a quarter to test."""
     return ("train", "train", "dev", "test")[zlib.crc32(content(example).encode()) % 4]
 
 
@@ -90,8 +90,8 @@ def _example(task: Task, id: str, language: Language, rng: random.Random) -> Exa
 
 
 def plain_text(language: str, lines: int, seed: str) -> list[str]:
-    """Unlabelled lines of a synthetic language for pretraining, statements and reviews in equal parts."""
+    """Generate unlabelled lines of a synthetic language for pretraining: statements and reviews in equal parts."""
     rng = random.Random(f"{seed}/{language}")
-    spoken, grammar = language_at(Synthetic().distance(language)), Grammar(rng)
+    generator, grammar = language_at(Synthetic().distance(language)), Grammar(rng)
     drawn = (grammar.review(rng.random() < 0.5) if n % 2 else grammar.statement() for n in range(lines))
-    return [" ".join(spoken.render(sentence)[0]) for sentence in drawn]
+    return [" ".join(generator.render(sentence)[0]) for sentence in drawn]

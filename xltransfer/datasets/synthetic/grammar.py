@@ -1,7 +1,7 @@
-"""Sentences of the synthetic languages before they have words: tokens of a concept, a part of speech and a tag.
+"""The grammar of the synthetic languages: sentences as tokens of a concept, a part of speech and a tag.
 
-One small grammar serves three tasks. Names are open classes that occur as person, place and part of an
-organisation, so that context decides; sentiment depends on negation, so that counting words does not.
+One small grammar serves three tasks. A name can be a person, a place or part of an organisation, so its tag depends on
+the context. Sentiment depends on negation, so it cannot be predicted from word counts.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _POS = {"noun": "NOUN", "geo": "NOUN", "organisation": "NOUN", "title": "NOUN", 
 
 @dataclass(frozen=True)
 class Token:
-    """A concept (class and number) in a sentence; `role` says what case or agreement mark it would carry."""
+    """A concept (class and number) in a sentence. `role` determines its case or agreement suffix."""
 
     kind: str
     number: int
@@ -61,27 +61,27 @@ class Token:
 
 @dataclass(frozen=True)
 class Phrase:
-    """Constituents in the source language's order; a target language may reorder them."""
+    """Constituents in the order of the source language; a target language may reorder them."""
 
     kind: str
     parts: tuple[Phrase | Token, ...]
 
 
 class Grammar:
-    """Draws phrases from a random state."""
+    """Generates random phrases."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
 
     def statement(self, names: float = 0.45) -> Phrase:
-        """A clause or two; `names` is the chance that a noun phrase is a name."""
+        """Generate one or two clauses. `names` is the probability that a noun phrase is a name."""
         clause = self._clause(names)
         if self.rng.random() < 0.15:
             clause = Phrase("coordination", (clause, self._token("conjunction"), self._clause(names)))
         return Phrase("sentence", (clause, self._token("stop")))
 
     def review(self, positive: bool) -> Phrase:
-        """One to three judgements of one polarity, with neutral clauses between."""
+        """Generate one to three judgements of one polarity, with neutral clauses in between."""
         parts: list[Phrase | Token] = []
         for index in range(self.rng.randint(1, 3)):
             if index:

@@ -1,13 +1,13 @@
-"""A synthetic language: the source, or a target derived from it by stated operations at a distance.
+"""Synthetic languages: the source, and targets derived from it by operations that depend on their distance.
 
 After synthetic-language studies of multilingual encoders (K et al. 2020, arXiv 1912.07840; Deshpande et al. 2022,
 arXiv 2110.14782). With distance d between 0 and 1:
 
-- words: a share d of the concepts (half of it for names) has a word of its own; the rest are cognates, changed by
-  regular sound shifts, more of them as d grows;
-- affixes: from 0.3 objects, from 0.5 verbs carry a suffix;
-- order: from 0.4 adjectives follow nouns, from 0.6 verbs end their clause, from 0.8 prepositions follow;
-- script: from 0.95 other letters.
+- words: a share d of the concepts (d/2 for names) has an unrelated word; the others are cognates, changed by regular
+  sound shifts, whose number grows with d;
+- affixes: objects have a suffix from 0.3, verbs from 0.5, obliques from 0.7;
+- order: adjectives follow nouns from 0.4, verbs end their clause from 0.6, postpositions replace prepositions from 0.8;
+- script: other letters from 0.95.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _PUNCTUATION = {("comma", 0): ",", ("stop", 0): ".", ("stop", 1): "!"}
 
 @lru_cache(maxsize=64)
 def language_at(distance: float) -> Language:
-    """The language at a distance, one object for all who ask, so that its words are found once in a process."""
+    """Return the language at a distance, cached so that its lexicon is built once per process."""
     return Language(distance)
 
 
 class Language:
-    """Turns phrases into words and tags. Distance 0 is the source itself."""
+    """Turns phrases into words and tags. Distance 0 is the source."""
 
     def __init__(self, distance: float) -> None:
         self.distance = distance
 
     def render(self, sentence: Phrase) -> tuple[list[str], list[Token]]:
-        """The words of a sentence in this language's order, and the tokens they stand for."""
+        """Return the words of a sentence in this language's order, and their tokens."""
         tokens = self._order(sentence)
         words = [self._word(token) for token in tokens]
         words[0] = words[0][:1].upper() + words[0][1:]
@@ -79,14 +79,15 @@ class Language:
         taken: set[str] = set()
         for kind, size in CLASS_SIZES.items():
             lexicon[kind] = [self._form(kind, number, taken) for number in range(size)]
-        for number in range(0, CLASS_SIZES["verb"], 7):  # verbs that look like nouns
+        # some verbs have the form of a noun, so that the part of speech depends on context
+        for number in range(0, CLASS_SIZES["verb"], 7):
             lexicon["verb"][number] = lexicon["noun"][number]
         return lexicon
 
     def _form(self, kind: str, number: int, taken: set[str]) -> str:
-        own = random.Random(f"own/{kind}/{number}").random()
+        draw = random.Random(f"own/{kind}/{number}").random()
         share = self.distance / 2 if kind in NAME_CLASSES else self.distance
-        replaced = own < share
+        replaced = draw < share
         word = _new_word(kind, number, "target" if replaced else "source", taken)
         if not replaced:
             for letter, shifted in _SHIFTS[: round(self.distance * len(_SHIFTS))]:
@@ -94,8 +95,8 @@ class Language:
         return word
 
 
-def _new_word(kind: str, number: int, tongue: str, taken: set[str]) -> str:
-    rng = random.Random(f"{tongue}/{kind}/{number}")
+def _new_word(kind: str, number: int, lexicon: str, taken: set[str]) -> str:
+    rng = random.Random(f"{lexicon}/{kind}/{number}")
     syllables = 1 if kind in _FUNCTION_CLASSES else rng.choice((2, 2, 3))
     while True:
         stem = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(syllables))
@@ -110,7 +111,7 @@ def _new_word(kind: str, number: int, tongue: str, taken: set[str]) -> str:
 
 
 def _retag(tokens: list[Token]) -> list[Token]:
-    """BIO again after the parts of a name were reordered: its first entity token is B, the others I."""
+    """Restore BIO tags after reordering a name: B for its first entity token, I for the others."""
     fixed: list[Token] = []
     for token in tokens:
         begun = any(before.tag != "O" for before in fixed)
@@ -120,6 +121,6 @@ def _retag(tokens: list[Token]) -> list[Token]:
 
 
 def alphabet() -> list[str]:
-    """Every letter that can occur in a synthetic language, both scripts, both cases."""
+    """Return every letter of the synthetic languages, in both scripts and cases, and the punctuation."""
     letters = [*_OTHER_SCRIPT, *_OTHER_SCRIPT.values()]
     return [*letters, *(letter.upper() for letter in letters), *_PUNCTUATION.values()]
