@@ -111,13 +111,10 @@ def bucket_by_length(order: Iterator[list[int]], lengths: Sequence[int], seed: i
     generator = torch.Generator().manual_seed(seed)
     batches = list(order)
     for start in range(0, len(batches), _BATCHES_PER_BUCKET):
-        some = batches[start : start + _BATCHES_PER_BUCKET]
-        rows = sorted((row for batch in some for row in batch), key=lambda row: (lengths[row], row))
-        sorted_batches, taken = [], 0
-        for batch in some:
-            sorted_batches.append(rows[taken : taken + len(batch)])
-            taken += len(batch)
-        for place in torch.randperm(len(some), generator=generator).tolist():
+        bucket = batches[start : start + _BATCHES_PER_BUCKET]
+        rows = iter(sorted((row for batch in bucket for row in batch), key=lambda row: (lengths[row], row)))
+        sorted_batches = [list(islice(rows, len(batch))) for batch in bucket]
+        for place in torch.randperm(len(bucket), generator=generator).tolist():
             yield sorted_batches[place]
 
 

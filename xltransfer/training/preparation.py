@@ -1,4 +1,4 @@
-"""Prepare a run: check its configuration and load data, encoder and components before anything is written."""
+"""Prepare a run: check its configuration, and load data, encoder and components before anything is written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xltransfer.data.batching import Encoded
 from xltransfer.data.encoding_cache import cache_key, load_or_encode
 from xltransfer.data.examples import Example
 from xltransfer.data.sampling import sample
-from xltransfer.datasets.base import Dataset
+from xltransfer.datasets.base import SPLITS, Dataset
 from xltransfer.datasets.folder import Folder
 from xltransfer.datasets.quality import Finding, find_data_problems, summary
 from xltransfer.encoders.learner import Learner
@@ -81,7 +81,7 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
     reporter.stage(f"reading {config.data}: {', '.join(config.source)} to {config.target}")
     assert config.target is not None
     pools = [sources.load(task, language, "train") for language in config.source]
-    target_pool, dev, test = (dataset.load(task, config.target, split) for split in ("train", "dev", "test"))
+    target_pool, dev, test = (dataset.load(task, config.target, split) for split in SPLITS)
     labels = _collect_labels(task, pools, target_pool, reporter)
     samples = [
         sample(pool, config.source_size, config.sample_seed, f"source_size ({language})", config.stratify)
@@ -113,6 +113,33 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
         config, device, context, task, labels, encoder, learner, rtn.to(device), method, backend, sets["source"],
         sets["target"], sets["dev"], sets["test"],
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """Sizes of the data sets in sentences, and problems found in them."""
+
+    sizes: dict[str, int]
+    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the check as JSON values."""
+        return {"sizes": self.sizes, "findings": [finding.to_dict() for finding in self.findings]}
+
+
+def check_data(config: RunConfig) -> DataCheck:
+    """Check the training data of the sources, which may be none, and all splits of the target. Raises UserError."""
+    task: Task = TASKS.load(config.task)(**config.task_options)
+    dataset = open_dataset(config)
+    target = config.target or dataset.default_target
+    if target is None:
+        raise ConfigError([f"target: none given; pass --target LANG; it holds: {', '.join(dataset.languages())}."])
+    names = config.source or dataset.default_source
+    sources = {name: dataset.load(task, name, "train") for name in names}
+    train, dev, test = (dataset.load(task, target, split) for split in SPLITS)
+    sizes = {f"source {name}": len(examples) for name, examples in sources.items()}
+    sizes |= {"target train": len(train), "target dev": len(dev), "target test": len(test)}
+    return DataCheck(sizes, tuple(find_data_problems(task, sources, train, dev, test)))
 
 
 def _concatenate(languages: Sequence[EncodedSet]) -> EncodedSet:

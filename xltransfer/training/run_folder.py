@@ -28,14 +28,7 @@ from xltransfer.training.checkpointing.checkpoint import list_checkpoints, untie
 from xltransfer.training.device import cpu_name
 from xltransfer.training.preparation import PreparedRun
 from xltransfer.training.safety.failed_step import FOLDER as FAILURE
-from xltransfer.utils.files import (
-    refuse_link,
-    refuse_links_out,
-    sync,
-    whole_folder,
-    write_json,
-    write_text,
-)
+from xltransfer.utils.files import refuse_link, refuse_links_out, sync, whole_folder, write_json, write_text
 from xltransfer.utils.processes import launched_count
 
 _PACKAGES = ("xltransfer", "torch", "transformers", "tokenizers", "safetensors", "higher", "seqeval", "numpy")

@@ -88,12 +88,7 @@ _SCORING_FIELDS = ("task", "task_options", "data", "data_options", "data_seed", 
 
 
 def evaluate(
-    run_dir: str | Path,
-    split: str,
-    target: str | None,
-    device: str,
-    task: str | None = None,
-    data: str | None = None,
+    run_dir: str | Path, split: str, target: str | None, device: str, task: str | None = None, data: str | None = None
 ) -> tuple[Scores, int]:
     """Score a run on a split of its target or another language; return the scores and the number of sentences.
 

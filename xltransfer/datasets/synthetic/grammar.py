@@ -9,33 +9,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-CLASS_SIZES = {
-    "noun": 260,
-    "verb": 130,
-    "adjective": 90,
-    "adverb": 40,
-    "good": 45,
-    "bad": 45,
-    "liking": 20,
-    "disliking": 20,
-    "speech": 14,
-    "first": 300,
-    "last": 400,
-    "place": 400,
-    "brand": 200,
-    "title": 8,
-    "geo": 10,
-    "organisation": 16,
-    "determiner": 6,
-    "preposition": 10,
-    "pronoun": 8,
-    "conjunction": 4,
-    "number": 20,
-    "negation": 1,
-    "copula": 2,
-    "comma": 1,
-    "stop": 2,
-}
+CLASS_SIZES = {"noun": 260, "verb": 130, "adjective": 90, "adverb": 40, "good": 45, "bad": 45, "liking": 20,
+               "disliking": 20, "speech": 14, "first": 300, "last": 400, "place": 400, "brand": 200, "title": 8,
+               "geo": 10, "organisation": 16, "determiner": 6, "preposition": 10, "pronoun": 8, "conjunction": 4,
+               "number": 20, "negation": 1, "copula": 2, "comma": 1, "stop": 2}  # fmt: skip
+"""The number of concepts in each word class."""
 NAME_CLASSES = ("first", "last", "place", "brand")
 _POS = {"noun": "NOUN", "geo": "NOUN", "organisation": "NOUN", "title": "NOUN", "verb": "VERB", "speech": "VERB",
         "liking": "VERB", "disliking": "VERB", "adjective": "ADJ", "good": "ADJ", "bad": "ADJ", "adverb": "ADV",
@@ -148,9 +126,8 @@ class Grammar:
             return Phrase("name", (*title, *_entity("PER", *name)))
         if kind == "LOC":
             if draw < 0.3:
-                return Phrase(
-                    "name", _entity("LOC", self._token("geo"), self._token("last" if draw < 0.1 else "place"))
-                )
+                geo, place = self._token("geo"), self._token("last" if draw < 0.1 else "place")
+                return Phrase("name", _entity("LOC", geo, place))
             return Phrase("name", _entity("LOC", self._token("place")))
         if draw < 0.4:
             return Phrase("name", _entity("ORG", self._token("place"), self._token("organisation")))
