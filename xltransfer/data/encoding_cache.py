@@ -43,6 +43,7 @@ def _content(example: Example) -> tuple[object, object]:
 
 
 def _write(file: Path, encoded: Sequence[Encoded]) -> None:
+    """Write encodings as Feather (Arrow) file, with a column for each feature."""
     import pyarrow
     from pyarrow import feather
 
@@ -59,6 +60,7 @@ def _write(file: Path, encoded: Sequence[Encoded]) -> None:
 
 
 def _read(file: Path) -> list[Encoded] | None:
+    """Read encodings, or return None if the file is missing or damaged."""
     if not file.is_file():
         return None
     import pyarrow

@@ -82,6 +82,7 @@ def _keys(name: str) -> tuple[str, str, str]:
 
 
 def _tag(name: str) -> str:
+    """Return the standardised BCP 47 tag of a code or English name, or an empty string."""
     from langcodes import find, standardize_tag, tag_is_valid
     from langcodes.tag_parser import LanguageTagError
 

@@ -119,6 +119,7 @@ def _split_of(file: Path) -> str | None:
 
 
 def _aliases(folder: Path) -> set[str]:
+    """Return other names for a language folder: the code before an underscore, or names and codes of a UD treebank."""
     aliases = set()
     name = folder.name.lower()
     if match := re.match(r"^([a-z]{2,3})_", name):

@@ -89,17 +89,17 @@ def _train_epoch(
         batches = step_batches(inputs, run, collate, state.vocabulary)
         measures_cosine = config.diagnose > 0 and state.step % config.diagnose == 0
         cosine = gradient_cosine(run.method, trainee, *batches, seed) if measures_cosine else None
-        learns_rtn = run.method.learns_rtn(trainee)
+        learns_rtn = run.method.learns_rtn(trainee)  # depends on progress, so before the step
         started = time.monotonic()
         losses = guard.step(trainee, inputs, *batches)
+        seconds = time.monotonic() - started
         figures: dict[str, Any] = {} if trainee.phi.ratio is None else {"update_ratio": trainee.phi.ratio}
         if cosine is not None:
             figures["gradient_cosine"] = round(cosine, 6)
-        figures["seconds"] = round(time.monotonic() - started, 4)
+        figures |= {"seconds": round(seconds, 4), **_language_figures(run, source_rows, state.order)}
         if learns_rtn:
             _reward_bandit(state.order, losses, run)
         state.step += 1
-        figures |= _language_figures(run, source_rows, state.order)
         log({"step": state.step, "epoch": epoch, **losses, **rates, **figures})
         reporter.step(state.step, losses)
         yield state.step

@@ -112,6 +112,7 @@ def _session(config: RunConfig, stop: StopSignal, reporter: Reporter | None) -> 
 
 
 def _prepare(config: RunConfig, reporter: Reporter, processes: Processes) -> PreparedRun:
+    """Prepare the run in all processes; an error in one of them is raised in all."""
     check_trackers(config.track)
     prepared = processes.together(lambda: prepare(config, reporter))
     return dataclasses.replace(prepared, processes=processes)
@@ -133,7 +134,7 @@ def _open_folder(processes: Processes, open_or_create: Callable[[], RunFolder]) 
 def _closing(folder: RunFolder, config: RunConfig) -> Iterator[None]:
     """Close the folder at the end. On an error, add the resume command, or delete a new folder without checkpoints."""
     try:
-        with told_in_one_line(config.batch_size):
+        with told_in_one_line(config.batch_size):  # here too, so that the handlers below see UserError or MachineError
             yield
     except (FailedStepError, CheckpointError):  # resuming would fail in the same way
         raise

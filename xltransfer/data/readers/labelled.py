@@ -85,6 +85,7 @@ def _examples(path: Path, column: str, rows: Sequence[Row]) -> list[LabelledText
 
 
 def _scale(column: str, labels: Iterable[str]) -> str:
+    """Determine the label scale from the column name or from the set of labels."""
     if column in _SCALES:
         return _SCALES[column]
     values = {label.removeprefix("+") for label in labels}
@@ -104,6 +105,7 @@ def _header_delimiter(first: str) -> str | None:
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Fields]:
+    """Yield the rows of a CSV or TSV file with the line where each begins."""
     # a carriage return inside a text is white space, but the csv module would end the line there
     lines = (line.replace("\r", " ") + "\n" for _, line in numbered_lines(path))
     # quotation marks are part of the text in tab-separated corpora
@@ -186,6 +188,7 @@ def _column(path: Path, header: Sequence[str], names: Sequence[str], what: str, 
 
 
 def _row(path: Path, where: str, text: Any, label: Any) -> Row:
+    """Check and clean one text and label. Raises DataError."""
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     cells = []

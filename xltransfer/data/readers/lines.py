@@ -22,7 +22,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), 1):
-                yield number, _decoded(path, number, line)
+                yield number, _decode(path, number, line)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
 
@@ -53,7 +53,8 @@ def report_memory_error(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _decoded(path: Path, number: int, line: bytes) -> str:
+def _decode(path: Path, number: int, line: bytes) -> str:
+    """Decode one line and remove its line end. Raises DataError."""
     if number == 1:
         if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise DataError(f"{path}:1: the file is UTF-16; convert it: {_conversion(path, 'UTF-16')}")

@@ -133,6 +133,7 @@ def _patterns(folder: Path, configuration: str) -> list[tuple[str, str]]:
 
 
 def _configs(folder: Path) -> list[dict[str, Any]]:
+    """Return the entries of `configs:` in the README, or none if it is missing or invalid."""
     import yaml
     from huggingface_hub import metadata_load
 
@@ -221,6 +222,7 @@ def _probe() -> None:
 
 
 def _unreachable(corpus: Corpus, error: Exception, patterns: list[str]) -> DataError:
+    """Return the error for a failed download, with the command that downloads the corpus elsewhere."""
     from huggingface_hub import constants
 
     revision = "" if corpus.revision == "main" else f" --revision {corpus.revision}"

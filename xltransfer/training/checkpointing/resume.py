@@ -46,7 +46,7 @@ def read_run_config(run_dir: Path, expected: RunConfig | None) -> RunConfig:
         differing.append(f"output: {expected.output!r} given, but a run is continued in its own folder")
     if differing:
         raise ConfigError([f"resume: {str(run_dir)!r} is another run: {'; '.join(differing)}. Leave such options out, "
-                           "or start a run of its own without --resume."])  # fmt: skip
+                           "or start a new run without --resume."])  # fmt: skip
     return dataclasses.replace(expected, output=saved.output)
 
 
@@ -73,6 +73,7 @@ def find_checkpoint(run_dir: Path, config: RunConfig, reporter: Reporter) -> Che
 
 
 def _newest_readable(run_dir: Path, reporter: Reporter) -> Checkpoint | None:
+    """Open the newest intact checkpoint. Warn of damaged newer ones; raise CheckpointError if all are damaged."""
     faults = []
     for path in checkpoint.list_checkpoints(run_dir / checkpoint.FOLDER):
         try:

@@ -82,6 +82,7 @@ class StepGuard:
         return figures
 
     def _skip_or_stop(self, trainee: Trainee, inputs: StepInputs, error: NonFiniteError) -> None:
+        """Count a skipped step, or save the failed step and raise FailedStepError if no more steps may be skipped."""
         limit, state = self.run.config.skip_nonfinite, self._state
         problem = f"step {inputs.step} (epoch {inputs.epoch}): {error}"
         if state.skipped < limit:
@@ -107,6 +108,7 @@ class StepGuard:
         ) from error
 
     def _check_norm(self, inputs: StepInputs, norm: float) -> None:
+        """Warn of a zero or exploding meta-gradient. Raises ConfigError if the learning rate underflows in fp32."""
         state = self._state
         first = not state.norms  # of the steps with a meta-gradient
         if first and norm == 0:
