@@ -30,10 +30,10 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "joint": {"method": "joint"},
     "metaxl": {},
     "metaxl, whole vocabulary, plain attention": {"vocabulary": "full", "attention": "eager"},
-    "joint, bucket_by_length": {"method": "joint", "bucket": True},
-    "metaxl, bucket_by_length": {"bucket": True},
+    "joint, bucketed": {"method": "joint", "bucket": True},
+    "metaxl, bucketed": {"bucket": True},
 }
-BASES = {name: "joint, bucket_by_length" if "bucket_by_length" in name else "joint" for name in CONFIGURATIONS}
+BASES = {name: "joint, bucketed" if "bucketed" in name else "joint" for name in CONFIGURATIONS}
 """What the time of each is compared with."""
 SEEDS = (0, 1, 2)
 
