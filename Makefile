@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: demo test test-all lint bench soak learn2learn plugins browser clean
+.PHONY: demo test test-all lint docs bench soak learn2learn plugins browser clean
 
 demo: $(STAMP)
 	$(BIN)/xlt run
@@ -30,6 +30,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site, in build/docs: warnings are errors, and no network is needed.
+docs: $(STAMP)
+	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs build/docs
 
 bench: $(STAMP)
 	$(BIN)/pytest benchmarks --benchmark-only
