@@ -116,8 +116,11 @@ def _run(words: list[str], demo: Path | None, mirror: Path | None) -> None:
             assert demo is not None
             shutil.copytree(demo, DEMO)
     elif words[0] == "python":
-        done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        _subprocess(words[1:])
+    elif words[0] == "torchrun":  # as a module, with a port of its own
+        launched = words.index("xltransfer") + 1
+        arguments = [*words[1:launched], *smaller(words[launched:], mirror)]
+        assert "run folder: " in _subprocess(["-m", "torch.distributed.run", "--standalone", *arguments])
     elif words[0] == "echo":
         Path("line.txt").write_text(words[1], encoding="utf-8")
         assert status_of([*words[words.index("xlt") + 1 :], "--input", "line.txt"]) == 0, words
@@ -128,6 +131,13 @@ def _run(words: list[str], demo: Path | None, mirror: Path | None) -> None:
             assert status_of(arguments) == 0, arguments
         for option, value in pairwise(words):
             assert option not in _WRITES or Path(value).exists(), words
+
+
+def _subprocess(arguments: Sequence[str]) -> str:
+    """What Python prints with these arguments."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def smaller(arguments: Sequence[str], mirror: Path | None) -> list[str]:

@@ -18,7 +18,8 @@ from xltransfer.cli.main import app as commands
 from xltransfer.config import RunConfig
 from xltransfer.recipes.catalogue import recipes
 from xltransfer.registry import REGISTRIES
-from xltransfer.registry.options import describe, options_of
+from xltransfer.registry.options import options_of
+from xltransfer.registry.values import describe
 
 
 def cell(text: Any) -> str:
@@ -63,7 +64,7 @@ def _command(path: str, command: Any) -> str:
             record = (parameter.make_metavar(context), getattr(parameter, "help", "") or "")
         default = "Arguments" if parameter.param_type_name == "argument" else "Options"
         panel = getattr(parameter, "rich_help_panel", None) or default
-        panels.setdefault(panel, []).append((code(record[0]), record[1]))
+        panels.setdefault(panel, []).append((code(record[0]), record[1].replace("\\[", "[")))
     for panel, rows in panels.items():
         lines.append(f"**{panel}**" if len(panels) > 1 else "")
         lines.append(table(("", ""), rows))
@@ -75,13 +76,13 @@ def configuration() -> str:
     hints = get_type_hints(RunConfig)
     groups: dict[str, list[tuple[Any, ...]]] = {}
     for field in dataclasses.fields(RunConfig):
-        group = field.metadata.get("group") or field.metadata.get("panel") or ""
+        group = field.metadata["group"]
         default = {} if field.default is dataclasses.MISSING else field.default
         shown = "" if default in (None, (), {}) else list(default) if isinstance(default, tuple) else default
         row = (code(field.name), field_type(hints[field.name]), code(shown), field.metadata["help"])
         groups.setdefault(group, []).append(row)
     headings = ("key", "type", "default", "meaning")
-    return "\n\n".join((f"## {group}\n\n" if group else "") + table(headings, rows) for group, rows in groups.items())
+    return "\n\n".join((f"## {group.capitalize()}\n\n") + table(headings, rows) for group, rows in groups.items())
 
 
 def field_type(kind: Any) -> str:

@@ -14,10 +14,10 @@ from tests.conftest import SHARED
 from tests.documentation import DEMO, PAGES, README, ROOT, SITE, blocks_of, is_run, name_of, options, parse, run_page
 from xltransfer.training.run import RunResult
 
-NEEDS = {"how-to/sweep": ("ray", "optuna"), "how-to/track": ("tensorboard",)}
+NEEDS = {"how-to/memory": ("accelerate",), "how-to/sweep": ("ray", "optuna"), "how-to/track": ("tensorboard",)}
 """Packages without which a page's commands cannot run."""
 CHEAP = {"explanation/differences", "explanation/does-it-help", "how-to/failed-runs", "how-to/interrupted-runs",
-         "how-to/memory", "how-to/published-experiment", "how-to/track", "how-to/use-a-model",
+         "how-to/published-experiment", "how-to/track", "how-to/use-a-model",
          "reference/configuration"}  # fmt: skip
 """Pages whose commands take less than a second or two."""
 PRINTED = {
@@ -112,7 +112,7 @@ def test_the_readme_is_short_and_begins_with_two_commands() -> None:
 
 
 def test_the_plugin_of_the_guide_is_a_package_of_the_repository() -> None:
-    """`make test` installs and tests it."""
+    """`make test-all` installs and tests it."""
     folder = ROOT / "plugins" / "xltransfer-shift"
     texts = [block.text for block in blocks_of(SITE / "how-to" / "own-rtn.md")]
     for name in ("shift.py", "pyproject.toml"):
