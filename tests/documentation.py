@@ -47,7 +47,7 @@ class Block:
     @property
     def commands(self) -> list[list[str]]:
         """The words of every line of a bash block."""
-        lines = self.text.splitlines() if self.language == "bash" else []
+        lines = self.text.replace("\\\n", " ").splitlines() if self.language == "bash" else []
         return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
