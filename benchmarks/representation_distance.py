@@ -24,6 +24,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 from scipy.stats import spearmanr
 from torch import Tensor
 
@@ -34,6 +35,7 @@ from xltransfer.datasets.synthetic.grammar import Grammar
 from xltransfer.datasets.synthetic.language import Language
 from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
 from xltransfer.utils.files import write_json
+from xltransfer.utils.pictures import save
 
 LEVELS = [level / 10 for level in range(11)]
 LAYERS = (0, 1, 2, 3, 4)
@@ -93,25 +95,20 @@ def of_one_draw(name: str, sentences: int, draw: int) -> Values:
 
 
 def plot(found: dict[str, Any], file: Path) -> None:
-    """A small chart a measure, a line a layer."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "xltransfer"
-    from matplotlib import pyplot
-
-    names = list(found["values"][LAYERS[0]])
-    figure, axes = pyplot.subplots(2, 4, figsize=(12, 5), constrained_layout=True)
-    for axis, name in zip(axes.flat, names, strict=False):
-        for layer in LAYERS:
-            axis.plot(LEVELS, found["values"][layer][name], label=f"layer {layer}", marker=".")
-        axis.set_title(name.replace("_", " ") + (" (a likeness)" if name in FALLING else ""), fontsize=10)
-        if name in LENGTHS:
-            axis.set_yscale("log")
-        axis.set_xlabel("distance of the language")
-    axes.flat[-1].axis("off")
-    axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center")
-    figure.savefig(file, metadata={"Date": None})
+    """Draw a small chart a measure, a line a layer."""
+    panels = []
+    for name in found["values"][LAYERS[0]]:
+        values = [
+            {"distance": level, "value": value, "layer": f"layer {layer}"}
+            for layer in LAYERS for level, value in zip(LEVELS, found["values"][layer][name], strict=True)
+        ]  # fmt: skip
+        scale = alt.Scale(type="log") if name in LENGTHS else alt.Scale(zero=False)
+        title = name.replace("_", " ") + (" (a likeness)" if name in FALLING else "")
+        panels.append(alt.Chart(alt.InlineData(values=values)).mark_line(point=True).encode(
+            alt.X("distance:Q", title="distance of the language"), alt.Y("value:Q", title=None, scale=scale),
+            alt.Color("layer:N"),
+        ).properties(width=190, height=150, title=title))  # fmt: skip
+    save(alt.concat(*panels, columns=4), file)
 
 
 def main() -> None:

@@ -1,77 +1,84 @@
-"""The study's figures."""
+"""Draw the study's figures."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import altair as alt
 from differences import Line, interval, pair_of, paired
 
-matplotlib.use("Agg")
-matplotlib.rcParams["svg.hashsalt"] = "xltransfer"
-
-from matplotlib import pyplot  # noqa: E402  (after its settings)
+from xltransfer.utils.pictures import save
 
 METHODS = ("target-only", "joint", "joint-rtn", "released", "metaxl", "transformation", "frozen")
+_SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
 
 
 def plot_differences(lines: Sequence[Line], file: Path) -> None:
-    """Each pair's mean difference from joint training, a mark a method; a dot a seed."""
-    pairs = list(dict.fromkeys(pair_of(line) for line in lines))
+    """Draw each pair's mean difference from joint training, a mark a method; a dot a seed."""
     shown = [method for method in METHODS if method not in ("joint", "target-only")]
-    figure, axis = pyplot.subplots(figsize=(9, 0.8 * len(pairs) + 1.4), constrained_layout=True)
-    for index, method in enumerate(shown):
-        found = paired(lines, method, "joint")
-        for place, pair in enumerate(pairs):
-            height, values = place + 0.15 * (index - (len(shown) - 1) / 2), found.get(pair, [])
-            axis.scatter(values, [height] * len(values), s=8, color=f"C{index}", alpha=0.4)
-            axis.scatter([statistics.mean(values)] if values else [], [height] if values else [], marker="D",
-                         color=f"C{index}", label=method if place == 0 else None)  # fmt: skip
-    axis.axvline(0, color="grey", linewidth=1)
-    axis.set_yticks(range(len(pairs)), pairs)
-    axis.invert_yaxis()
-    axis.set_xlabel("test score minus that of joint training, points (diamonds: means over seeds)")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    _save(figure, file)
+    values = [
+        {"pair": pair, "method": method, "difference": value}
+        for method in shown for pair, found in paired(lines, method, "joint").items() for value in found
+    ]  # fmt: skip
+    pairs = list(dict.fromkeys(pair_of(line) for line in lines))
+    title = "test score minus that of joint training, points (large marks: means over seeds)"
+    base = alt.Chart(alt.InlineData(values=values)).encode(
+        alt.Y("pair:N", scale=alt.Scale(domain=pairs), title=None),
+        alt.YOffset("method:N", scale=alt.Scale(domain=shown, paddingOuter=1)),
+        _by("method", shown), _by("method", shown, shape=True),
+    )  # fmt: skip
+    seeds = base.mark_point(filled=True, size=10, opacity=0.45).encode(alt.X("difference:Q", title=title))
+    means = base.mark_point(filled=True, size=45, opacity=1).encode(alt.X("mean(difference):Q", title=title))
+    zero = _rule(alt.X("at:Q", title=title), 0)
+    save(alt.layer(zero, seeds, means).properties(width=560, height=alt.Step(9)), file)
 
 
 def plot_distance(lines: Sequence[Line], file: Path) -> None:
-    """Differences from joint training over the distance of an embedded language: means, 95 % intervals over seeds."""
-    figure, axis = pyplot.subplots(figsize=(7, 4), constrained_layout=True)
-    for index, method in enumerate(("metaxl", "transformation", "frozen", "target-only")):
-        found = paired(lines, method, "joint")
-        distances = [int(pair.rpartition("→d")[2]) / 100 + 0.006 * (index - 1.5) for pair in found]
-        ends = [interval(values) for values in found.values()]
-        middles = [mean for mean, _, _ in ends]
-        errors = [[mean - low for mean, low, _ in ends], [high - mean for mean, _, high in ends]]
-        axis.errorbar(distances, middles, errors, label=method, marker="o", capsize=3, color=f"C{index}")
-    axis.axhline(0, color="grey", linewidth=1)
-    axis.set_xlabel("distance of the target language")
-    axis.set_ylabel("test F1 minus that of joint training, points")
-    axis.legend()
-    _save(figure, file)
+    """Draw differences from joint training over the distance of an embedded language, with 95 % intervals."""
+    shown = ["metaxl", "transformation", "frozen", "target-only"]
+    values: list[dict[str, Any]] = []
+    for index, method in enumerate(shown):
+        for pair, found in paired(lines, method, "joint").items():
+            mean, low, high = interval(found)
+            distance = int(pair.rpartition("→d")[2]) / 100 + 0.006 * (index - 1.5)
+            values.append({"distance": distance, "method": method, "mean": mean, "low": low, "high": high})
+    title = "test F1 minus that of joint training, points"
+    base = alt.Chart(alt.InlineData(values=values)).encode(
+        alt.X("distance:Q", title="distance of the target language"), _by("method", shown)
+    )
+    intervals = base.mark_rule().encode(alt.Y("low:Q", title=title), alt.Y2("high:Q"))
+    means = alt.Y("mean:Q", title=title)
+    marks = base.mark_point(filled=True, size=45, opacity=1).encode(means, _by("method", shown, shape=True))
+    zero = _rule(alt.Y("at:Q", title=title), 0)
+    save(alt.layer(zero, intervals, base.mark_line().encode(means), marks).properties(width=460, height=260), file)
 
 
 def plot_mixtures(lines: Sequence[Line], file: Path) -> None:
-    """The share of its batches that the bandit drew of each source, a bar a run."""
+    """Draw the share of its batches that the bandit took from each source, a bar a run."""
     drawn = sorted(lines, key=lambda line: (line["target"], line["seed"]))
-    figure, axis = pyplot.subplots(figsize=(8, 3.5), constrained_layout=True)
-    below = [0.0] * len(drawn)
-    for language in sorted({name for line in drawn for name in line["mixture"]}):
-        shares = [line["mixture"].get(language, 0.0) for line in drawn]
-        axis.bar(range(len(drawn)), shares, bottom=below, label=language)
-        below = [one + more for one, more in zip(below, shares, strict=True)]
-    axis.axhline(0.5, color="black", linewidth=1, linestyle="dotted")
-    axis.set_xticks(range(len(drawn)), [f"{line['target']} {line['seed']}" for line in drawn], rotation=90)
-    axis.set_ylabel("share of the source batches")
-    axis.set_xlabel("target and seed")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    _save(figure, file)
+    languages = sorted({name for line in drawn for name in line["mixture"]})
+    values = [
+        {"run": f"{line['target']} {line['seed']}", "language": language, "share": line["mixture"].get(language, 0.0)}
+        for line in drawn for language in languages
+    ]  # fmt: skip
+    title = "share of the source batches"
+    bars = alt.Chart(alt.InlineData(values=values)).mark_bar().encode(
+        alt.X("run:N", sort=None, title="target and seed"), alt.Y("share:Q", title=title), _by("language", languages)
+    )  # fmt: skip
+    half = _rule(alt.Y("at:Q", title=title), 0.5, strokeDash=[2, 2])
+    save(alt.layer(bars, half).properties(width=alt.Step(22), height=220), file)
 
 
-def _save(figure: Any, file: Path) -> None:
-    figure.savefig(file, metadata={"Date": None})
-    pyplot.close(figure)
+def _by(field: str, domain: list[str], shape: bool = False) -> alt.Color | alt.Shape:
+    """Colours of a legend in that order, or shapes."""
+    legend = alt.Legend(orient="right")
+    if shape:
+        return alt.Shape(f"{field}:N", scale=alt.Scale(domain=domain, range=_SHAPES[: len(domain)]), legend=legend)
+    return alt.Color(f"{field}:N", scale=alt.Scale(domain=domain), legend=legend)
+
+
+def _rule(channel: alt.X | alt.Y, value: float, **how: Any) -> alt.Chart:
+    """A line across the chart."""
+    return alt.Chart(alt.InlineData(values=[{"at": value}])).mark_rule(**how).encode(channel)

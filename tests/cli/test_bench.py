@@ -93,7 +93,7 @@ def test_a_sweep_has_a_table_a_picture_and_figures_for_each_value(tmp_path: Path
     assert [(point["value"], point["place"]) for point in points] == [(1, 3), (3, 1)]
     assert points[0]["steps"][1]["operations"] > points[1]["steps"][1]["operations"]  # more layers above it
     assert "layer 3" in capsys.readouterr().out
-    assert picture.read_text().lstrip().startswith("<?xml")
+    assert picture.read_text().lstrip().startswith("<svg")
 
 
 def test_a_line_now_and_then_where_there_is_no_terminal(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.report.pages import Open
+from tests.report.pages import Open, drawn
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -46,6 +46,8 @@ def opened(browser: Browser) -> Iterator[Open]:
         page.on("request", lambda request: told.append(f"request: {request.url}"))
         page.goto(file.as_uri())
         told.remove(f"request: {file.as_uri()}")
+        if settings.get("java_script_enabled", True):
+            drawn(page)
         return page
 
     yield opening

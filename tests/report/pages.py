@@ -13,6 +13,17 @@ Open = Callable[..., "Page"]
 
 def mark(page: Page, name: str, index: int) -> tuple[float, float]:
     """Where the middle of a mark of the map is, on the screen."""
-    box = page.locator(f".plane g[data-set={name}] use").nth(index).bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    found: list[list[float]] = page.evaluate(
+        """(set) => [...document.querySelectorAll("figure.map .mark-symbol path")]
+            .filter((path) => path.__data__?.datum?.set === set)
+            .map((path) => path.getBoundingClientRect())
+            .map((box) => [box.x + box.width / 2, box.y + box.height / 2])""",
+        name,
+    )
+    x, y = found[index]
+    return x, y
+
+
+def drawn(page: Page) -> None:
+    """Wait until every chart is drawn."""
+    page.wait_for_function("[...document.querySelectorAll('.drawing')].every((one) => one.tabIndex === 0)")

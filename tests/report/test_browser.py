@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +16,9 @@ from tests.analyses import put_into
 from tests.report.pages import Open, mark
 from xltransfer.report.write import write
 from xltransfer.training.run import RunResult
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 SENTENCES = [f"sentence {number}" for number in range(29)] + ["</script><script>alert('text of the data')</script>"]
@@ -62,10 +67,10 @@ def test_a_point_of_the_map_tells_its_sentence(reports: dict[str, Path], opened:
     page = opened(reports["ner"])
     tip = page.locator("figure.map .tip")
     assert not tip.is_visible()
-    page.locator(".plane").scroll_into_view_if_needed()
+    page.locator("figure.map .drawing").scroll_into_view_if_needed()
     for name, index, heading in (
         ("target", 7, "target"),
-        ("transformed", 12, "source, transformed"),
+        ("source, transformed", 12, "source, transformed"),
         ("source", 29, "source"),
     ):
         page.mouse.move(*mark(page, name, index))
@@ -102,9 +107,20 @@ def test_the_map_shows_other_layers_and_the_time_before(reports: dict[str, Path]
         seen.add((mark(page, "source", 5), cell.inner_text()))
     assert len(seen) == 5
     assert page.locator("figure.map caption").inner_text() == "Coordinates, layer 4, after training"
-    page.locator("input[name=source]").uncheck()
-    assert not page.locator(".plane g[data-set=source]").is_visible()
-    assert page.locator(".plane g[data-set=target]").is_visible()
+    counts = {"source": 30, "source, transformed": 30, "target": 20}
+    assert shown(page) == counts
+    page.get_by_label("source", exact=True).uncheck()
+    assert shown(page) == {name: count for name, count in counts.items() if name != "source"}
+
+
+def shown(page: Page) -> Counter[str]:
+    """How many marks of each set the map has."""
+    return Counter(
+        page.evaluate(
+            """[...document.querySelectorAll("figure.map .mark-symbol path")]
+                .map((path) => path.__data__?.datum?.set).filter((set) => set)"""
+        )
+    )
 
 
 @pytest.mark.parametrize("by", ["click", "keyboard"])
@@ -138,15 +154,44 @@ def test_the_comparison_is_sorted(by: str, reports: dict[str, Path], opened: Ope
 def test_a_chart_tells_its_values(reports: dict[str, Path], opened: Open) -> None:
     page = opened(reports["ner"])
     figure = page.locator("figure.chart", has_text="Losses")
-    figure.locator("> svg").hover()
-    assert figure.locator(".tip").inner_text().startswith("step ")
+    tip = figure.locator(".tip")
+    figure.locator(".drawing").hover()
+    assert tip.inner_text().startswith("step ")
     page.mouse.move(0, 0)
-    figure.locator("> svg").focus()
+    assert not tip.is_visible()
+    figure.locator(".drawing").focus()
     page.keyboard.press("Home")
-    first = [cell.inner_text() for cell in figure.locator("tbody tr").first.locator("th, td").all()]
-    names = figure.locator("thead th").all_inner_texts()
+    first = figure.locator("tbody tr").first.locator("th, td").all_text_contents()
+    names = figure.locator("thead th").all_text_contents()
     assert len(first) == len(names) == 3
-    assert figure.locator(".tip").is_visible()
+    assert tip.inner_text().split("\n") == [f"{name} {value}" for name, value in zip(names, first, strict=True)]
+    page.keyboard.press("ArrowRight")
+    second = figure.locator("tbody tr").nth(1).locator("th").text_content()
+    assert tip.inner_text().startswith(f"step {second}\n")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_charts_have_the_colours_of_the_page(scheme: str, reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports["ner"], color_scheme=scheme)
+    line, text = page.evaluate(
+        """[[".mark-line path", "stroke"], [".mark-text text", "fill"]].map(
+            ([selector, name]) => getComputedStyle(document.querySelector(`figure.chart ${selector}`))[name])"""
+    )
+    first, muted = {"light": ("#0b61a4", "#57606a"), "dark": ("#6cb2ff", "#a3abb5")}[scheme]
+    for colour, expected in ((line, first), (text, muted)):
+        assert colour == f"rgb({', '.join(str(int(expected[place : place + 2], 16)) for place in (1, 3, 5))})"
+
+
+def test_charts_are_named_for_screen_readers(reports: dict[str, Path], opened: Open) -> None:
+    page = opened(reports["ner"])
+    figures = page.locator("figure:has(> .drawing)").all()
+    assert figures
+    for figure in figures:
+        drawing = figure.locator(".drawing")
+        kind = "application" if "map" in (figure.get_attribute("class") or "") else "img"
+        assert drawing.get_attribute("role") == kind
+        assert (figure.locator("h3, h4").inner_text()) in (drawing.get_attribute("aria-label") or "")
+        assert drawing.locator("> div").get_attribute("aria-hidden") == "true"
 
 
 def test_a_link_to_a_closed_run_opens_it(reports: dict[str, Path], opened: Open) -> None:
@@ -158,9 +203,11 @@ def test_a_link_to_a_closed_run_opens_it(reports: dict[str, Path], opened: Open)
 
 def test_without_scripts_nothing_is_lost(reports: dict[str, Path], opened: Open) -> None:
     page = opened(reports["ner"], java_script_enabled=False)
-    assert page.locator(".plane use").first.is_visible()
+    assert page.locator("noscript p").is_visible()
     assert not page.locator("form.controls").is_visible()
-    assert page.locator(".legend.printed").is_visible()
+    for figure in page.locator("figure").all():
+        figure.locator("summary").click()
+        assert figure.locator("tbody tr").first.is_visible()
 
 
 def test_on_paper_there_are_no_controls_and_every_run(reports: dict[str, Path], opened: Open) -> None:
@@ -170,3 +217,6 @@ def test_on_paper_there_are_no_controls_and_every_run(reports: dict[str, Path], 
     assert not page.locator("nav").is_visible()
     assert not page.locator("form.controls").first.is_visible()
     assert page.locator("#run-3-summary").is_visible()
+    assert page.locator("#run-3-chart-1 svg").first.is_visible()
+    line = page.locator("#run-3-chart-1 .mark-line path").first
+    assert line.evaluate("(path) => getComputedStyle(path).stroke") == "rgb(11, 97, 164)"

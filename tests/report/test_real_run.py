@@ -65,8 +65,8 @@ def test_its_map_tells_sentences_and_shows_other_layers(runs: list[Path], opened
         assert line.split("\t") == [name, *(f"{100 * metrics[name][one]:.2f}" for one in
                                             ("f1", "precision", "recall", "accuracy"))]  # fmt: skip
     found = json.loads((runs[1] / "analysis.json").read_text())
-    page.locator(".plane").scroll_into_view_if_needed()
-    page.mouse.move(*mark(page, "transformed", 4))
+    page.locator("figure.map .drawing").scroll_into_view_if_needed()
+    page.mouse.move(*mark(page, "source, transformed", 4))
     told = page.locator("figure.map .tip").inner_text().split("\n")
     assert told[0] == "source, transformed, sentence 5"
     assert told[1][:30] == found["map"]["sentences"]["source"][4][:30]

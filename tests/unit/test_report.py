@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+import vl_convert
 
 from tests.analyses import made_up
 from xltransfer.errors import ConfigError
-from xltransfer.report.charts import BOTTOM, LEFT, RIGHT, TOP, chart, ticks
-from xltransfer.report.curves import LIMIT, curves_of, warnings_of
+from xltransfer.report.charts import line_chart, page_spec
+from xltransfer.report.curves import LIMIT, Curves, curves_of, warnings_of
 from xltransfer.report.formats import duration, mean_and_deviation, number, setting, size
 from xltransfer.report.labels import OTHER, confusion, label_scores
-from xltransfer.report.maps import MARGIN, SIZE, map_view
+from xltransfer.report.maps import map_view
 from xltransfer.report.mistakes import worst
 from xltransfer.report.predictions import Predictions, TaggedPrediction, TextPrediction, direction
 from xltransfer.report.representations import Analysis, read_analysis
@@ -32,6 +34,18 @@ def run_with(log: list[dict[str, Any]], rtn: str | None = "mlp") -> FinishedRun:
 
 def steps(count: int, **values: Any) -> list[dict[str, Any]]:
     return [{"step": step, "epoch": 1 + 2 * step // count, **values} for step in range(1, count + 1)]
+
+
+def points_of(curves: Curves) -> list[dict[str, Any]]:
+    """The data of a chart."""
+    found: list[dict[str, Any]] = page_spec(line_chart(curves))["data"]["values"]
+    return found
+
+
+def drawn(curves: Curves) -> str:
+    """The chart as SVG."""
+    spec = line_chart(curves).to_dict()
+    return str(vl_convert.vegalite_to_svg(spec))
 
 
 def test_every_figure_of_the_log_has_a_curve_and_known_ones_a_title() -> None:
@@ -57,7 +71,7 @@ def test_losses_of_steps_before_the_rtn_and_after_share_a_chart() -> None:
     assert losses.x == tuple(range(1, 9))
     assert losses.lines["source"] == (1.0,) * 4 + (None,) * 4
     assert losses.lines["meta loss"] == (None,) * 4 + (4.0,) * 4
-    assert chart(losses).lines
+    assert [one["y"] for one in points_of(losses) if one["name"] == "source"] == [1.0] * 4 + [None] * 4
     assert norms.x == (5, 6, 7, 8)
 
 
@@ -77,7 +91,8 @@ def test_languages_have_a_line_each_under_whatever_name() -> None:
     assert mixture.note == "Probability that the next batch is of it."
     assert worth.lines == {"step": (0.5, 0.1, None, 0.5, 0.5, None), "of en": (None, None, 0.5, None, None, 0.5)}
     assert worth.note == "Cosine of inner and query gradients; means: step 0.4, of en 0.5."
-    assert all(chart(curves).rows for curves in found.values())
+    assert mixture.rows[0] == ("1", "0.5", "0.25", "0.75", "–")
+    assert all(len(points_of(curves)) == 6 * len(curves.lines) for curves in found.values())
 
 
 def test_a_mixture_that_is_none_is_no_chart() -> None:
@@ -103,7 +118,8 @@ def test_what_is_not_finite_is_a_gap_and_warnings_are_told() -> None:
     log[1]["grad_norm"] = float("nan")
     (curves,) = curves_of(run_with(log))
     assert list(curves.lines.values()) == [(1.0, None, 1.0)]
-    assert chart(curves).lines[0].path.count("M") == 2
+    assert [one["y"] for one in points_of(curves)] == [1.0, None, 1.0]
+    assert lines_in(drawn(curves)) == ["MM"]
     assert warnings_of(run_with(log)) == ["step 2: too large"]
 
 
@@ -113,19 +129,20 @@ def test_figures_of_some_steps_only_are_joined_up() -> None:
         line["gradient_cosine"] = 0.5
     cosine, seconds = curves_of(run_with(log))
     assert cosine.x == tuple(float(step) for step in range(1, 101, 5))
-    assert chart(cosine).lines[0].path.count("M") == 1
+    assert lines_in(drawn(cosine)) == ["M" + "L" * 19]
     assert cosine.marks == seconds.marks == (49.0, 99.0)
 
 
 def test_a_value_between_gaps_is_a_dot() -> None:
     log = steps(30, grad_norm=float("nan"))
     log[20]["grad_norm"] = 2.0
-    assert len(chart(curves_of(run_with(log))[0]).lines[0].dots) == 1
+    assert [one["x"] for one in points_of(curves_of(run_with(log))[0]) if one.get("dot")] == [21]
 
 
 def test_a_log_of_nothing_finite_is_drawn_empty() -> None:
     (curves,) = curves_of(run_with(steps(2, grad_norm=float("inf"))))
-    assert chart(curves).lines[0].path == ""
+    assert {one["y"] for one in points_of(curves)} == {None}
+    assert not any(lines_in(drawn(curves)))
 
 
 def test_dev_scores_have_the_deciding_one_first() -> None:
@@ -141,21 +158,25 @@ def test_charts_stay_in_their_frame(values: list[float]) -> None:
     log = steps(len(values))
     for line, value in zip(log, values, strict=True):
         line["grad_norm"] = value
-    drawn = chart(curves_of(run_with(log))[0])
-    assert all(LEFT <= x <= RIGHT and TOP <= y <= BOTTOM for x, y in drawn.lines[0].dots)
-    assert all(TOP <= tick.place <= BOTTOM for tick in drawn.y_ticks)
-    assert 2 <= len(drawn.y_ticks) <= 9
-    assert len({tick.label for tick in drawn.y_ticks}) == len(drawn.y_ticks)
-    assert drawn.rows[0] == (number(1.0), number(values[0]))
+    (curves,) = curves_of(run_with(log))
+    spec = page_spec(line_chart(curves))
+    (low, high), (left, right) = (
+        next(layer["encoding"][axis]["scale"]["domain"] for layer in spec["layer"] if "color" in layer["encoding"])
+        for axis in ("y", "x")
+    )
+    assert low <= min(values) <= max(values) <= high
+    assert low < high
+    assert (left, right) == (1.0, len(values))
+    assert all(one["dot"] for one in spec["data"]["values"])
+    assert curves.rows[0] == ("1", number(values[0]))
+    labels = re.findall(r"text-anchor=\"end\"[^>]*>([^<]+)<", drawn(curves))
+    assert 2 <= len(labels) == len(set(labels)) <= 9
 
 
-@pytest.mark.parametrize("low, high", [(0, 1), (3, 3), (0, 0), (-1e-9, 1e9), (41.2, 44.9), (0.1, 0.3)])
-def test_ticks_are_round_and_hold_the_range(low: float, high: float) -> None:
-    found = ticks(low, high)
-    slack = 1e-6 * (high - low)
-    assert found[0] <= low + slack
-    assert found[-1] >= high - slack
-    assert 2 <= len(found) <= 9
+def lines_in(svg: str) -> list[str]:
+    """The commands of each line's path, of `M` and `L`."""
+    return ["".join(re.findall("[ML]", path)) for path in
+            re.findall(r'<g class="mark-line[^>]*>(?:<g[^>]*>)*<path[^>]*? d="([^"]*)"', svg)]  # fmt: skip
 
 
 def tagged(*sentences: tuple[str, str]) -> Predictions:
@@ -231,15 +252,18 @@ def test_the_map_holds_every_point_of_every_state_on_the_same_axes(tmp_path: Pat
     view = map_view(analysis)
     assert view is not None
     assert (view.layer, view.stage, view.layers, view.stages) == ("2", "after", ("2", "3", "4"), ("before", "after"))
-    scale, (left, top) = view.payload["scale"], view.payload["origin"]
-    for layers in view.payload["points"].values():
+    (left, right), (bottom, top) = (view.spec["layer"][0]["encoding"][axis]["scale"]["domain"] for axis in ("x", "y"))
+    assert (right - left) / view.spec["width"] == pytest.approx((top - bottom) / view.spec["height"], rel=1e-2)
+    for layers in view.points.values():
         for sets in layers.values():
             assert Counter({name: len(points) for name, points in sets.items()}) == {
-                "source": 3, "transformed": 3, "target": 2,
+                "source": 3, "source, transformed": 3, "target": 2,
             }  # fmt: skip
             for x, y in (point for points in sets.values() for point in points):
-                assert MARGIN - 1 <= left + scale * x <= SIZE - MARGIN + 1
-                assert MARGIN - 1 <= top - scale * y <= view.height - MARGIN + 1
+                assert left < x < right
+                assert bottom < y < top
+    shown = [(one["x"], one["y"]) for one in view.spec["data"]["values"] if one["set"] == "target"]
+    assert shown == view.points["after"]["2"]["target"]
     assert [row.text for row in view.rows] == ["a", "b", "c", "x", "y"]
     assert [row.transformed is None for row in view.rows] == [False] * 3 + [True] * 2
 

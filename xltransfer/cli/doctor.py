@@ -10,7 +10,6 @@ from xltransfer.cli.options import switch
 
 _EXTRAS = {
     "openpyxl": ("spreadsheets", "pip install 'xltransfer[xlsx]'"),
-    "matplotlib": ("pictures", "pip install 'xltransfer[report]'"),
     "accelerate": ("several processes", "pip install 'xltransfer[distributed]'"),
     "ray": ("sweeps on a cluster", "pip install 'xltransfer[distributed]'"),
     "optuna": ("searches", "pip install 'xltransfer[search]'"),

@@ -1,128 +1,185 @@
-"""Where the lines, ticks and marks of a chart lie, in the units of an SVG's viewBox. The templates draw them."""
+"""Define the charts of a report in Altair, for the page and for figures in a paper.
+
+Text of the data is in values and scale domains only: field names are fixed, and no Vega expression holds such text.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import altair as alt
+import vl_convert
 
 from xltransfer.report.curves import Curves
-from xltransfer.report.formats import number
+from xltransfer.report.labels import Confusion, LabelScore
+from xltransfer.report.representations import SET_NAMES, Analysis, Points
+from xltransfer.utils.pictures import style
 
-WIDTH, HEIGHT = 420, 220
-LEFT, RIGHT, TOP, BOTTOM = 52, 408, 10, 184
 _FEW = 12
-"""Up to so many points, each is marked."""
-STYLES = 8
-"""Kinds of line: colour and dashes."""
+"""Up to so many points of a line, each is marked."""
+_DASHES = ([1, 0], [6, 4], [1.5, 4], [9, 3, 2, 3], [12, 4], [4, 2.5], [2, 2.5], [10, 3, 2, 3, 2, 3])
+_SETS = [SET_NAMES[name] for name in ("source", "target", "transformed")]
+_MARGIN = 0.03
+"""Share of a map's size that is empty at each side."""
 
 
-@dataclass(frozen=True)
-class Tick:
-    """A place on an axis and what is written there."""
-
-    place: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """One curve: an SVG path, and its points if they are few; else those that have no neighbour to draw a line to."""
-
-    name: str
-    path: str
-    dots: tuple[tuple[float, float], ...]
-    style: int
+@cache
+def bundle() -> str:
+    """Vega-Embed with all that it needs, as a script that defines `vegaEmbed`."""
+    version = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
+    return str(vl_convert.javascript_bundle(vl_version=version)).replace("</script", "<\\/script")
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A line chart and, as `rows`, its data."""
-
-    curves: Curves
-    lines: tuple[Line, ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    marks: tuple[float, ...]
-    places: tuple[float, ...]
-    rows: tuple[tuple[str, ...], ...]
+def page_style() -> dict[str, Any]:
+    """The configuration of the page's charts, whose colours are those of its style sheet."""
+    return style([f"var(--s{number})" for number in range(len(_DASHES))], "var(--ink)", "var(--muted)", "var(--rule)")
 
 
-def chart(curves: Curves) -> Chart:
-    """Lay out some curves."""
-    values = [value for line in curves.lines.values() for value in line if value is not None]
-    x_ticks = _whole_ticks(min(curves.x), max(curves.x))
-    across = _scale(min(curves.x), max(curves.x), LEFT, RIGHT)
-    y_ticks = _log_ticks(min(values), max(values)) if curves.log_scale else ticks(*_limits(values))
-    height = math.log10 if curves.log_scale else float
-    low, high = (height(found(*values, *y_ticks)) for found in (min, max)) if values else (0.0, 1.0)
-    up = _scale(low, high, BOTTOM, TOP)
+def page_spec(chart: alt.LayerChart, fit: bool = False) -> dict[str, Any]:
+    """Give the specification of a chart for the page's script, which finds and replaces its data as `points`.
 
-    def place(x: float, y: float) -> tuple[float, float]:
-        return round(across(x), 1), round(up(height(y)), 1)
+    With `fit`, the chart's size includes its axes and legend.
+    """
+    spec: dict[str, Any] = chart.to_dict()
+    del spec["$schema"], spec["config"]
+    spec["data"] = {"name": "points", "values": spec["datasets"].pop(spec["data"]["name"])}
+    return spec | ({"autosize": {"type": "fit", "contains": "padding"}} if fit else {})
 
-    lines = tuple(
-        _line(name, [None if y is None else place(x, y) for x, y in zip(curves.x, line, strict=True)], index)
-        for index, (name, line) in enumerate(curves.lines.items())
+
+def line_chart(curves: Curves, width: int = 400, height: int = 230) -> alt.LayerChart:
+    """A line a series, marks where points are few or alone, and vertical rules at `curves.marks`."""
+    points = [
+        {"x": x, "y": None if y is None else _short(y), "name": name, **({"dot": True} if dot else {})}
+        for name, values in curves.lines.items()
+        for x, y, dot in zip(curves.x, values, _dots(values), strict=True)
+    ]
+    names = list(curves.lines)
+    several = len(names) > 1 or names[0].lower() != curves.title.lower()
+    legend = alt.Legend(columns=max(1, 46 // (max(map(len, names)) + 7)), symbolType="stroke",
+                        symbolFillColor="transparent") if several else None  # fmt: skip
+    colours = alt.Scale(domain=names)
+    ticks = {"values": curves.x} if len(curves.x) <= _FEW else {"tickCount": 6}
+    across = alt.Scale(domain=[curves.x[0], curves.x[-1]], zero=False, nice=False, padding=6)
+    x = alt.X("x:Q", title=curves.x_name, scale=across,
+              axis=alt.Axis(format="d", grid=False, labelOverlap=True, **ticks))  # fmt: skip
+    y = _value_axis([value for values in curves.lines.values() for value in values if value is not None],
+                    curves.log_scale)  # fmt: skip
+    line = alt.Chart().mark_line().encode(
+        x, y,
+        alt.Color("name:N", scale=colours, legend=legend),
+        alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=_DASHES[: len(names)]), legend=legend),
+    )  # fmt: skip
+    dots = (
+        alt.Chart()
+        .transform_filter("datum.dot")
+        .mark_point(size=26, filled=True, opacity=1)
+        .encode(x, y, alt.Color("name:N", scale=colours, legend=legend))
     )
-    columns = zip(curves.x, *curves.lines.values(), strict=True)
-    return Chart(
-        curves,
-        lines,
-        tuple(Tick(round(across(x), 1), number(x)) for x in x_ticks),
-        tuple(Tick(round(up(height(y)), 1), number(y)) for y in y_ticks),
-        tuple(round(across(x), 1) for x in curves.marks if min(curves.x) <= x <= max(curves.x)),
-        tuple(round(across(x), 1) for x in curves.x),
-        tuple(tuple(map(number, row)) for row in columns),
+    ends = alt.Chart(alt.InlineData(values=[{"x": x} for x in curves.marks if curves.x[0] <= x <= curves.x[-1]]))
+    return alt.layer(
+        ends.mark_rule(strokeDash=[1, 3]).encode(x="x:Q"), _chosen().mark_rule().encode(x="x:Q"), line, dots,
+        data=alt.InlineData(values=points),
+    ).properties(width=width, height=height, description=f"{curves.title} over {curves.x_name}s")  # fmt: skip
+
+
+def map_chart(points: Mapping[str, Points], analysis: Analysis, size: int = 440) -> alt.LayerChart:
+    """Sentence vectors of each set, at one layer and stage; both axes have the scale that all states share."""
+    low_x, high_x, low_y, high_y = analysis.limits
+    unit = max(high_x - low_x, high_y - low_y) or 1.0
+    height = round(size * max(0.6, (high_y - low_y) / unit))
+    shapes = alt.Scale(domain=_SETS, range=["circle", "square", "triangle-up"])
+    x, y = (alt.X("x:Q", scale=_span(low_x, high_x, unit), axis=_plain_axis()),
+            alt.Y("y:Q", scale=_span(low_y, high_y, unit * height / size), axis=_plain_axis()))  # fmt: skip
+    legend = alt.Legend(values=[SET_NAMES[name] for name in analysis.sets])
+    chosen = _chosen().encode(x, y)
+    marks = alt.Chart().mark_point(filled=True, size=34, opacity=0.8).encode(
+        x, y, alt.Color("set:N", scale=alt.Scale(domain=_SETS), legend=legend),
+        alt.Shape("set:N", scale=shapes, legend=legend),
+    )  # fmt: skip
+    return alt.layer(
+        marks, chosen.mark_line(), chosen.mark_point(size=160, strokeWidth=1.6),
+        data=alt.InlineData(values=map_points(points)),
+    ).properties(width=size, height=height, description="Map of sentence vectors")  # fmt: skip
+
+
+def map_points(points: Mapping[str, Points]) -> list[dict[str, Any]]:
+    """The points of one layer and stage, a row each."""
+    return [{"x": _short(x), "y": _short(y), "set": SET_NAMES[name]} for name in points for x, y in points[name]]
+
+
+def label_chart(scores: Sequence[LabelScore]) -> alt.Chart:
+    """Precision, recall and F1 of each label, as bars."""
+    names = {"precision": "precision", "recall": "recall", "f1": "F1"}
+    values = [
+        {"label": f"{score.label} ({score.support})", "score": name, "points": 100 * getattr(score, key)}
+        for score in scores
+        for key, name in names.items()
+    ]
+    order = list(names.values())
+    return alt.Chart(alt.InlineData(values=values)).mark_bar().encode(
+        alt.X("points:Q", scale=alt.Scale(domain=[0, 100]), title="points"),
+        alt.Y("label:N", sort=None, title=None),
+        alt.YOffset("score:N", sort=order),
+        alt.Color("score:N", scale=alt.Scale(domain=order)),
+    ).properties(width=320, height=alt.Step(11), description="Scores by label")  # fmt: skip
+
+
+def confusion_chart(found: Confusion) -> alt.LayerChart:
+    """Counts of gold and predicted labels; the darker, the larger the share of the gold label."""
+    values = [
+        {"gold": gold, "predicted": predicted, "count": count, "share": found.share(row, column)}
+        for row, (gold, counts) in enumerate(zip(found.labels, found.counts, strict=True))
+        for column, (predicted, count) in enumerate(zip(found.labels, counts, strict=True))
+    ]
+    base = alt.Chart(alt.InlineData(values=values)).encode(
+        alt.X("predicted:N", sort=None, title="predicted", axis=alt.Axis(labelAngle=-90)),
+        alt.Y("gold:N", sort=None, title="gold"),
     )
+    scale = alt.Scale(domain=[0, 1], range=["#f5f6f8", "#0b57a4"])
+    light = alt.when("datum.share > 0.5").then(alt.value("white")).otherwise(alt.value("black"))
+    return alt.layer(
+        base.mark_rect().encode(alt.Color("share:Q", scale=scale, legend=None)),
+        base.transform_filter("datum.count > 0").mark_text(fontSize=9).encode(text="count:Q", color=light),
+    ).properties(width=alt.Step(28), height=alt.Step(28), description="Confusion matrix")  # fmt: skip
 
 
-def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers from below `low` to above `high`."""
-    if not high > low:
-        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
-    rough = (high - low) / about
-    unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= rough * 0.999)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(step * place, 12) for place in range(first, last + 1)]
+def _chosen() -> alt.Chart:
+    """A layer for the value that a reader of the page points at; empty on paper."""
+    return alt.Chart(alt.InlineData(values=[], name="chosen"))
 
 
-def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """From 0 where all are on one side of it and not far from it."""
+def _dots(values: Sequence[float | None]) -> list[bool]:
+    """Whether each value is marked: all of a short line, and those between gaps."""
+    around = [None, *values, None]
+    alone = (before is after is None for before, after in zip(around, around[2:], strict=False))
+    return [value is not None and (len(values) <= _FEW or one) for value, one in zip(values, alone, strict=True)]
+
+
+def _value_axis(values: Sequence[float], log_scale: bool) -> alt.Y:
+    """The y axis: from 0 where the smallest value is not near the largest, and with some height for equal values."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    return (0.0, high) if 0 < low < 0.7 * high else (low, high)
+    if log_scale:
+        powers = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+        axis = alt.Axis(values=powers[:: -(-len(powers) // 6)], format="~g")
+        return alt.Y("y:Q", title=None, scale=alt.Scale(type="log", domain=[powers[0], powers[-1]]), axis=axis)
+    around = (abs(low) or 1) / 2 if low == high else 0.0
+    start = 0.0 if 0 < low < 0.7 * high else low - around
+    scale = alt.Scale(domain=[start, high + around], nice=True, zero=False)
+    return alt.Y("y:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5))
 
 
-def _whole_ticks(low: float, high: float) -> list[float]:
-    """Steps and epochs are whole numbers; none is outside of the data."""
-    return sorted({*(x for x in ticks(low, high) if low <= x <= high and x == int(x)), *([low] if low == high else [])})
+def _span(low: float, high: float, length: float) -> alt.Scale:
+    """A scale of that length with the values in its middle."""
+    middle, half = (low + high) / 2, length * (0.5 + _MARGIN)
+    return alt.Scale(domain=[middle - half, middle + half], nice=False, zero=False)
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    every = -(-len(powers) // 6)
-    found = [10.0**power for power in powers[::every]]
-    return found if found[-1] >= high else [*found, 10.0 ** (powers[-1] + every - 1)]
+def _plain_axis() -> alt.Axis:
+    return alt.Axis(title=None, labels=False, ticks=False, domain=False, tickCount=6)
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    """From values to places; the middle if there is one value only."""
-    if high == low:
-        return lambda value: (start + end) / 2
-    return lambda value: start + (value - low) / (high - low) * (end - start)
-
-
-def _line(name: str, points: Sequence[tuple[float, float] | None], index: int) -> Line:
-    parts, pen = [], "M"
-    for point in points:
-        if point is not None:
-            parts.append(f"{pen}{point[0]:g} {point[1]:g}")
-        pen = "M" if point is None else "L"
-    alone = [None, *points, None]
-    dots = tuple(
-        point
-        for before, point, after in zip(alone, points, alone[2:], strict=False)
-        if point is not None and (len(points) <= _FEW or before is after is None)
-    )
-    return Line(name, "".join(parts), dots, index % STYLES)
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")

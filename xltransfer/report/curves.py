@@ -35,6 +35,12 @@ class Curves:
     marks: tuple[float, ...] = ()
     """Places on the x axis: ends of epochs, or the epoch chosen."""
 
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """The data as a table: a step or epoch, then the value of each line."""
+        columns = zip(*self.lines.values(), strict=True)
+        return [(f"{x:.15g}", *map(number, values)) for x, values in zip(self.x, columns, strict=True)]
+
 
 @dataclass(frozen=True)
 class _Panel:

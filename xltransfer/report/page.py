@@ -16,8 +16,9 @@ from markupsafe import Markup
 from xltransfer.data.languages import language_code
 from xltransfer.report import charts, formats, maps, mistakes
 from xltransfer.report.comparison import compared
-from xltransfer.report.curves import curves_of, warnings_of
+from xltransfer.report.curves import Curves, curves_of, warnings_of
 from xltransfer.report.labels import Confusion, LabelScore, confusion, label_scores
+from xltransfer.report.representations import SET_NAMES
 from xltransfer.report.runs import SCORE_NAMES, FinishedRun
 from xltransfer.utils.version import __version__
 
@@ -33,7 +34,8 @@ class RunView:
     name: str
     run: FinishedRun
     facts: list[tuple[str, str]]
-    charts: list[charts.Chart]
+    charts: list[tuple[Curves, dict[str, Any]]]
+    """Data, for a table, and the Vega-Lite specification."""
     warnings: list[str]
     labels: list[LabelScore]
     confusion: Confusion | None
@@ -53,13 +55,15 @@ def render(runs: Sequence[FinishedRun], with_maps: bool = True) -> str:
         for number, (run, name) in enumerate(zip(runs, names, strict=True), 1)
     ]
     comparison = compared(runs, names) if len(runs) > 1 else None
-    overlay = comparison and comparison.curves and charts.chart(comparison.curves)
-    script, style = _asset("report.js"), _asset("report.css")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    overlay = comparison and comparison.curves and _drawn(comparison.curves)
+    with_charts = bool(overlay or any(view.charts or view.map for view in views))
+    scripts = [charts.bundle() if with_charts else "", _asset("report.js")]
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     return _environment().get_template("page.html").render(
         title=_title(runs[0]) if len(runs) == 1 else f"{len(runs)} runs compared",
         views=views, comparison=comparison, overlay=overlay, generator=GENERATOR, version=__version__,
-        script=Markup(script), style=Markup(style), script_hash=digest, several=len(runs) > 1,
+        scripts=list(map(Markup, scripts)), script_hashes=hashes, style=Markup(_asset("report.css")),
+        chart_style=charts.page_style(), several=len(runs) > 1,
     )  # fmt: skip
 
 
@@ -71,7 +75,7 @@ def view(run: FinishedRun, name: str, key: str, with_map: bool = True) -> RunVie
         name,
         run,
         _facts(run),
-        [charts.chart(one) for one in curves_of(run)],
+        [_drawn(one) for one in curves_of(run)],
         warnings_of(run),
         label_scores(run.predictions),
         None if entities else confusion(run.predictions),
@@ -124,6 +128,10 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return found
 
 
+def _drawn(curves: Curves) -> tuple[Curves, dict[str, Any]]:
+    return curves, charts.page_spec(charts.line_chart(curves), fit=True)
+
+
 def _asset(name: str) -> str:
     return (files("xltransfer.report") / "templates" / name).read_text(encoding="utf-8")
 
@@ -136,9 +144,5 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(points=formats.points, number=formats.number)
-    environment.globals.update(
-        score_names=SCORE_NAMES, set_names=maps.SET_NAMES, map_size=maps.SIZE, map_grid=maps.grid,
-        width=charts.WIDTH, height=charts.HEIGHT, left=charts.LEFT, right=charts.RIGHT, top=charts.TOP,
-        bottom=charts.BOTTOM,
-    )  # fmt: skip
+    environment.globals.update(score_names=SCORE_NAMES, set_names=SET_NAMES)
     return environment

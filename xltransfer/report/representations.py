@@ -13,6 +13,7 @@ from xltransfer.errors import ConfigError
 
 STAGES = ("before", "after")
 SETS = ("source", "transformed", "target")
+SET_NAMES = {"source": "source", "transformed": "source, transformed", "target": "target"}
 _LONGEST = 300
 """Letters of a sentence on the map."""
 

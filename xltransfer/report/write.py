@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xltransfer.errors import ConfigError
+from xltransfer.report.figures import write_figures
 from xltransfer.report.page import GENERATOR, render
 from xltransfer.report.runs import read_run
 from xltransfer.utils.files import refuse_link, write_text
@@ -47,9 +48,7 @@ def write(run_dirs: Sequence[Path], output: Path | None = None, figures: Path | 
                            f"{LARGEST / 1e6:.0f} MB. Give fewer."])  # fmt: skip
     drawn: tuple[Path, ...] = ()
     if figures is not None:
-        from xltransfer.report.figures import draw
-
-        drawn = draw(runs, figures)
+        drawn = write_figures(runs, figures)
     write_text(file, text)
     return Written(file, size, drawn)
 

@@ -1,4 +1,4 @@
-"""The picture of tables: how far each row is from the baseline, column by column."""
+"""Draw how far each row of a comparison is from the baseline, column by column."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 
 from xltransfer.experiments.tables.comparison import METRICS
 from xltransfer.experiments.tables.matrix import Matrix
-from xltransfer.utils.pictures import new_figure, save
+from xltransfer.utils.pictures import save
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_APART = 0.08
-"""Of a column's width, between the marks of two rows."""
+    from altair import LayerChart
 
 
 def plot(matrices: Sequence[Matrix], file: Path) -> None:
@@ -22,33 +19,36 @@ def plot(matrices: Sequence[Matrix], file: Path) -> None:
 
     PNG, SVG or PDF.
     """
-    widths = [1.2 * len(matrix.columns) + 3.5 for matrix in matrices]
-    figure = new_figure(sum(widths), 4)
-    panels = figure.subplots(1, len(matrices), squeeze=False, width_ratios=widths)[0]
-    for matrix, axes in zip(matrices, panels, strict=True):
-        _panel(matrix, axes)
-    save(figure, file)
+    import altair as alt
+
+    save(alt.hconcat(*map(_panel, matrices)).resolve_scale(color="independent"), file)
 
 
-def _panel(matrix: Matrix, axes: Axes) -> None:
+def _panel(matrix: Matrix) -> LayerChart:
+    """A mark and an interval for each row and column; rows stand side by side in a column."""
+    import altair as alt
+
     others = [row for row in matrix.rows if row != matrix.baseline]
-    for index, row in enumerate(others):
-        shift = _APART * (index - (len(others) - 1) / 2)
-        found = {place + shift: difference(matrix, row, column) for place, column in enumerate(matrix.columns)}
-        marks = [(place, *ends) for place, ends in found.items() if ends is not None]
-        if marks:
-            places, means, lows, highs = zip(*marks, strict=True)
-            errors = [[mean - low for mean, low in zip(means, lows, strict=True)],
-                      [high - mean for mean, high in zip(means, highs, strict=True)]]  # fmt: skip
-            axes.errorbar(places, means, errors, marker="o", capsize=3, label=row)
+    values = [
+        {"row": row, "column": column, "mean": found[0], "low": found[1], "high": found[2]}
+        for row in others
+        for column in matrix.columns
+        if (found := difference(matrix, row, column)) is not None
+    ]
+    title = f"test {METRICS[matrix.metric]} minus that of {matrix.baseline}, points"
     seeds = f"{len(matrix.seeds)} seed{'s' * (len(matrix.seeds) != 1)}"
-    axes.axhline(0, color="grey", linewidth=1)
-    axes.set_xticks(range(len(matrix.columns)), matrix.columns)
-    axes.set(title=f"{matrix.task}, {seeds}" + ", 95 % intervals" * bool(matrix.comparisons),
-             ylabel=f"test {METRICS[matrix.metric]} minus that of {matrix.baseline}, points")  # fmt: skip
-    axes.grid(alpha=0.3)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend()
+    colour = alt.Color("row:N", scale=alt.Scale(domain=others))
+    base = alt.Chart(alt.InlineData(values=values)).encode(
+        alt.X("column:N", scale=alt.Scale(domain=matrix.columns), title=None, axis=alt.Axis(labelAngle=0)),
+        alt.XOffset("row:N", scale=alt.Scale(domain=others, paddingOuter=0.6)),
+    )
+    zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule().encode(alt.Y("zero:Q", title=title))
+    intervals = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title=title), alt.Y2("high:Q"), colour)
+    marks = base.mark_point(filled=True, size=50, opacity=1).encode(alt.Y("mean:Q", title=title), colour)
+    return alt.layer(zero, intervals, marks).properties(
+        title=f"{matrix.task}, {seeds}" + ", 95 % intervals" * bool(matrix.comparisons),
+        width=max(180, 80 * len(matrix.columns)), height=260,
+    )  # fmt: skip
 
 
 def difference(matrix: Matrix, row: str, column: str) -> tuple[float, float, float] | None:

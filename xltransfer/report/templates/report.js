@@ -1,5 +1,5 @@
 "use strict";
-// Adds to a page that is complete without it: sorting, values under the pointer, and the other states of the map.
+// Draw the charts, sort the tables, and make the map and closed sections usable by pointer and keyboard.
 (() => {
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
@@ -35,186 +35,136 @@
     table.tBodies[0].append(...all("tbody tr", table).sort((a, b) => sign * compare(a, b)));
   }
 
-  // A box beside a place of a drawing; it is read out when the keyboard moves it.
-  function tooltip(figure, svg) {
-    const box = element("div", "", figure);
+  // Draw a chart. Expressions are interpreted (ast), since the page's policy allows no code made from text.
+  async function draw(figure) {
+    const drawing = figure.querySelector(".drawing"), spec = JSON.parse(figure.querySelector(".spec").textContent);
+    const style = JSON.parse(document.getElementById("chart-style").textContent);
+    const options = { mode: "vega-lite", renderer: "svg", ast: true, actions: false, tooltip: false, defaultStyle: false, config: style };
+    const inside = element("div", "", drawing); // Vega sets the role and label of what it draws into
+    inside.setAttribute("aria-hidden", "true");
+    const { view } = await vegaEmbed(inside, spec, options);
+    (figure.classList.contains("map") ? map : chart)(figure, drawing, view, spec.data.values);
+  }
+
+  // Let pointer and keyboard choose a value of a drawing; show it in a box that a screen reader reads out.
+  function reader(drawing, view, { nearest, moves, describe }) {
+    const box = element("div", "", drawing.parentElement), root = drawing.querySelector(".root");
     box.className = "tip";
     box.setAttribute("role", "status");
-    const hide = () => box.replaceChildren();
-    const show = (x, y, parts) => {
-      box.replaceChildren(...parts);
-      const drawn = svg.getBoundingClientRect(), around = figure.getBoundingClientRect();
-      const scale = drawn.width / svg.viewBox.baseVal.width;
-      const left = drawn.left - around.left + x * scale, top = drawn.top - around.top + y * scale;
-      const room = around.width - box.offsetWidth;
-      box.style.left = `${Math.max(0, Math.min(room, left - box.offsetWidth / 2))}px`;
-      const above = top - box.offsetHeight - 14;
-      box.style.top = `${drawn.top + above > 0 && above > 0 ? above : top + 14}px`;
-    };
-    svg.addEventListener("pointerleave", hide);
-    svg.addEventListener("blur", hide);
-    return { show, hide };
-  }
+    drawing.tabIndex = 0;
 
-  // Where a pointer is, in the units of the drawing.
-  function place(svg, event) {
-    const drawn = svg.getBoundingClientRect(), box = svg.viewBox.baseVal;
-    return [((event.clientX - drawn.left) / drawn.width) * box.width, ((event.clientY - drawn.top) / drawn.height) * box.height];
-  }
+    function show(chosen) {
+      view.data("chosen", chosen).run();
+      box.replaceChildren(...(chosen.length ? describe(chosen[0]) : []));
+      if (!chosen.length) return;
+      const [{ x, y }] = chosen, around = drawing.parentElement.getBoundingClientRect();
+      const up = y === undefined ? view.height() / 3 : view.scale("y")(y);
+      const at = new DOMPoint(view.scale("x")(x), up).matrixTransform(root.getScreenCTM());
+      const left = at.x - around.left - box.offsetWidth / 2, above = at.y - around.top - box.offsetHeight - 14;
+      box.style.left = `${Math.max(0, Math.min(around.width - box.offsetWidth, left))}px`;
+      box.style.top = `${above > 0 && at.y > box.offsetHeight + 14 ? above : at.y - around.top + 14}px`;
+    }
 
-  function keyboard(svg, moves, hide) {
-    svg.tabIndex = 0;
-    svg.addEventListener("keydown", (event) => {
+    const hide = () => show([]);
+    const point = (event) => show(nearest(new DOMPoint(event.clientX, event.clientY).matrixTransform(root.getScreenCTM().inverse())));
+    for (const kind of ["pointermove", "pointerdown"]) drawing.addEventListener(kind, point);
+    for (const kind of ["pointerleave", "blur"]) drawing.addEventListener(kind, hide);
+    drawing.addEventListener("focus", () => drawing.matches(":focus-visible") && show(moves.Focus()));
+    drawing.addEventListener("keydown", (event) => {
       if (event.key === "Escape") hide();
       const move = moves[event.key];
       if (!move || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
-      move();
+      show(move());
     });
+    return hide;
   }
 
   // Line charts: the values at a step, from the table below.
-  function chart(figure) {
-    const svg = figure.querySelector(":scope > svg"), cursor = svg.querySelector(".cursor");
-    const xs = JSON.parse(svg.dataset.x), rows = all("tbody tr", figure);
+  function chart(figure, drawing, view, points) {
+    const xs = [...new Set(points.map((point) => point.x))], rows = all("tbody tr", figure);
     const names = all("thead th", figure).map((heading) => heading.textContent);
-    const tip = tooltip(figure, svg);
     let at = xs.length - 1;
-    const show = (index) => {
-      at = Math.max(0, Math.min(xs.length - 1, index));
-      cursor.setAttribute("d", `M${xs[at]} 10V184`);
-      tip.show(xs[at], 60, [...rows[at].cells].map((cell, column) => element("div", `${names[column]} ${cell.textContent}`)));
-    };
-    const hide = () => {
-      cursor.setAttribute("d", "");
-      tip.hide();
-    };
-    const nearest = (x) => xs.reduce((best, value, index) => (Math.abs(value - x) < Math.abs(xs[best] - x) ? index : best), 0);
-    svg.addEventListener("pointermove", (event) => show(nearest(place(svg, event)[0])));
-    svg.addEventListener("pointerleave", hide);
-    svg.addEventListener("blur", hide);
-    svg.addEventListener("focus", () => svg.matches(":focus-visible") && show(at));
-    const moves = { ArrowLeft: () => show(at - 1), ArrowRight: () => show(at + 1), Home: () => show(0), End: () => show(xs.length - 1) };
-    keyboard(svg, moves, hide);
+    const go = (index) => [{ x: xs[(at = Math.max(0, Math.min(xs.length - 1, index)))] }];
+    reader(drawing, view, {
+      nearest: ({ x }) => go(closest(xs, (value) => Math.abs(view.scale("x")(value) - x))),
+      describe: ({ x }) => [...rows[xs.indexOf(x)].cells].map((cell, column) => element("div", `${names[column]} ${cell.textContent}`)),
+      moves: { ArrowLeft: () => go(at - 1), ArrowRight: () => go(at + 1), Home: () => go(0), End: () => go(xs.length - 1), Focus: () => go(at) },
+    });
   }
 
-  // The map.
-  function map(figure) {
-    const svg = figure.querySelector(".plane"), form = figure.querySelector("form");
-    const data = JSON.parse(figure.querySelector("script").textContent);
-    const groups = all("g[data-set]", svg).map((group) => ({ name: group.dataset.set, group, marks: all("use", group) }));
+  function closest(list, distance) {
+    const distances = list.map(distance);
+    return distances.indexOf(Math.min(...distances));
+  }
+
+  // The map: sentences by pointer and keyboard, and the other layers, stages and sets by the form.
+  function map(figure, drawing, view) {
+    const form = figure.querySelector("form"), data = JSON.parse(figure.querySelector(".points").textContent);
     const rows = { source: all("tr[data-part=source]", figure), target: all("tr[data-part=target]", figure) };
-    const ring = svg.querySelector(".ring"), partner = svg.querySelector(".partner");
-    const tip = tooltip(figure, svg);
-    let places = {}, chosen = { set: groups[0].name, index: 0 }, frame = 0;
+    const partners = { source: "source, transformed", "source, transformed": "source" };
+    const value = (part) => all("input:checked", form).find((input) => input.name.endsWith(`-${part}`)).value;
+    let shown = [], at;
 
-    const rowOf = (set, index) => rows[set === "target" ? "target" : "source"][index];
-    const shown = () => groups.filter(({ name }) => form.elements[name].checked && places[name]);
-    const value = (part) => all("input[type=radio]:checked", form).find((input) => input.name.endsWith(`-${part}`)).value;
-
-    function hide() {
-      tip.hide();
-      ring.setAttribute("visibility", "hidden");
-      partner.setAttribute("d", "");
-    }
-
-    function show(set, index) {
-      chosen = { set, index };
-      const [x, y] = places[set][index];
-      ring.setAttribute("cx", x);
-      ring.setAttribute("cy", y);
-      ring.setAttribute("visibility", "visible");
-      const other = { source: "transformed", transformed: "source" }[set];
-      const [to] = [places[other]?.[index]];
-      partner.setAttribute("d", to && form.elements[other].checked ? `M${x} ${y}L${to[0]} ${to[1]}` : "");
-      const name = set === "transformed" ? "source, transformed" : set;
-      const text = element("div", rowOf(set, index).querySelector(".text").textContent);
-      text.dir = "auto";
-      tip.show(x, y, [element("b", `${name}, sentence ${index + 1}`), text]);
-    }
-
-    // Marks go to where the state has them, in a moment or at once.
-    function draw() {
-      const layer = value("layer"), stage = value("stage"), found = data.points[stage]?.[layer] ?? {};
-      const old = places;
-      places = {};
-      for (const { name } of groups) {
-        const points = found[name];
-        if (points) places[name] = points.map(([x, y]) => [data.origin[0] + data.scale * x, data.origin[1] - data.scale * y]);
-      }
+    function update() {
+      const layer = value("layer"), stage = value("stage"), found = data[stage]?.[layer] ?? {};
+      const sets = all("input[type=checkbox]:checked", form).map((input) => input.value).filter((set) => found[set]);
+      shown = sets.flatMap((set) => found[set].map(([x, y], index) => ({ x, y, set, index })));
+      at = 0;
       hide();
+      view.data("points", shown).run();
       all(".layer-shown", figure).forEach((span) => (span.textContent = layer));
       all(".stage-shown", figure).forEach((span) => (span.textContent = stage));
-      fill(found);
-      const still = matchMedia("(prefers-reduced-motion: reduce)").matches || !Object.keys(old).length;
-      const start = performance.now();
-      const step = (now) => {
-        const t = still ? 1 : Math.min(1, Math.max(0, (now - start) / 350)), share = t * t * (3 - 2 * t);
-        for (const { name, group, marks } of groups) {
-          group.style.display = places[name] && form.elements[name].checked ? "" : "none";
-          if (places[name]) marks.forEach((mark, index) => put(mark, places[name][index], old[name]?.[index], share));
-        }
-        if (t < 1) frame = requestAnimationFrame(step);
-      };
-      cancelAnimationFrame(frame);
-      step(start);
-    }
-
-    function put(mark, to, from = to, share = 1) {
-      mark.setAttribute("x", (from[0] + share * (to[0] - from[0])).toFixed(1));
-      mark.setAttribute("y", (from[1] + share * (to[1] - from[1])).toFixed(1));
-      mark.removeAttribute("visibility");
-    }
-
-    function fill(found) {
       for (const [part, list] of Object.entries(rows)) {
         list.forEach((row, index) => {
           row.querySelector(".point").textContent = found[part]?.[index]?.join(", ") ?? "";
-          const moved = row.querySelector(".moved");
-          if (moved && part === "source") moved.textContent = found.transformed?.[index]?.join(", ") ?? "";
+          const moved = part === "source" && row.querySelector(".moved");
+          if (moved) moved.textContent = found[partners.source]?.[index]?.join(", ") ?? "";
         });
       }
     }
 
-    function under(event) {
-      const [x, y] = place(svg, event);
-      let best = null, least = 14 ** 2;
-      for (const { name } of shown()) {
-        places[name].forEach(([px, py], index) => {
-          const distance = (px - x) ** 2 + (py - y) ** 2;
-          if (distance < least) [best, least] = [[name, index], distance];
-        });
-      }
-      best ? show(...best) : hide();
+    // A mark, and that of the same sentence before or after the RTN.
+    function pair(place) {
+      if (!(place in shown)) return [];
+      const one = shown[(at = place)];
+      return [one, ...shown.filter((other) => other.set === partners[one.set] && other.index === one.index)];
     }
 
-    // Left and right: the sentences of a set; up and down: the sets.
-    function sentence(change) {
-      const names = shown().map(({ name }) => name);
-      if (!names.length) return;
-      const set = names.includes(chosen.set) ? chosen.set : names[0], count = places[set].length;
-      show(set, (chosen.index + change + count) % count);
+    function nearest({ x, y }) {
+      const away = (one) => Math.hypot(view.scale("x")(one.x) - x, view.scale("y")(one.y) - y);
+      const place = closest(shown, away);
+      return pair(place in shown && away(shown[place]) < 14 ? place : -1);
     }
 
-    function among(change) {
-      const names = shown().map(({ name }) => name);
-      if (!names.length) return;
-      const set = names[(names.indexOf(chosen.set) + change + names.length) % names.length];
-      show(set, Math.min(chosen.index, places[set].length - 1));
+    // Go through the sentences of a set, or to another set.
+    function step(sentences, sets) {
+      const names = [...new Set(shown.map(({ set }) => set))];
+      if (!names.length) return [];
+      const turn = (place, count) => (place + count) % count;
+      const set = names[turn(names.indexOf(shown[at].set) + sets, names.length)];
+      const own = shown.filter((one) => one.set === set);
+      return pair(shown.indexOf(own[turn(Math.min(shown[at].index, own.length - 1) + sentences, own.length)]));
     }
 
-    svg.setAttribute("role", "application");
-    svg.setAttribute("aria-roledescription", "map");
-    svg.setAttribute("aria-label", "Map of sentence vectors. Left and right arrows go through the sentences, up and down through the sets.");
-    for (const kind of ["pointermove", "pointerdown"]) svg.addEventListener(kind, under);
-    svg.addEventListener("pointerleave", hide);
-    svg.addEventListener("blur", hide);
-    svg.addEventListener("focus", () => svg.matches(":focus-visible") && sentence(0));
-    const moves = { ArrowLeft: () => sentence(-1), ArrowRight: () => sentence(1), ArrowUp: () => among(-1), ArrowDown: () => among(1) };
-    keyboard(svg, moves, hide);
-    form.addEventListener("change", draw);
+    const describe = ({ set, index }) => {
+      const text = element("div", rows[set === "target" ? "target" : "source"][index].querySelector(".text").textContent);
+      text.dir = "auto";
+      return [element("b", `${set}, sentence ${index + 1}`), text];
+    };
+    const moves = { ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0), ArrowUp: () => step(0, -1), ArrowDown: () => step(0, 1), Focus: () => step(0, 0) };
+    const hide = reader(drawing, view, { nearest, describe, moves });
+    drawing.setAttribute("role", "application");
+    drawing.setAttribute("aria-roledescription", "map");
+    drawing.setAttribute("aria-label", "Map of sentence vectors. Left and right arrows go through the sentences, up and down through the sets.");
+    form.addEventListener("change", update);
     form.addEventListener("submit", (event) => event.preventDefault());
-    draw();
+    update();
+  }
+
+  // Draw one chart after the other, from the top of the page.
+  async function drawAll() {
+    for (const figure of all("figure:has(> .drawing)")) await draw(figure);
   }
 
   // What scrolls can be reached by the keyboard.
@@ -236,8 +186,7 @@
 
   document.documentElement.classList.add("js");
   all("table.sortable").forEach(sortable);
-  all("figure.chart").forEach(chart);
-  all("figure.map").forEach(map);
+  drawAll();
   reachable();
   follow();
   addEventListener("resize", reachable);
