@@ -81,4 +81,5 @@ def _by(field: str, domain: list[str], shape: bool = False) -> alt.Color | alt.S
 
 def _rule(channel: alt.X | alt.Y, value: float, **how: Any) -> alt.Chart:
     """A line across the chart."""
-    return alt.Chart(alt.InlineData(values=[{"at": value}])).mark_rule(**how).encode(channel)
+    rule: alt.Chart = alt.Chart(alt.InlineData(values=[{"at": value}])).mark_rule(**how).encode(channel)
+    return rule

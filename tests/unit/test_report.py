@@ -18,7 +18,7 @@ from xltransfer.report.curves import LIMIT, Curves, curves_of, warnings_of
 from xltransfer.report.formats import duration, mean_and_deviation, number, setting, size
 from xltransfer.report.labels import OTHER, confusion, label_scores
 from xltransfer.report.maps import map_view
-from xltransfer.report.mistakes import worst
+from xltransfer.report.mistakes import worst_predictions
 from xltransfer.report.predictions import Predictions, TaggedPrediction, TextPrediction, direction
 from xltransfer.report.representations import Analysis, read_analysis
 from xltransfer.report.runs import FinishedRun
@@ -88,7 +88,7 @@ def test_languages_have_a_line_each_under_whatever_name() -> None:
     assert list(mixture.lines) == ["a", "step", "of en", "odd"]  # that of the run's sources comes first
     assert mixture.lines == {"a": (0.5,) * 6, "step": (0.25,) * 6, "of en": (0.75,) * 6, "odd": (None,) * 6}
     assert mixture.x == tuple(map(float, range(1, 7)))
-    assert mixture.note == "Probability that the next batch is of it."
+    assert mixture.note == "Probability that the next batch is in this language."
     assert worth.lines == {"step": (0.5, 0.1, None, 0.5, 0.5, None), "of en": (None, None, 0.5, None, None, 0.5)}
     assert worth.note == "Cosine of inner and query gradients; means: step 0.4, of en 0.5."
     assert mixture.rows[0] == ("1", "0.5", "0.25", "0.75", "–")
@@ -213,10 +213,10 @@ def test_rare_labels_are_one_in_the_matrix() -> None:
 
 
 def test_the_worst_sentences_have_most_wrong_tags_and_the_worst_texts_are_longest() -> None:
-    found = worst(tagged(("O O O", "O O B-X"), ("O O", "B-X B-X"), ("O", "O"), ("O O", "O B-X")))
+    found = worst_predictions(tagged(("O O O", "O O B-X"), ("O O", "B-X B-X"), ("O", "O"), ("O O", "O B-X")))
     assert [(one.number, one.wrong, one.of) for one in found] == [(2, 2, 2), (4, 1, 2), (1, 1, 3)]
     texts = (TextPrediction("ab", "x", "y"), TextPrediction("abcd" * 400, "x", "y"), TextPrediction("abc", "x", "x"))
-    first, second = worst(Predictions(texts=texts))
+    first, second = worst_predictions(Predictions(texts=texts))
     assert (first.number, second.number) == (2, 1)
     assert (len(first.text), first.left_out) == (1200, 400)
 
@@ -226,7 +226,7 @@ def test_correct_entities_are_shown_and_correct_parts_of_speech_are_not() -> Non
         ("B-X O O", "B-X B-X O", [True, True, False]),
         ("NOUN VERB", "NOUN X", [False, True]),
     ):
-        (mistake,) = worst(tagged((gold, predicted)))
+        (mistake,) = worst_predictions(tagged((gold, predicted)))
         assert [word.shown for word in mistake.words] == shown
 
 
@@ -264,8 +264,8 @@ def test_the_map_holds_every_point_of_every_state_on_the_same_axes(tmp_path: Pat
                 assert bottom < y < top
     shown = [(one["x"], one["y"]) for one in view.spec["data"]["values"] if one["set"] == "target"]
     assert shown == view.points["after"]["2"]["target"]
-    assert [row.text for row in view.rows] == ["a", "b", "c", "x", "y"]
-    assert [row.transformed is None for row in view.rows] == [False] * 3 + [True] * 2
+    assert [text for _, _, text, _, _ in view.rows] == ["a", "b", "c", "x", "y"]
+    assert [moved is None for *_, moved in view.rows] == [False] * 3 + [True] * 2
 
 
 def test_a_run_without_rtn_has_a_map_of_two_sets(tmp_path: Path) -> None:

@@ -26,7 +26,12 @@ def plot(points: list[Point], name: str, file: Path) -> None:
     if isinstance(places[0], str):
         x = alt.X("place:N", sort=None, title=title, axis=alt.Axis(labelAngle=0))
     else:
-        x = alt.X("place:Q", title=title, axis=alt.Axis(values=places, format="d"), scale=alt.Scale(padding=8))
+        x = alt.X(
+            "place:Q",
+            title=title,
+            axis=alt.Axis(values=[float(place) for place in places], format="d"),
+            scale=alt.Scale(padding=8),
+        )
     base = alt.Chart(alt.InlineData(values=values)).encode(
         x, alt.Color("name:N", scale=alt.Scale(domain=names), legend=alt.Legend(columns=3))
     ).properties(width=320, height=240)  # fmt: skip

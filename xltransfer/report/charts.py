@@ -16,30 +16,32 @@ import vl_convert
 from xltransfer.report.curves import Curves
 from xltransfer.report.labels import Confusion, LabelScore
 from xltransfer.report.representations import SET_NAMES, Analysis, Points
-from xltransfer.utils.pictures import style
+from xltransfer.utils.pictures import style, vega_lite_version
 
 _FEW = 12
-"""Up to so many points of a line, each is marked."""
+"""A line of at most this many points has a mark at each."""
 _DASHES = ([1, 0], [6, 4], [1.5, 4], [9, 3, 2, 3], [12, 4], [4, 2.5], [2, 2.5], [10, 3, 2, 3, 2, 3])
 _SETS = [SET_NAMES[name] for name in ("source", "target", "transformed")]
+Layers = alt.LayerChart | alt.FacetChart
+"""The type that Altair gives to layers."""
 _MARGIN = 0.03
 """Share of a map's size that is empty at each side."""
 
 
 @cache
 def bundle() -> str:
-    """Vega-Embed with all that it needs, as a script that defines `vegaEmbed`."""
-    version = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
-    return str(vl_convert.javascript_bundle(vl_version=version)).replace("</script", "<\\/script")
+    """Return Vega-Embed, Vega-Lite and Vega as one script, which defines `vegaEmbed`."""
+    script = vl_convert.javascript_bundle(vl_version=vega_lite_version())  # type: ignore[call-arg]  # a stub's fault
+    return script.replace("</script", "<\\/script")
 
 
 def page_style() -> dict[str, Any]:
-    """The configuration of the page's charts, whose colours are those of its style sheet."""
+    """Return the Vega-Lite configuration of the page: the colours are variables of its style sheet."""
     return style([f"var(--s{number})" for number in range(len(_DASHES))], "var(--ink)", "var(--muted)", "var(--rule)")
 
 
-def page_spec(chart: alt.LayerChart, fit: bool = False) -> dict[str, Any]:
-    """Give the specification of a chart for the page's script, which finds and replaces its data as `points`.
+def page_spec(chart: Layers, fit: bool = False) -> dict[str, Any]:
+    """Return the specification of a chart for the page's script, with its data under the name `points`.
 
     With `fit`, the chart's size includes its axes and legend.
     """
@@ -49,8 +51,8 @@ def page_spec(chart: alt.LayerChart, fit: bool = False) -> dict[str, Any]:
     return spec | ({"autosize": {"type": "fit", "contains": "padding"}} if fit else {})
 
 
-def line_chart(curves: Curves, width: int = 400, height: int = 230) -> alt.LayerChart:
-    """A line a series, marks where points are few or alone, and vertical rules at `curves.marks`."""
+def line_chart(curves: Curves, width: int = 400, height: int = 230) -> Layers:
+    """Draw a line for each series, with vertical rules at `curves.marks`; few or isolated points have marks."""
     points = [
         {"x": x, "y": None if y is None else _short(y), "name": name, **({"dot": True} if dot else {})}
         for name, values in curves.lines.items()
@@ -81,12 +83,13 @@ def line_chart(curves: Curves, width: int = 400, height: int = 230) -> alt.Layer
     ends = alt.Chart(alt.InlineData(values=[{"x": x} for x in curves.marks if curves.x[0] <= x <= curves.x[-1]]))
     return alt.layer(
         ends.mark_rule(strokeDash=[1, 3]).encode(x="x:Q"), _chosen().mark_rule().encode(x="x:Q"), line, dots,
-        data=alt.InlineData(values=points),
-    ).properties(width=width, height=height, description=f"{curves.title} over {curves.x_name}s")  # fmt: skip
+        data=alt.InlineData(values=points), width=width, height=height,
+        description=f"{curves.title} over {curves.x_name}s",
+    )  # fmt: skip
 
 
-def map_chart(points: Mapping[str, Points], analysis: Analysis, size: int = 440) -> alt.LayerChart:
-    """Sentence vectors of each set, at one layer and stage; both axes have the scale that all states share."""
+def map_chart(points: Mapping[str, Points], analysis: Analysis, size: int = 440) -> Layers:
+    """Draw the sentence vectors of one layer and stage; the axes are the same at every layer and stage."""
     low_x, high_x, low_y, high_y = analysis.limits
     unit = max(high_x - low_x, high_y - low_y) or 1.0
     height = round(size * max(0.6, (high_y - low_y) / unit))
@@ -101,17 +104,18 @@ def map_chart(points: Mapping[str, Points], analysis: Analysis, size: int = 440)
     )  # fmt: skip
     return alt.layer(
         marks, chosen.mark_line(), chosen.mark_point(size=160, strokeWidth=1.6),
-        data=alt.InlineData(values=map_points(points)),
-    ).properties(width=size, height=height, description="Map of sentence vectors")  # fmt: skip
+        data=alt.InlineData(values=map_points(points)), width=size, height=height,
+        description="Map of sentence vectors",
+    )  # fmt: skip
 
 
 def map_points(points: Mapping[str, Points]) -> list[dict[str, Any]]:
-    """The points of one layer and stage, a row each."""
+    """Return the points of one layer and stage, a row each."""
     return [{"x": _short(x), "y": _short(y), "set": SET_NAMES[name]} for name in points for x, y in points[name]]
 
 
 def label_chart(scores: Sequence[LabelScore]) -> alt.Chart:
-    """Precision, recall and F1 of each label, as bars."""
+    """Draw precision, recall and F1 of each label as bars."""
     names = {"precision": "precision", "recall": "recall", "f1": "F1"}
     values = [
         {"label": f"{score.label} ({score.support})", "score": name, "points": 100 * getattr(score, key)}
@@ -119,16 +123,19 @@ def label_chart(scores: Sequence[LabelScore]) -> alt.Chart:
         for key, name in names.items()
     ]
     order = list(names.values())
-    return alt.Chart(alt.InlineData(values=values)).mark_bar().encode(
+    data = alt.InlineData(values=values)
+    bars = alt.Chart(data, description="Scores by label", width=320, height=alt.Step(11)).mark_bar()
+    chart: alt.Chart = bars.encode(
         alt.X("points:Q", scale=alt.Scale(domain=[0, 100]), title="points"),
         alt.Y("label:N", sort=None, title=None),
         alt.YOffset("score:N", sort=order),
         alt.Color("score:N", scale=alt.Scale(domain=order)),
-    ).properties(width=320, height=alt.Step(11), description="Scores by label")  # fmt: skip
+    )
+    return chart
 
 
-def confusion_chart(found: Confusion) -> alt.LayerChart:
-    """Counts of gold and predicted labels; the darker, the larger the share of the gold label."""
+def confusion_chart(found: Confusion) -> Layers:
+    """Draw the counts of gold and predicted labels; a darker cell is a larger share of its gold label."""
     values = [
         {"gold": gold, "predicted": predicted, "count": count, "share": found.share(row, column)}
         for row, (gold, counts) in enumerate(zip(found.labels, found.counts, strict=True))
@@ -143,23 +150,24 @@ def confusion_chart(found: Confusion) -> alt.LayerChart:
     return alt.layer(
         base.mark_rect().encode(alt.Color("share:Q", scale=scale, legend=None)),
         base.transform_filter("datum.count > 0").mark_text(fontSize=9).encode(text="count:Q", color=light),
-    ).properties(width=alt.Step(28), height=alt.Step(28), description="Confusion matrix")  # fmt: skip
+        width=alt.Step(28), height=alt.Step(28), description="Confusion matrix",
+    )  # fmt: skip
 
 
 def _chosen() -> alt.Chart:
-    """A layer for the value that a reader of the page points at; empty on paper."""
+    """Return a layer for the value chosen on the page by pointer or keyboard; it is empty in figures."""
     return alt.Chart(alt.InlineData(values=[], name="chosen"))
 
 
 def _dots(values: Sequence[float | None]) -> list[bool]:
-    """Whether each value is marked: all of a short line, and those between gaps."""
+    """Whether each value has a mark: all values of a short line, and those between two gaps."""
     around = [None, *values, None]
     alone = (before is after is None for before, after in zip(around, around[2:], strict=False))
     return [value is not None and (len(values) <= _FEW or one) for value, one in zip(values, alone, strict=True)]
 
 
 def _value_axis(values: Sequence[float], log_scale: bool) -> alt.Y:
-    """The y axis: from 0 where the smallest value is not near the largest, and with some height for equal values."""
+    """Return the y axis. It starts at 0 unless the smallest value is near the largest or negative."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if log_scale:
         powers = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
@@ -172,7 +180,7 @@ def _value_axis(values: Sequence[float], log_scale: bool) -> alt.Y:
 
 
 def _span(low: float, high: float, length: float) -> alt.Scale:
-    """A scale of that length with the values in its middle."""
+    """Return a scale of that length, centred on the values."""
     middle, half = (low + high) / 2, length * (0.5 + _MARGIN)
     return alt.Scale(domain=[middle - half, middle + half], nice=False, zero=False)
 

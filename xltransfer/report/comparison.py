@@ -1,4 +1,4 @@
-"""Several runs side by side: what they differ in, how they scored, and means over those that differ only in seed."""
+"""Compare several runs: their different settings, their scores, and means over runs that differ only in the seed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from xltransfer.report.formats import MISSING, duration, mean_and_deviation, poi
 from xltransfer.report.runs import SCORE_NAMES, FinishedRun
 
 _IMMATERIAL = ("output", "device", "plugin", "checkpoint_steps", "checkpoint_minutes", "skip_nonfinite", "track")
-"""Fields that two runs may differ in and still be the same configuration."""
+"""Fields that do not distinguish two configurations."""
 _ABSENT = object()
 MOST_LINES = 8
-"""Of a chart: so many can be told apart."""
+"""Lines of a chart that a reader can tell apart."""
 
 Groups = dict[tuple[str, ...], dict[str, FinishedRun]]
-"""Runs by their configuration, and by seed."""
+"""Runs by configuration, then by seed."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table that can be sorted: what is read, and what it is sorted by."""
+    """A cell of a sortable table: its text and its sort key."""
 
     text: str
     key: str | float
@@ -31,7 +31,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """`headings` and rows of as many cells; the first `left` columns are words, the others numbers."""
+    """Headings, and rows of as many cells; the first `left` columns are text, the others are numbers."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -40,7 +40,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`means` is None where no two runs differ in the seed alone."""
+    """The tables and the chart of several runs; `means` is None where no two runs differ only in the seed."""
 
     runs: Table
     means: Table | None
@@ -48,13 +48,13 @@ class Comparison:
     warning: str
 
 
-def compared(runs: Sequence[FinishedRun], names: Sequence[str]) -> Comparison:
-    """The runs under the names that the page gives them."""
-    differing = [name for name in _fields(runs) if len({_shown(run, name) for run in runs} - {MISSING}) > 1]
+def compare_runs(runs: Sequence[FinishedRun], names: Sequence[str]) -> Comparison:
+    """Compare runs; `names` are those that the page shows."""
+    differing = [name for name in _fields(runs) if len({_setting_of(run, name) for run in runs} - {MISSING}) > 1]
     kept = [name for name in differing if name != "seed"]
     groups: dict[tuple[str, ...], dict[str, FinishedRun]] = {}
     for run in runs:
-        groups.setdefault(tuple(_shown(run, name) for name in kept), {})[_shown(run, "seed")] = run
+        groups.setdefault(tuple(_setting_of(run, name) for name in kept), {})[_setting_of(run, "seed")] = run
     return Comparison(
         _runs(runs, names, differing), _means(groups, kept), _curves(runs, names, groups), _warning(runs)
     )  # fmt: skip
@@ -64,8 +64,8 @@ def _fields(runs: Sequence[FinishedRun]) -> list[str]:
     return [name for name in dict.fromkeys(key for run in runs for key in run.config) if name not in _IMMATERIAL]
 
 
-def _shown(run: FinishedRun, name: str) -> str:
-    """A field of the configuration; a part that the method has no use for, as the method tells, is not there."""
+def _setting_of(run: FinishedRun, name: str) -> str:
+    """Return a setting as text, or MISSING where the run lacks it or its method does not use it."""
     part = name.removesuffix("_options")
     if part in ("rtn", "backend", "layer", "meta_lr") and not run.meta.get("backend" if part == "backend" else "rtn"):
         return MISSING
@@ -74,7 +74,7 @@ def _shown(run: FinishedRun, name: str) -> str:
 
 
 def _score_columns(runs: Sequence[FinishedRun]) -> list[tuple[str, str]]:
-    """Part and score: what chose the epochs on test and dev, then the rest of test."""
+    """Return pairs of part and score: the metric that chose the epoch on test and dev, then the other test scores."""
     metrics = list(dict.fromkeys(run.metric for run in runs))
     rest = [score for score in SCORE_NAMES if score not in metrics]
     return [(part, score) for score in metrics for part in ("test", "dev")] + [("test", score) for score in rest]
@@ -88,7 +88,7 @@ def _runs(runs: Sequence[FinishedRun], names: Sequence[str], differing: Sequence
     for number, (run, name) in enumerate(zip(runs, names, strict=True), 1):
         memory = run.metrics.get("peak_memory_bytes")
         found = [Cell(name, name.lower(), f"#run-{number}")]
-        found += [_word(_shown(run, field)) for field in differing]
+        found += [_cell(_setting_of(run, field)) for field in differing]
         found += [Cell(points(run.scores[part][score]), run.scores[part][score]) for part, score in columns]
         found += [Cell(str(run.metrics["best_epoch"]), float(run.metrics["best_epoch"])),
                   Cell(duration(run.metrics["seconds"]), float(run.metrics["seconds"])),
@@ -98,7 +98,7 @@ def _runs(runs: Sequence[FinishedRun], names: Sequence[str], differing: Sequence
 
 
 def _means(groups: Groups, kept: Sequence[str]) -> Table | None:
-    """A row for each configuration."""
+    """Return the mean and standard deviation of each configuration, a row each."""
     if all(len(group) < 2 for group in groups.values()):
         return None
     columns = _score_columns([run for group in groups.values() for run in group.values()])
@@ -106,7 +106,7 @@ def _means(groups: Groups, kept: Sequence[str]) -> Table | None:
                 *(f"{part} {SCORE_NAMES[score]}" for part, score in columns), "seconds")  # fmt: skip
     rows = []
     for values, group in groups.items():
-        found = [*map(_word, values), Cell(str(len(group)), float(len(group)))]
+        found = [*map(_cell, values), Cell(str(len(group)), float(len(group)))]
         for part, score in columns:
             shares = [run.scores[part][score] for run in group.values()]
             found.append(Cell(mean_and_deviation(shares, 100), sum(shares) / len(shares)))
@@ -115,7 +115,7 @@ def _means(groups: Groups, kept: Sequence[str]) -> Table | None:
     return Table(headings, tuple(rows), len(kept))
 
 
-def _word(text: str) -> Cell:
+def _cell(text: str) -> Cell:
     try:
         return Cell(text, float(text))
     except ValueError:
@@ -123,13 +123,13 @@ def _word(text: str) -> Cell:
 
 
 def _curves(runs: Sequence[FinishedRun], names: Sequence[str], groups: Groups) -> Curves | None:
-    """Dev's score of every run, or of every configuration on average where there are too many runs."""
+    """Return the dev score of each run over epochs, or the mean of each configuration if there are too many runs."""
     if len({run.metric for run in runs}) > 1:
         return None
     lines = {name: [dev_scores(run)] for name, run in zip(names, runs, strict=True)}
     title, note = f"{SCORE_NAMES[runs[0].metric]} on dev", "In points."
     if len(lines) > MOST_LINES:
-        lines = {_spoken(values): [dev_scores(run) for run in group.values()] for values, group in groups.items()}
+        lines = {_group_name(values): [dev_scores(run) for run in group.values()] for values, group in groups.items()}
         note = "In points, the mean over seeds."
     epochs = sorted({epoch for found in lines.values() for scores in found for epoch in scores})
     if not epochs or len(lines) > MOST_LINES:
@@ -143,14 +143,14 @@ def _mean(found: Sequence[dict[int, float]], epoch: int) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _spoken(values: Sequence[str]) -> str:
+def _group_name(values: Sequence[str]) -> str:
     return ", ".join(value for value in values if value != MISSING) or "all"
 
 
 def _warning(runs: Sequence[FinishedRun]) -> str:
-    """Why the scores may not be compared."""
+    """Return the reason why the scores cannot be compared, or an empty string."""
     if len({run.metric for run in runs}) > 1 or len({run.task for run in runs}) > 1:
-        return "These runs are of different tasks: their scores are not to be compared."
+        return "These runs are of different tasks: their scores cannot be compared."
     if len({hash(run.predictions.gold) for run in runs}) > 1:
-        return "These runs were not scored on the same test sentences: their scores are not to be compared."
+        return "These runs were not scored on the same test sentences: their scores cannot be compared."
     return ""

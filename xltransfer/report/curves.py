@@ -1,4 +1,4 @@
-"""What log.jsonl holds, as curves: over steps, and dev's scores over epochs."""
+"""Turn log.jsonl into curves: values over steps, and dev scores over epochs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from xltransfer.report.formats import number
 from xltransfer.report.runs import SCORE_NAMES, SCORES, FinishedRun
 
 LIMIT = 160
-"""Points of a curve; of a longer one, each point is the mean of as many steps as needed."""
+"""Most points of a curve; in a longer one, each point is the mean of several steps."""
 _WIDE = 20
-"""Where the largest value is so many times the smallest, norms and ratios are drawn on a log scale."""
+"""Norms and ratios have a log scale if the largest value is more than this many times the smallest."""
 
 _NO_CURVES = ("step", "epoch", "skipped")
 
@@ -23,21 +23,21 @@ Values = tuple[float | None, ...]
 
 @dataclass(frozen=True)
 class Curves:
-    """Several values over the same steps or epochs: one chart. `None` is a gap."""
+    """The series of one chart, over the same steps or epochs; None is a gap."""
 
     title: str
     x_name: str
     x: tuple[float, ...]
     lines: dict[str, Values]
-    """By what they are called."""
+    """By the name in the legend."""
     log_scale: bool = False
     note: str = ""
     marks: tuple[float, ...] = ()
-    """Places on the x axis: ends of epochs, or the epoch chosen."""
+    """Places on the x axis: ends of epochs, or the chosen epoch."""
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        """The data as a table: a step or epoch, then the value of each line."""
+        """The rows of the data table: the step or epoch, then the value of each series."""
         columns = zip(*self.lines.values(), strict=True)
         return [(f"{x:.15g}", *map(number, values)) for x, values in zip(self.x, columns, strict=True)]
 
@@ -64,12 +64,12 @@ _PANELS = (
 
 
 def curves_of(run: FinishedRun) -> list[Curves]:
-    """One chart for each kind of figure that the log has; unknown figures have one each, under their own name."""
+    """Return a chart for each group of logged values; a value of no group has a chart under its own name."""
     steps = [line for line in run.log if "dev" not in line and "warning" not in line]
     keys = list(dict.fromkeys(key for line in steps for key, value in line.items() if _is_number(value)))
     keys = [key for key in keys if key not in _NO_CURVES and not (key == "meta_lr" and not run.meta.get("rtn"))]
     known = {key for panel in _PANELS for key in panel.names}
-    others = (_Panel(_spoken(key).capitalize(), {key: _spoken(key)}) for key in keys if key not in known)
+    others = (_Panel(_readable(key).capitalize(), {key: _readable(key)}) for key in keys if key not in known)
     found = [dev] if (dev := _dev(run)) else []
     for panel in (*_PANELS, *others):
         names = {key: name for key, name in panel.names.items() if key in keys}
@@ -79,12 +79,12 @@ def curves_of(run: FinishedRun) -> list[Curves]:
 
 
 def warnings_of(run: FinishedRun) -> list[str]:
-    """What the run warned of, with the step."""
+    """Return the warnings in the log, with their steps."""
     return [f"step {line['step']}: {line['warning']}" for line in run.log if "warning" in line]
 
 
 def dev_scores(run: FinishedRun) -> dict[int, float]:
-    """The score that chooses the epoch, by epoch."""
+    """Return the score that chooses the epoch, by epoch."""
     return {line["epoch"]: line["dev"][run.metric] for line in _scored(run)}
 
 
@@ -103,22 +103,26 @@ def _dev(run: FinishedRun) -> Curves | None:
     chosen = int(run.metrics["best_epoch"])
     return Curves(
         "Scores on dev", "epoch", tuple(float(line["epoch"]) for line in lines), scores,
-        note=f"In points. {SCORE_NAMES[run.metric]} chose epoch {chosen}, the upright line.", marks=(float(chosen),),
+        note=f"In points. {SCORE_NAMES[run.metric]} chose epoch {chosen}, the vertical line.", marks=(float(chosen),),
     )  # fmt: skip
 
 
 def _by_language(steps: Sequence[Mapping[str, Any]], sources: Sequence[str]) -> list[Curves]:
-    """Probabilities of source languages, and what the batches of each were worth, where the log tells of them."""
+    """Return the probabilities of the source languages and the usefulness of their batches, if they are logged."""
     mixtures = [line["mixture"] if isinstance(line.get("mixture"), dict) else {} for line in steps]
     worths = [{str(line["source"]): line.get("usefulness")} if "source" in line else {} for line in steps]
     worths = [{name: value for name, value in worth.items() if _is_number(value)} for worth in worths]
     found = []
     if (curves := _of_languages("Mixture of source languages", sources, steps, mixtures, LIMIT)) is not None:
-        found.append(replace(curves, note=f"Probability that the next batch is of it. {curves.note}".strip()))
+        found.append(
+            replace(curves, note=f"Probability that the next batch is in this language. {curves.note}".strip())
+        )
     if (curves := _of_languages("Usefulness by source language", sources, steps, worths, LIMIT // 4)) is not None:
         means = {name: _mean(worth.get(name) for worth in worths) for name in curves.lines}
-        told = ", ".join(f"{name} {number(mean)}" for name, mean in means.items() if mean is not None)
-        found.append(replace(curves, note=f"Cosine of inner and query gradients; means: {told}. {curves.note}".strip()))
+        means_text = ", ".join(f"{name} {number(mean)}" for name, mean in means.items() if mean is not None)
+        found.append(
+            replace(curves, note=f"Cosine of inner and query gradients; means: {means_text}. {curves.note}".strip())
+        )
     return found
 
 
@@ -126,7 +130,7 @@ def _of_languages(
     title: str, sources: Sequence[str], steps: Sequence[Mapping[str, Any]], values: Sequence[Mapping[str, Any]],
     limit: int,
 ) -> Curves | None:  # fmt: skip
-    """A line for each language that there are values of, in the order of the sources, so that colours are the same."""
+    """Return a line for each language with values, in the order of the sources, so that colours agree."""
     there = dict.fromkeys(name for of_step in values for name in of_step)
     names = {f"of {name}": name for name in dict.fromkeys((*sources, *there)) if name in there}
     lines = [  # a language may be called "step"
@@ -140,7 +144,7 @@ def _over_steps(
     lines: Sequence[Mapping[str, Any]], panel: _Panel, names: Mapping[str, str], limit: int = LIMIT
 ) -> Curves:
     ends = tuple(float(line["step"]) for line, after in pairwise(lines) if after["epoch"] != line["epoch"])
-    lines = [line for line in lines if not names.keys().isdisjoint(line)]  # some figures are of some steps only
+    lines = [line for line in lines if not names.keys().isdisjoint(line)]  # some values are logged at some steps only
     of_each = -(-len(lines) // limit)
     groups = [lines[start : start + of_each] for start in range(0, len(lines), of_each)]
     values = {name: tuple(_mean(line.get(key) for line in group) for group in groups) for key, name in names.items()}
@@ -160,5 +164,5 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _spoken(key: str) -> str:
+def _readable(key: str) -> str:
     return key.replace("_", " ")

@@ -9,7 +9,7 @@ from pathlib import Path
 import altair as alt
 
 from xltransfer.report import charts
-from xltransfer.report.comparison import compared
+from xltransfer.report.comparison import compare_runs
 from xltransfer.report.curves import Curves, curves_of
 from xltransfer.report.labels import confusion, label_scores
 from xltransfer.report.page import unique_names
@@ -20,7 +20,7 @@ from xltransfer.utils.pictures import KINDS, save
 
 
 def write_figures(runs: Sequence[FinishedRun], folder: Path) -> tuple[Path, ...]:
-    """Make the folder and its files; with several runs, each file's name starts with the run's name."""
+    """Create the folder and its files; with several runs, each file name starts with the name of its run."""
     made: list[Path] = []
     with whole_folder(folder) as partial:
         for name, chart in _figures(runs):
@@ -31,7 +31,7 @@ def write_figures(runs: Sequence[FinishedRun], folder: Path) -> tuple[Path, ...]
 
 def _figures(runs: Sequence[FinishedRun]) -> Iterator[tuple[str, alt.TopLevelMixin]]:
     names = unique_names(runs)
-    if len(runs) > 1 and (curves := compared(runs, names).curves):
+    if len(runs) > 1 and (curves := compare_runs(runs, names).curves):
         yield "comparison", _curves([curves])
     for run, name in zip(runs, names, strict=True):
         start = "" if len(runs) == 1 else re.sub(r"[^\w+.-]+", "_", name).strip("_") + "-"
@@ -47,11 +47,13 @@ def _figures(runs: Sequence[FinishedRun]) -> Iterator[tuple[str, alt.TopLevelMix
 
 def _curves(found: Sequence[Curves]) -> alt.ConcatChart:
     panels = [charts.line_chart(curves, 260, 140).properties(title=curves.title) for curves in found]
-    return alt.concat(*panels, columns=2, spacing=24).resolve_scale(color="independent", strokeDash="independent")
+    figure = alt.concat(*panels, columns=2, spacing=24)
+    scaled: alt.ConcatChart = figure.resolve_scale(color="independent", strokeDash="independent")
+    return scaled
 
 
 def _maps(analysis: Analysis) -> alt.VConcatChart:
-    """A row for each insertion layer and the last, a column before and one after training; the same axes."""
+    """Return a row for each insertion layer and the last layer, with a map before and one after training."""
     stages = [stage for stage in STAGES if analysis.points.get(stage)]
     layers = [layer for layer in analysis.layers if any(analysis.points[stage].get(layer) for stage in stages)]
     layers = [layer for layer in layers if layer in analysis.insertion or layer == layers[-1]]

@@ -1,4 +1,4 @@
-"""Numbers as they stand in a report."""
+"""Format numbers and settings for a report."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ MISSING = "–"
 
 
 def points(share: float | None) -> str:
-    """A share between 0 and 1 in points."""
+    """Format a share between 0 and 1 in points."""
     return MISSING if share is None else f"{100 * share:.2f}"
 
 
 def number(value: float | None) -> str:
-    """Four significant digits, without a tail of zeros."""
+    """Format a number with four significant digits, without trailing zeros."""
     return MISSING if value is None or not math.isfinite(value) else f"{value:.4g}"
 
 
 def mean_and_deviation(values: list[float], factor: float = 1.0, digits: int = 2) -> str:
-    """Mean ± standard deviation, the latter from two values on."""
+    """Format mean ± standard deviation; one value has no deviation."""
     mean = sum(values) / len(values)
     if len(values) < 2:
         return f"{factor * mean:.{digits}f}"
@@ -27,7 +27,7 @@ def mean_and_deviation(values: list[float], factor: float = 1.0, digits: int = 2
 
 
 def duration(seconds: float) -> str:
-    """Seconds, or minutes or hours too where there are any."""
+    """Format a duration in seconds, minutes and hours."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -36,7 +36,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes, in powers of ten."""
+    """Format a number of bytes, in powers of ten."""
     if count is None:
         return MISSING
     for unit in ("B", "kB", "MB"):
@@ -47,7 +47,7 @@ def size(count: float | None) -> str:
 
 
 def setting(value: object) -> str:
-    """A value of a configuration or of the environment, in words."""
+    """Format a value of the configuration or the environment."""
     if value is None or value in ([], {}, ()):
         return "none"
     if isinstance(value, bool):

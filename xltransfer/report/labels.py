@@ -1,4 +1,4 @@
-"""Where predictions are right and wrong, by label: scores of each, and what is taken for what."""
+"""Score predictions by label, and count which labels are confused."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from xltransfer.report.predictions import Predictions
 
 _MOST = 24
-"""Labels of a confusion matrix; of more, the rarest are one."""
+"""Most labels of a confusion matrix; further, rarer ones are merged into one."""
 OTHER = "other labels"
 
 
 @dataclass(frozen=True)
 class LabelScore:
-    """Of one entity type or label: shares, and how many there are in the gold data."""
+    """The scores of one entity type or label, as shares, and its count in the gold data."""
 
     label: str
     precision: float
@@ -26,19 +26,19 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class Confusion:
-    """`counts[gold][predicted]`, in the order of `labels`."""
+    """A confusion matrix: `counts[gold][predicted]`, in the order of `labels`."""
 
     labels: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
 
     def share(self, gold: int, predicted: int) -> float:
-        """Of the words or texts with a gold label, those predicted so."""
+        """Return the share of the words or texts with one gold label that have this prediction."""
         total = sum(self.counts[gold])
         return self.counts[gold][predicted] / total if total else 0.0
 
 
 def label_scores(predictions: Predictions) -> list[LabelScore]:
-    """Entity types as seqeval counts them, else labels; those of the gold data and those only predicted."""
+    """Score each entity type as seqeval does, or each label; labels that are only predicted are included."""
     if predictions.entities:
         return _entity_scores(predictions)
     from sklearn.metrics import precision_recall_fscore_support
@@ -57,7 +57,7 @@ def _entity_scores(predictions: Predictions) -> list[LabelScore]:
         *((one.gold, one.predicted) for one in predictions.tagged), strict=True))  # fmt: skip
     if all(tag == "O" for sentence in (*gold, *predicted) for tag in sentence):
         return []
-    with warnings.catch_warnings():  # where nothing is predicted; the score is 0 then
+    with warnings.catch_warnings():  # about a score that is 0 because nothing is predicted
         warnings.simplefilter("ignore")
         found = classification_report(gold, predicted, output_dict=True, zero_division=0)
     return [
@@ -68,7 +68,7 @@ def _entity_scores(predictions: Predictions) -> list[LabelScore]:
 
 
 def confusion(predictions: Predictions) -> Confusion:
-    """Of labels or tags; the most frequent in the gold data come first where not all are shown."""
+    """Return the confusion matrix of labels or tags; the rarest in the gold data are merged."""
     gold, predicted = predictions.labels()
     counts = Counter(gold)
     names = sorted({*gold, *predicted})

@@ -10,17 +10,6 @@ from xltransfer.report.representations import SET_NAMES, STAGES, Analysis
 
 
 @dataclass(frozen=True)
-class Row:
-    """A sentence of the data table: the set it is of, and its places in the state shown first."""
-
-    part: str
-    number: int
-    text: str
-    point: tuple[float, float] | None
-    transformed: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
 class MapView:
     """The state shown first as `spec` and `rows`; `points[stage][layer][set]` has every state for the page's script."""
 
@@ -30,12 +19,13 @@ class MapView:
     stages: tuple[str, ...]
     sets: tuple[str, ...]
     spec: dict[str, Any]
-    rows: list[Row]
+    rows: list[tuple[Any, ...]]
+    """Source or target, number, sentence, its point, and its point after the RTN; None where there is no such point."""
     points: dict[str, Any]
 
 
 def map_view(analysis: Analysis) -> MapView | None:
-    """Show the state after training, at the first insertion layer on the map; None if the map is empty."""
+    """Show the state after training at the first insertion layer on the map; None if the map is empty."""
     stages = tuple(stage for stage in STAGES if analysis.points.get(stage))
     layers = tuple(layer for layer in analysis.layers if any(analysis.points[stage].get(layer) for stage in stages))
     if not stages or not layers or not analysis.sets:
@@ -48,16 +38,13 @@ def map_view(analysis: Analysis) -> MapView | None:
         }
         for stage in stages
     }
+    shown = points[stages[-1]].get(layer, {})
+    moved = {"source": shown.get(SET_NAMES["transformed"])}
+    rows = [
+        (part, index + 1, text, *(found and found[index] for found in (shown.get(part), moved.get(part))))
+        for part, sentences in analysis.sentences.items()
+        for index, text in enumerate(sentences)
+    ]
     spec = page_spec(map_chart(analysis.points[stages[-1]].get(layer, {}), analysis))
     sets = tuple(SET_NAMES[name] for name in analysis.sets)
-    rows = _rows(analysis, points[stages[-1]].get(layer, {}))
     return MapView(layer, stages[-1], layers, stages, sets, spec, rows, points)
-
-
-def _rows(analysis: Analysis, shown: dict[str, Any]) -> list[Row]:
-    rows = []
-    for part, sentences in analysis.sentences.items():
-        points, moved = shown.get(part), shown.get(SET_NAMES["transformed"]) if part == "source" else None
-        for index, text in enumerate(sentences):
-            rows.append(Row(part, index + 1, text, points and points[index], moved and moved[index]))
-    return rows

@@ -1,4 +1,4 @@
-"""The worst predictions on test, to be read."""
+"""Select the worst predictions on the test split."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_WORDS, _MOST_LETTERS = 150, 1200
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a sentence. `shown`: its tags are worth showing, being wrong or those of an entity."""
+    """A word of a sentence; `shown` is true where its tags are wrong or those of an entity."""
 
     text: str
     gold: str
@@ -21,13 +21,13 @@ class Word:
 
     @property
     def wrong(self) -> bool:
-        """Whether the tag is."""
+        """Whether the predicted tag is wrong."""
         return self.gold != self.predicted
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A sentence or a text, the `number`th of test. A text's labels are in `gold` and `predicted`; it has no words."""
+    """A sentence with its words, or a text with its gold and predicted label; `number` is its place in test."""
 
     number: int
     direction: str
@@ -38,19 +38,19 @@ class Mistake:
     wrong: int = 1
     of: int = 1
     left_out: int = 0
-    """Words, or letters, at the end that are not shown."""
+    """Words or letters at the end that are not shown."""
 
 
-def wrong_predictions(predictions: Predictions) -> int:
-    """Sentences with a wrong tag, or texts with a wrong label."""
+def count_wrong(predictions: Predictions) -> int:
+    """Count the sentences with a wrong tag, or the texts with a wrong label."""
     wrong_texts = sum(one.gold != one.predicted for one in predictions.texts)
     return wrong_texts + sum(one.wrong > 0 for one in predictions.tagged)
 
 
-def worst(predictions: Predictions) -> list[Mistake]:
-    """Sentences with most wrong tags (of equals, the shorter first), or the longest texts with a wrong label.
+def worst_predictions(predictions: Predictions) -> list[Mistake]:
+    """Return the sentences with most wrong tags (the shorter first among equals), or the longest wrong texts.
 
-    A text's label is right or wrong, no more; the longer one gave the model more to go by.
+    A text has one label, right or wrong; a longer text gave the model more evidence.
     """
     if predictions.texts:
         wrong = [(number, one) for number, one in enumerate(predictions.texts, 1) if one.gold != one.predicted]

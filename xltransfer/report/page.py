@@ -1,4 +1,4 @@
-"""The page: everything that the templates show, and the templates filled in."""
+"""Render the HTML page of a report from its templates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from xltransfer.data.languages import language_code
 from xltransfer.report import charts, formats, maps, mistakes
-from xltransfer.report.comparison import compared
+from xltransfer.report.comparison import compare_runs
 from xltransfer.report.curves import Curves, curves_of, warnings_of
 from xltransfer.report.labels import Confusion, LabelScore, confusion, label_scores
 from xltransfer.report.representations import SET_NAMES
@@ -23,19 +23,19 @@ from xltransfer.report.runs import SCORE_NAMES, FinishedRun
 from xltransfer.utils.version import __version__
 
 GENERATOR = "xltransfer report"
-"""What the page says made it; a file that says so may be replaced."""
+"""The generator that the page names; a file with this name may be replaced."""
 
 
 @dataclass(frozen=True)
 class RunView:
-    """One run as the templates show it. `key` starts the ids of its parts."""
+    """One run as the templates show it; the ids of its elements start with `key`."""
 
     key: str
     name: str
     run: FinishedRun
     facts: list[tuple[str, str]]
     charts: list[tuple[Curves, dict[str, Any]]]
-    """Data, for a table, and the Vega-Lite specification."""
+    """Each with its Vega-Lite specification."""
     warnings: list[str]
     labels: list[LabelScore]
     confusion: Confusion | None
@@ -48,14 +48,14 @@ class RunView:
 
 
 def render(runs: Sequence[FinishedRun], with_maps: bool = True) -> str:
-    """One HTML page that needs nothing beside itself."""
+    """Return one HTML page, which loads no other file."""
     names = unique_names(runs)
     views = [
-        view(run, name, f"run-{number}", with_maps)
+        run_view(run, name, f"run-{number}", with_maps)
         for number, (run, name) in enumerate(zip(runs, names, strict=True), 1)
     ]
-    comparison = compared(runs, names) if len(runs) > 1 else None
-    overlay = comparison and comparison.curves and _drawn(comparison.curves)
+    comparison = compare_runs(runs, names) if len(runs) > 1 else None
+    overlay = comparison and comparison.curves and _with_spec(comparison.curves)
     with_charts = bool(overlay or any(view.charts or view.map for view in views))
     scripts = [charts.bundle() if with_charts else "", _asset("report.js")]
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
@@ -67,21 +67,21 @@ def render(runs: Sequence[FinishedRun], with_maps: bool = True) -> str:
     )  # fmt: skip
 
 
-def view(run: FinishedRun, name: str, key: str, with_map: bool = True) -> RunView:
-    """All of one run."""
+def run_view(run: FinishedRun, name: str, key: str, with_map: bool = True) -> RunView:
+    """Collect what the page shows of one run."""
     entities = run.predictions.entities
     return RunView(
         key,
         name,
         run,
         _facts(run),
-        [_drawn(one) for one in curves_of(run)],
+        [_with_spec(one) for one in curves_of(run)],
         warnings_of(run),
         label_scores(run.predictions),
         None if entities else confusion(run.predictions),
         maps.map_view(run.analysis) if run.analysis and with_map else None,
-        mistakes.worst(run.predictions),
-        mistakes.wrong_predictions(run.predictions),
+        mistakes.worst_predictions(run.predictions),
+        mistakes.count_wrong(run.predictions),
         "" if run.config.get("data") == "synthetic" else language_code(run.target),
         [(key.replace("_", " "), formats.setting(value)) for key, value in run.config.items()],
         _flat(run.environment),
@@ -89,7 +89,7 @@ def view(run: FinishedRun, name: str, key: str, with_map: bool = True) -> RunVie
 
 
 def unique_names(runs: Sequence[FinishedRun]) -> list[str]:
-    """Folders' names; whole paths where two have the same."""
+    """Return the names of the run folders, or their paths if two names are the same."""
     names = [run.name for run in runs]
     return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
 
@@ -128,7 +128,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return found
 
 
-def _drawn(curves: Curves) -> tuple[Curves, dict[str, Any]]:
+def _with_spec(curves: Curves) -> tuple[Curves, dict[str, Any]]:
     return curves, charts.page_spec(charts.line_chart(curves), fit=True)
 
 
@@ -138,7 +138,7 @@ def _asset(name: str) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    """Escapes whatever is put into a template, `tojson` too: text of the data stays text."""
+    """Return an environment that escapes every value, with `tojson` too, so that text of the data stays text."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("xltransfer.report"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

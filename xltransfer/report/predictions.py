@@ -1,6 +1,6 @@
-"""Predictions on test, read with the words they belong to; what they are of is seen from the file itself.
+"""Read the predictions on the test split.
 
-So no task is loaded for a report: a run folder may name one that is somebody else's code.
+Their kind is recognised from the file: a report does not load the task, which may be code of a plugin.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BIO = re.compile(r"^(O|[BI]-\S+)$")
 
 @dataclass(frozen=True)
 class TaggedPrediction:
-    """A sentence: a gold and a predicted tag for each word."""
+    """A sentence with a gold and a predicted tag for each word."""
 
     words: tuple[str, ...]
     gold: tuple[str, ...]
@@ -26,13 +26,13 @@ class TaggedPrediction:
 
     @property
     def wrong(self) -> int:
-        """How many tags are wrong."""
+        """The number of wrong tags."""
         return sum(gold != predicted for gold, predicted in zip(self.gold, self.predicted, strict=True))
 
 
 @dataclass(frozen=True)
 class TextPrediction:
-    """A text and its labels."""
+    """A text with its gold and predicted label."""
 
     text: str
     gold: str
@@ -41,7 +41,7 @@ class TextPrediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Those of one run on test: `tagged` sentences or `texts`, the other is empty."""
+    """The predictions of one run: `tagged` sentences or `texts`; the other is empty."""
 
     tagged: tuple[TaggedPrediction, ...] = ()
     texts: tuple[TextPrediction, ...] = ()
@@ -51,24 +51,24 @@ class Predictions:
 
     @property
     def entities(self) -> bool:
-        """Whether the tags are those of entities, in BIO."""
+        """Whether the tags are entity tags in BIO."""
         tags = {tag for one in self.tagged for tag in (*one.gold, *one.predicted)}
         return bool(tags) and all(map(_BIO.match, tags))
 
     @property
     def gold(self) -> tuple[object, ...]:
-        """What two runs that were scored on the same test have in common."""
+        """Words or texts with their gold labels; equal for runs scored on the same test split."""
         return (*((one.words, one.gold) for one in self.tagged), *((one.text, one.gold) for one in self.texts))
 
     def labels(self) -> tuple[list[str], list[str]]:
-        """Gold and predicted of every word or text, one after the other."""
+        """Return the gold and the predicted labels of all words or texts."""
         if self.texts:
             return [one.gold for one in self.texts], [one.predicted for one in self.texts]
         return [tag for one in self.tagged for tag in one.gold], [tag for one in self.tagged for tag in one.predicted]
 
 
 def read_predictions(file: Path) -> Predictions:
-    """`predictions.test.tsv`: a word a line and an empty line after each sentence, or a text a line.
+    """Read `predictions.test.tsv`: a word a line and an empty line after each sentence, or a text a line.
 
     Raises ConfigError.
     """
@@ -88,7 +88,7 @@ def read_predictions(file: Path) -> Predictions:
 
 
 def direction(text: str) -> str:
-    """rtl or ltr: that of most letters, by their Unicode bidirectional class. A first foreign word decides nothing."""
+    """Return `rtl` or `ltr`, the direction of most letters by their Unicode bidirectional class."""
     classes = [unicodedata.bidirectional(letter) for letter in text]
     return "rtl" if 2 * sum(one in ("R", "AL") for one in classes) > sum(one in ("L", "R", "AL") for one in classes) \
         else "ltr"  # fmt: skip

@@ -1,4 +1,4 @@
-"""analysis.json, as `xlt analyze` writes it: distances, what the RTN does, and a map of sentence vectors."""
+"""Read analysis.json of `xlt analyze`: distances, the effect of the RTN, and a map of sentence vectors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STAGES = ("before", "after")
 SETS = ("source", "transformed", "target")
 SET_NAMES = {"source": "source", "transformed": "source, transformed", "target": "target"}
 _LONGEST = 300
-"""Letters of a sentence on the map."""
+"""Most letters of a sentence on the map."""
 
 MEASURES = {
     "hausdorff": "Hausdorff",
@@ -37,7 +37,7 @@ Points = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Distance:
-    """A measure of two sets at a layer, before and after training, in words."""
+    """A formatted measure of two sets at a layer, before and after training."""
 
     measure: str
     before: str
@@ -46,7 +46,7 @@ class Distance:
 
 @dataclass(frozen=True)
 class TokenChange:
-    """What the RTN does to tokens of one kind at a layer, before and after training: relative norm, and gate if any."""
+    """Relative norm of the RTN's change, and gate if any, of one kind of token, before and after training."""
 
     kind: str
     count: str
@@ -56,11 +56,11 @@ class TokenChange:
 
 @dataclass(frozen=True)
 class SentenceWeights:
-    """How much source sentences count after training, where the RTN weighs them: quantiles, and the extremes."""
+    """The weights of source sentences after training, if the RTN weighs them: quantiles and extremes."""
 
     mean: str
     quantiles: tuple[tuple[str, str], ...]
-    """Share of the sentences that are below, and the weight."""
+    """Share of the sentences below, and the weight."""
     most: tuple[tuple[str, str], ...]
     """Weight and sentence."""
     least: tuple[tuple[str, str], ...]
@@ -68,7 +68,7 @@ class SentenceWeights:
 
 @dataclass(frozen=True)
 class Analysis:
-    """As the report shows it. `points[stage][layer][set]`; `sentences` has those of source and target."""
+    """The content of analysis.json, with formatted numbers; points are at `points[stage][layer][set]`."""
 
     layers: tuple[str, ...]
     insertion: tuple[str, ...]
@@ -86,12 +86,12 @@ class Analysis:
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """Those that the map has anywhere."""
+        """The sets that the map has at any layer and stage."""
         return tuple(name for name in SETS if any(name in found for found in self._states()))
 
     @property
     def limits(self) -> tuple[float, float, float, float]:
-        """Least and largest x, least and largest y over all states, so that they have the same axes."""
+        """Smallest and largest x, smallest and largest y over all layers and stages."""
         found = [point for state in self._states() for points in state.values() for point in points] or [(0.0, 0.0)]
         across, up = zip(*found, strict=True)
         return min(across), max(across), min(up), max(up)
@@ -102,7 +102,7 @@ class Analysis:
 
 
 def read_analysis(file: Path) -> Analysis | None:
-    """None where there is none. Raises ConfigError."""
+    """Read the file; None if there is none. Raises ConfigError."""
     if not file.is_file():
         return None
     try:
@@ -115,7 +115,7 @@ def read_analysis(file: Path) -> Analysis | None:
 def _analysis(raw: Mapping[str, Any]) -> Analysis:
     layers = tuple(map(str, raw["layers"]))
     plan = raw["map"]
-    sentences = {name: tuple(_cut(text) for text in plan["sentences"][name]) for name in ("source", "target")}
+    sentences = {name: tuple(_shortened(text) for text in plan["sentences"][name]) for name in ("source", "target")}
     points = {
         stage: {
             layer: {name: _points(found, sentences[name.replace("transformed", "source")]) for name, found in
@@ -153,7 +153,7 @@ def _points(raw: Any, sentences: tuple[str, ...]) -> Points:
     return found
 
 
-def _cut(text: Any) -> str:
+def _shortened(text: Any) -> str:
     text = " ".join(str(text).split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
@@ -184,7 +184,7 @@ def _interval(found: Mapping[str, Any] | None) -> str:
 def _rtn(
     raw: Mapping[str, Any], layers: tuple[str, ...]
 ) -> tuple[dict[str, list[TokenChange]], dict[str, tuple[str, str]]]:
-    """By layer: tokens of each kind, and the effective rank."""
+    """Return the token changes and the effective ranks, by layer."""
     tokens: dict[str, list[TokenChange]] = {}
     ranks: dict[str, tuple[str, str]] = {}
     for layer in layers:
@@ -208,7 +208,7 @@ def _weights(raw: Mapping[str, Any] | None) -> SentenceWeights | None:
     if raw is None:
         return None
     most, least = (
-        tuple((_number(one["weight"]), _cut(one["sentence"])) for one in raw[name]) for name in ("most", "least")
+        tuple((_number(one["weight"]), _shortened(one["sentence"])) for one in raw[name]) for name in ("most", "least")
     )
     quantiles = tuple(
         (f"{100 * float(share):g}\N{NO-BREAK SPACE}%", _number(value)) for share, value in raw["quantiles"].items()

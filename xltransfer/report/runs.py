@@ -1,4 +1,4 @@
-"""The files of a finished run, as a report needs them. Nothing of torch is imported: a report is made in a second."""
+"""Read the files of a finished run, without importing torch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FILES = ("config.yaml", "metrics.json", "environment.json", "log.jsonl", "predi
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What one folder holds. `scores` are shares: of dev, test and the majority baseline on test."""
+    """The content of a run folder; `scores` are shares, for dev, test and the majority baseline on test."""
 
     path: Path
     metrics: dict[str, Any]
@@ -37,12 +37,12 @@ class FinishedRun:
 
     @property
     def name(self) -> str:
-        """The folder's own."""
+        """The name of the folder."""
         return self.path.resolve().name
 
     @property
     def task(self) -> str:
-        """Its task's name."""
+        """The name of the task."""
         return str(self.metrics["task"])
 
     @property
@@ -52,13 +52,13 @@ class FinishedRun:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """Method, languages and parts."""
+        """Method, languages and parts, from metrics.json."""
         found: dict[str, Any] = self.metrics["meta"]
         return found
 
     @property
     def source(self) -> tuple[str, ...]:
-        """Source languages."""
+        """The source languages."""
         return tuple(map(str, self.meta["source"]))
 
     @property
@@ -68,21 +68,21 @@ class FinishedRun:
 
     @property
     def layers(self) -> tuple[Any, ...]:
-        """Where the RTN acts; empty without one."""
+        """The layers of the RTN; empty without one."""
         layers = self.config.get("layer")
         several = layers if isinstance(layers, list) else [layers]
         return tuple(several) if self.meta.get("rtn") else ()
 
     @property
     def command(self) -> str:
-        """What trains it again."""
+        """The command that repeats the run."""
         flags = flags_of(self.config)
         config = shlex.quote(str(self.path / "config.yaml"))
         return f"xlt run --config {config} --output {shlex.quote(f'{self.path}-again')}{flags and f' {flags}'}"
 
 
 def read_run(path: Path) -> FinishedRun:
-    """Raises ConfigError: not a folder, not a run, not finished, or not as it was written."""
+    """Read a run folder. Raises ConfigError: no folder, no run, not finished, or damaged."""
     if not path.is_dir():
         raise ConfigError([f"run: {str(path)!r} is not a folder; give the folder of a finished run."])
     if not (path / "config.yaml").is_file():
@@ -116,7 +116,7 @@ def _json(file: Path) -> dict[str, Any]:
 
 
 def _metrics(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
-    """metrics.json, with all that the report reads of it checked; and its scores."""
+    """Read and check metrics.json; return its content and its scores."""
     metrics = _json(file)
     try:
         parts = {"dev": metrics["dev"], "test": metrics["test"], "majority": metrics["meta"]["majority"]}
@@ -135,14 +135,14 @@ def _metrics(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
 
 
 def _finite(value: Any) -> float:
-    """The number that it is. Raises ValueError."""
+    """Return a finite number as float. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"a number, and has {value!r}")
     return float(value)
 
 
 def _log(file: Path) -> list[dict[str, Any]]:
-    """The lines of log.jsonl; none where there is no log."""
+    """Read the lines of log.jsonl; none if there is no log."""
     if not file.is_file():
         return []
     found: list[dict[str, Any]] = []

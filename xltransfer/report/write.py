@@ -1,4 +1,4 @@
-"""Reports on disk: one HTML file, and figures for a paper."""
+"""Write a report: one HTML file, and figures for a paper."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from xltransfer.utils.files import refuse_link, write_text
 
 NAME = "report.html"
 LARGEST = 6_000_000
-"""Bytes of a page that opens without delay."""
+"""Most bytes of a page, so that it opens without delay."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was made."""
+    """The files written, and the bytes of the page."""
 
     file: Path
     size: int
@@ -27,7 +27,7 @@ class Written:
 
 
 def write(run_dirs: Sequence[Path], output: Path | None = None, figures: Path | None = None) -> Written:
-    """A page of finished runs, and their figures if a folder for them is given.
+    """Write a page of finished runs, and their figures if `figures` is given.
 
     A folder that holds runs stands for those that are finished. `output` is report.html in the folder given, or here
     for several. A report that is there is replaced. Raises ConfigError: no such run, not a finished one, something else
@@ -36,7 +36,7 @@ def write(run_dirs: Sequence[Path], output: Path | None = None, figures: Path | 
     paths = [path for given in run_dirs for path in _runs_in(given)]
     runs = [read_run(path) for path in {path.resolve(): path for path in paths}.values()]
     file = output or (run_dirs[0] / NAME if len(run_dirs) == 1 else Path(NAME))
-    _refuse_other(file)
+    _check_output(file)
     if figures is not None and (figures.exists() or figures.is_symlink()):
         raise ConfigError([f"figures: {str(figures)!r} exists; name another folder, or move that one away."])
     text = render(runs)
@@ -54,14 +54,14 @@ def write(run_dirs: Sequence[Path], output: Path | None = None, figures: Path | 
 
 
 def _runs_in(folder: Path) -> list[Path]:
-    """The folder itself, if it is a run; else the finished runs in it, such as those of a comparison."""
+    """Return the folder itself if it is a run, else the finished runs in it."""
     if (folder / "config.yaml").is_file():
         return [folder]
     return sorted(file.parent for file in folder.glob("*/metrics.json")) or [folder]
 
 
-def _refuse_other(file: Path) -> None:
-    """Raises ConfigError unless a report may be written there."""
+def _check_output(file: Path) -> None:
+    """Raise ConfigError unless a report may be written there."""
     refuse_link(file)
     if not file.parent.is_dir():
         raise ConfigError([f"output: {str(file.parent)!r} is not a folder; make it, or name another file."])

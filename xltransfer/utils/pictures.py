@@ -44,15 +44,21 @@ def file_faults(file: Path | None) -> list[str]:
     return [f"plot: received {str(file)!r}; allowed: a name that ends in {', '.join(KINDS)}."]
 
 
+def vega_lite_version() -> str:
+    """Return the version of Vega-Lite that Altair writes, such as v6.4."""
+    from altair import SCHEMA_VERSION
+
+    return ".".join(SCHEMA_VERSION.split(".")[:2])
+
+
 def save(chart: TopLevelMixin, *files: Path) -> None:
     """Write a chart on white, in the format of each file's suffix; the same chart gives the same SVG."""
-    import altair
     import vl_convert
 
+    version = vega_lite_version()
     spec = {**chart.to_dict(), "config": {**style(), "background": "white"}}
     for file in files:
         file.parent.mkdir(parents=True, exist_ok=True)
-        version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
         if file.suffix == ".png":
             file.write_bytes(vl_convert.vegalite_to_png(spec, vl_version=version, ppi=200))
         elif file.suffix == ".pdf":

@@ -11,7 +11,7 @@ from xltransfer.experiments.tables.matrix import Matrix
 from xltransfer.utils.pictures import save
 
 if TYPE_CHECKING:
-    from altair import LayerChart
+    from altair import FacetChart, LayerChart
 
 
 def plot(matrices: Sequence[Matrix], file: Path) -> None:
@@ -24,7 +24,7 @@ def plot(matrices: Sequence[Matrix], file: Path) -> None:
     save(alt.hconcat(*map(_panel, matrices)).resolve_scale(color="independent"), file)
 
 
-def _panel(matrix: Matrix) -> LayerChart:
+def _panel(matrix: Matrix) -> LayerChart | FacetChart:
     """A mark and an interval for each row and column; rows stand side by side in a column."""
     import altair as alt
 
@@ -45,8 +45,8 @@ def _panel(matrix: Matrix) -> LayerChart:
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule().encode(alt.Y("zero:Q", title=title))
     intervals = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title=title), alt.Y2("high:Q"), colour)
     marks = base.mark_point(filled=True, size=50, opacity=1).encode(alt.Y("mean:Q", title=title), colour)
-    return alt.layer(zero, intervals, marks).properties(
-        title=f"{matrix.task}, {seeds}" + ", 95 % intervals" * bool(matrix.comparisons),
+    return alt.layer(
+        zero, intervals, marks, title=f"{matrix.task}, {seeds}" + ", 95 % intervals" * bool(matrix.comparisons),
         width=max(180, 80 * len(matrix.columns)), height=260,
     )  # fmt: skip
 
