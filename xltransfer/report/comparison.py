@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -107,12 +108,13 @@ def _means(groups: Groups, kept: Sequence[str]) -> Table | None:
     rows = []
     for values, group in groups.items():
         found = [*map(_cell, values), Cell(str(len(group)), float(len(group)))]
-        for part, score in columns:
-            shares = [run.scores[part][score] for run in group.values()]
-            found.append(Cell(mean_and_deviation(shares, 100), sum(shares) / len(shares)))
-        seconds = [float(run.metrics["seconds"]) for run in group.values()]
-        rows.append((*found, Cell(mean_and_deviation(seconds, digits=1), sum(seconds) / len(seconds))))
+        found += [_mean_cell([run.scores[part][score] for run in group.values()], 100) for part, score in columns]
+        rows.append((*found, _mean_cell([float(run.metrics["seconds"]) for run in group.values()], digits=1)))
     return Table(headings, tuple(rows), len(kept))
+
+
+def _mean_cell(values: list[float], factor: float = 1.0, digits: int = 2) -> Cell:
+    return Cell(mean_and_deviation(values, factor, digits), statistics.fmean(values))
 
 
 def _cell(text: str) -> Cell:
@@ -140,7 +142,7 @@ def _curves(runs: Sequence[FinishedRun], names: Sequence[str], groups: Groups) -
 
 def _mean(found: Sequence[dict[int, float]], epoch: int) -> float | None:
     values = [100 * scores[epoch] for scores in found if epoch in scores]
-    return sum(values) / len(values) if values else None
+    return statistics.fmean(values) if values else None
 
 
 def _group_name(values: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -42,25 +43,17 @@ class Curves:
         return [(f"{x:.15g}", *map(number, values)) for x, values in zip(self.x, columns, strict=True)]
 
 
-@dataclass(frozen=True)
-class _Panel:
-    title: str
-    names: Mapping[str, str]
-    may_be_log: bool = False
-
-
-_PANELS = (
-    _Panel(
-        "Losses",
-        {"inner_loss": "inner loss", "meta_loss": "meta loss", "source_loss": "source", "target_loss": "target"},
-    ),
-    _Panel("Gradient norms", {"grad_norm": "encoder and head, ‖∇θ‖", "meta_grad_norm": "meta-gradient, ‖∇φ‖"}, True),
-    _Panel("Learning rates", {"lr": "encoder and head, θ", "meta_lr": "RTN, φ"}),
-    _Panel("Update of the RTN", {"update_ratio": "‖Δφ‖ / ‖φ‖"}, True),
-    _Panel("Agreement of gradients", {"gradient_cosine": "cosine of source and target gradients"}),
-    _Panel("Usefulness of source batches", {"usefulness": "cosine of inner and query gradients"}),
-    _Panel("Time a step", {"seconds": "seconds"}),
-)  # fmt: skip
+_CHARTS = {
+    "Losses": {"inner_loss": "inner loss", "meta_loss": "meta loss", "source_loss": "source", "target_loss": "target"},
+    "Gradient norms": {"grad_norm": "encoder and head, ‖∇θ‖", "meta_grad_norm": "meta-gradient, ‖∇φ‖"},
+    "Learning rates": {"lr": "encoder and head, θ", "meta_lr": "RTN, φ"},
+    "Update of the RTN": {"update_ratio": "‖Δφ‖ / ‖φ‖"},
+    "Agreement of gradients": {"gradient_cosine": "cosine of source and target gradients"},
+    "Usefulness of source batches": {"usefulness": "cosine of inner and query gradients"},
+    "Time a step": {"seconds": "seconds"},
+}
+"""By title: the logged values of a chart, and their names in the legend."""
+_MAY_BE_LOG = ("Gradient norms", "Update of the RTN")
 
 
 def curves_of(run: FinishedRun) -> list[Curves]:
@@ -68,13 +61,12 @@ def curves_of(run: FinishedRun) -> list[Curves]:
     steps = [line for line in run.log if "dev" not in line and "warning" not in line]
     keys = list(dict.fromkeys(key for line in steps for key, value in line.items() if _is_number(value)))
     keys = [key for key in keys if key not in _NO_CURVES and not (key == "meta_lr" and not run.meta.get("rtn"))]
-    known = {key for panel in _PANELS for key in panel.names}
-    others = (_Panel(_readable(key).capitalize(), {key: _readable(key)}) for key in keys if key not in known)
+    known = {key for names in _CHARTS.values() for key in names}
+    others = [(_readable(key).capitalize(), {key: _readable(key)}) for key in keys if key not in known]
     found = [dev] if (dev := _dev(run)) else []
-    for panel in (*_PANELS, *others):
-        names = {key: name for key, name in panel.names.items() if key in keys}
-        if names:
-            found.append(_over_steps(steps, panel, names))
+    for title, names in (*_CHARTS.items(), *others):
+        if logged := {key: name for key, name in names.items() if key in keys}:
+            found.append(_over_steps(steps, title, logged))
     return found + _by_language(steps, run.source)
 
 
@@ -112,18 +104,14 @@ def _by_language(steps: Sequence[Mapping[str, Any]], sources: Sequence[str]) -> 
     mixtures = [line["mixture"] if isinstance(line.get("mixture"), dict) else {} for line in steps]
     worths = [{str(line["source"]): line.get("usefulness")} if "source" in line else {} for line in steps]
     worths = [{name: value for name, value in worth.items() if _is_number(value)} for worth in worths]
-    found = []
-    if (curves := _of_languages("Mixture of source languages", sources, steps, mixtures, LIMIT)) is not None:
-        found.append(
-            replace(curves, note=f"Probability that the next batch is in this language. {curves.note}".strip())
-        )
-    if (curves := _of_languages("Usefulness by source language", sources, steps, worths, LIMIT // 4)) is not None:
-        means = {name: _mean(worth.get(name) for worth in worths) for name in curves.lines}
-        means_text = ", ".join(f"{name} {number(mean)}" for name, mean in means.items() if mean is not None)
-        found.append(
-            replace(curves, note=f"Cosine of inner and query gradients; means: {means_text}. {curves.note}".strip())
-        )
-    return found
+    mixture = _of_languages("Mixture of source languages", sources, steps, mixtures, LIMIT)
+    usefulness = _of_languages("Usefulness by source language", sources, steps, worths, LIMIT // 4)
+    means = {name: _mean(worth.get(name) for worth in worths) for name in (usefulness.lines if usefulness else ())}
+    listed = ", ".join(f"{name} {number(mean)}" for name, mean in means.items() if mean is not None)
+    notes = ("Probability that the next batch is in this language.",
+             f"Cosine of inner and query gradients; means: {listed}.")  # fmt: skip
+    found = zip((mixture, usefulness), notes, strict=True)
+    return [replace(curves, note=f"{note} {curves.note}".strip()) for curves, note in found if curves is not None]
 
 
 def _of_languages(
@@ -137,27 +125,25 @@ def _of_languages(
         {"step": line["step"], "epoch": line["epoch"], **{f"of {name}": value for name, value in of_step.items()}}
         for line, of_step in zip(steps, values, strict=True)
     ]
-    return _over_steps(lines, _Panel(title, {}), names, limit) if names else None
+    return _over_steps(lines, title, names, limit) if names else None
 
 
-def _over_steps(
-    lines: Sequence[Mapping[str, Any]], panel: _Panel, names: Mapping[str, str], limit: int = LIMIT
-) -> Curves:
+def _over_steps(lines: Sequence[Mapping[str, Any]], title: str, names: dict[str, str], limit: int = LIMIT) -> Curves:
     ends = tuple(float(line["step"]) for line, after in pairwise(lines) if after["epoch"] != line["epoch"])
     lines = [line for line in lines if not names.keys().isdisjoint(line)]  # some values are logged at some steps only
     of_each = -(-len(lines) // limit)
     groups = [lines[start : start + of_each] for start in range(0, len(lines), of_each)]
     values = {name: tuple(_mean(line.get(key) for line in group) for group in groups) for key, name in names.items()}
     flat = [value for line in values.values() for value in line if value is not None]
-    log_scale = panel.may_be_log and bool(flat) and min(flat) > 0 and max(flat) > _WIDE * min(flat)
+    log_scale = title in _MAY_BE_LOG and bool(flat) and min(flat) > 0 and max(flat) > _WIDE * min(flat)
     notes = ["Log scale."] * log_scale + [f"Each point is the mean of {of_each} steps."] * (of_each > 1)
     places = tuple(float(group[-1]["step"]) for group in groups)
-    return Curves(panel.title, "step", places, values, log_scale, " ".join(notes), ends if len(ends) <= 20 else ())
+    return Curves(title, "step", places, values, log_scale, " ".join(notes), ends if len(ends) <= 20 else ())
 
 
 def _mean(values: Iterable[Any]) -> float | None:
     finite = [float(value) for value in values if _is_number(value) and math.isfinite(value)]
-    return sum(finite) / len(finite) if finite else None
+    return statistics.fmean(finite) if finite else None
 
 
 def _is_number(value: Any) -> bool:

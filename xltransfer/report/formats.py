@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 MISSING = "–"
 
@@ -19,11 +20,8 @@ def number(value: float | None) -> str:
 
 def mean_and_deviation(values: list[float], factor: float = 1.0, digits: int = 2) -> str:
     """Format mean ± standard deviation; one value has no deviation."""
-    mean = sum(values) / len(values)
-    if len(values) < 2:
-        return f"{factor * mean:.{digits}f}"
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return f"{factor * mean:.{digits}f} ± {factor * deviation:.{digits}f}"
+    mean = f"{factor * statistics.fmean(values):.{digits}f}"
+    return f"{mean} ± {factor * statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
 def duration(seconds: float) -> str:
