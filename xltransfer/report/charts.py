@@ -45,7 +45,7 @@ def page_spec(chart: Layers, fit: bool = False) -> dict[str, Any]:
 
     With `fit`, the chart's size includes its axes and legend.
     """
-    spec: dict[str, Any] = chart.to_dict()
+    spec: dict[str, Any] = chart.to_dict(validate=False)  # its parts were validated when they were made
     del spec["$schema"], spec["config"]
     spec["data"] = {"name": "points", "values": spec["datasets"].pop(spec["data"]["name"])}
     return spec | ({"autosize": {"type": "fit", "contains": "padding"}} if fit else {})

@@ -162,9 +162,12 @@
     update();
   }
 
-  // Draw one chart after the other, from the top of the page.
+  // Draw one chart after the other, from the top of the page, which can be used in between.
   async function drawAll() {
-    for (const figure of all("figure:has(> .drawing)")) await draw(figure);
+    for (const figure of all("figure:has(> .drawing)")) {
+      await draw(figure);
+      await new Promise((done) => setTimeout(done));
+    }
   }
 
   // What scrolls can be reached by the keyboard.
