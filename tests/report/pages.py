@@ -26,4 +26,4 @@ def mark(page: Page, name: str, index: int) -> tuple[float, float]:
 
 def drawn(page: Page) -> None:
     """Wait until every chart is drawn."""
-    page.wait_for_function("[...document.querySelectorAll('.drawing')].every((one) => one.tabIndex === 0)")
+    page.locator(".drawing:not([tabindex])").first.wait_for(state="detached")
