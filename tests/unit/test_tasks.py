@@ -49,6 +49,12 @@ def test_features_are_those_of_the_tokenizer_itself(encoder: str, max_length: in
         assert one.words == tuple(-1 if span is None else span.start for span in spans)
 
 
+def test_a_tag_outside_the_label_set_takes_no_part_in_the_loss() -> None:
+    sentence = TaggedSentence("1", SENTENCE.words, ("O", "B-PER", "B-NEW", "O", "O"))
+    (encoded,) = NER().encode([sentence], LABELS, open_encoder("tiny").tokenizer, 64)
+    assert [encoded.labels[position] for position in encoded.words] == [0, 1, IGNORED, 0, 0]  # type: ignore[index]
+
+
 def test_truncation_keeps_the_final_special_token_and_is_seen() -> None:
     files = open_encoder("tiny")
     long = TaggedSentence("1", SENTENCE.words * 10, SENTENCE.tags * 10)
