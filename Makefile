@@ -1,8 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-# More than a small machine has cores: some tests wait for processes or clocks of their own.
-WORKERS ?= 3
+# Tests at a time: as many as a small machine has cores.
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal

@@ -1,4 +1,4 @@
-"""`python -m xltransfer` is `xlt`."""
+"""Run the command line: `python -m xltransfer` is `xlt`."""
 
 from __future__ import annotations
 

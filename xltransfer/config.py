@@ -134,12 +134,12 @@ class RunConfig:
 
     @property
     def sample_seed(self) -> int:
-        """Of the training samples."""
+        """Seed of the training samples."""
         return self.seed if self.data_seed is None else self.data_seed
 
     @property
     def split_seed(self) -> int:
-        """Of splits made here: the same test sentences for every `seed`."""
+        """Seed of splits made here: the same test sentences for every `seed`."""
         return SPLIT_SEED if self.data_seed is None else self.data_seed
 
     @classmethod
@@ -169,16 +169,16 @@ class RunConfig:
         return cls.from_mapping(checked(read_yaml(path), given or {}, f"configuration file {str(path)!r}"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: lists for tuples."""
+        """Convert to plain values, tuples to lists."""
         plain = dataclasses.asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
     def to_yaml(self) -> str:
-        """The YAML that `from_yaml` reads."""
+        """Write the YAML that `from_yaml` reads."""
         return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
 
     def validated(self) -> RunConfig:
-        """The same configuration with options in their declared types.
+        """Validate; returns the configuration with options in their declared types.
 
         Loads the plugins it names. Raises ConfigError with every fault that can be seen before data and weights
         are read.
@@ -213,7 +213,7 @@ _SMALLEST_RATE = 1.2e-38
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """A YAML mapping from a file, by the safe loader. Raises ConfigError."""
+    """Read a YAML mapping with the safe loader. Raises ConfigError."""
     try:
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -227,7 +227,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def allowed_values(owner: type, name: str) -> tuple[str, ...]:
-    """What a field of a dataclass may be, where its type is a choice."""
+    """The choices of a dataclass field with a Literal type."""
     found: tuple[str, ...] = get_type_hints(owner)[name].__args__
     return found
 

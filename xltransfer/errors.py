@@ -60,7 +60,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class NonFiniteError(UserError):
-    """A loss or a gradient norm is NaN or infinite; nothing was updated. `figures` are those known by then."""
+    """A loss or gradient norm is NaN or infinite; nothing was updated. `figures` holds the values so far."""
 
     def __init__(self, figures: Mapping[str, float]) -> None:
         self.figures = dict(figures)
@@ -70,7 +70,7 @@ class NonFiniteError(UserError):
 
 
 class FailedStepError(UserError):
-    """Training cannot go on from a step; the run folder holds what reproduces it, and is kept."""
+    """Training cannot continue from a step; the run folder is kept, with what reproduces it."""
 
 
 class NoMemoryError(UserError):
@@ -78,17 +78,17 @@ class NoMemoryError(UserError):
 
 
 class MachineError(Exception):
-    """The machine is at fault, not the input: a full disk, say. One line too, and exit status 1."""
+    """The machine is at fault, for example a full disk; exit status 1."""
 
 
 def require_finite(figures: Mapping[str, float]) -> None:
-    """Raises NonFiniteError if one of them is NaN or infinite."""
+    """Raise NonFiniteError if a value is NaN or infinite."""
     if not all(map(math.isfinite, figures.values())):
         raise NonFiniteError(figures)
 
 
 def did_you_mean(received: str, allowed: Iterable[str]) -> str:
-    """A hint naming the nearest allowed values, or an empty string."""
+    """Suggest the nearest allowed values, or return an empty string."""
     near = difflib.get_close_matches(received, list(allowed), n=2, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
 
@@ -114,7 +114,7 @@ _LOST = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ESTALE}
 
 @contextmanager
 def told_in_one_line(batch_size: int | None = None) -> Iterator[None]:
-    """Within: faults of memory and storage become NoMemoryError, UserError or MachineError."""
+    """Context that turns memory and storage errors into NoMemoryError, UserError or MachineError."""
     try:
         yield
     except Exception as error:
@@ -125,7 +125,7 @@ def told_in_one_line(batch_size: int | None = None) -> Iterator[None]:
 
 
 def explained(error: BaseException, batch_size: int | None = None) -> UserError | MachineError | None:
-    """What such a fault means to the user, or None for any other error."""
+    """Translate a memory or storage error for the user; None for any other error."""
     if isinstance(error, UserError | MachineError):
         return None
     message = " ".join(str(error).split())

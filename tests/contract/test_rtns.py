@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.tiers import first_quick
 from xltransfer.backends.func import Func
 from xltransfer.encoders.layouts import LAYOUTS
 from xltransfer.registry import RTNS
@@ -33,7 +34,10 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("multi", {"inner": "weights", "mix": "softmax", "inner.by": "both", "inner.inner": "mlp"}),
     ("per-language", {"inner": "weights", "inner.by": "both", "inner.inner": "lowrank"}),
 ]
-CASES = [*((name, {}) for name in RTNS.names()), *VARIANTS]
+
+
+def is_costly(check: Any) -> bool:
+    return "brute_force" in check.__name__
 
 
 def label(value: Any) -> str:
@@ -43,8 +47,16 @@ def label(value: Any) -> str:
 
 
 @pytest.mark.parametrize("check", RTN_CHECKS, ids=label)
-@pytest.mark.parametrize("name, options", CASES, ids=label)
+@pytest.mark.parametrize("name, options", [(name, {}) for name in RTNS.names()], ids=label)
 def test_contract(name: str, options: dict[str, Any], check: Any) -> None:
+    check(RTNCase(name, options))
+
+
+@pytest.mark.parametrize(
+    "check", first_quick(sorted(RTN_CHECKS, key=is_costly), sum(not is_costly(one) for one in RTN_CHECKS)), ids=label
+)
+@pytest.mark.parametrize("name, options", VARIANTS, ids=label)
+def test_contract_of_variants(name: str, options: dict[str, Any], check: Any) -> None:
     check(RTNCase(name, options))
 
 

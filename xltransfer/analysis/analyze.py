@@ -1,4 +1,4 @@
-"""What a run did to its representations: before and after training, source, transformed source and target."""
+"""Measure representations before and after training: source, transformed source and target."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Vectors = dict[str, dict[int, Tensor]]
 def analyze(
     run_dir: str | Path, settings: Settings = Settings(), plugin: Sequence[str] = (), reporter: Reporter | None = None
 ) -> dict[str, Any]:
-    """What `analysis.json` holds; writes it to the run folder. Raises UserError.
+    """Analyse a run and write `analysis.json` to its folder; returns its content. Raises UserError.
 
     Before training is the encoder as it was loaded and the RTN as it was initialised; sources are represented by their
     training sentences, the target by sentences it was not trained on.
@@ -105,14 +105,14 @@ def _sentences(run: PreparedRun, settings: Settings) -> dict[str, EncodedSet]:
 
 
 def _some(part: EncodedSet, most: int) -> EncodedSet:
-    """So many of its sentences; of a long one the first piece."""
+    """Select `count` sentences of a set; of a long one its first window."""
     whole = [encoded for encoded in part.encoded if not encoded.continues]
     rows = picked(len(whole), most)
     return EncodedSet([part.examples[row] for row in rows], [whole[row] for row in rows])
 
 
 def _load(run: PreparedRun, path: Path) -> None:
-    """The trained values in the place of the initial ones."""
+    """Load the trained parameters over the initial ones."""
     try:
         weights = safetensors.torch.load_file(model_folder(path) / "model.safetensors")
         missing, _ = run.learner.model.load_state_dict(weights, strict=False)
@@ -151,7 +151,7 @@ def _distances(vectors: Vectors, layers: Sequence[int], resamples: int, device: 
 
 
 def _moved(vectors: Mapping[str, Vectors], layers: Sequence[int]) -> dict[str, Any]:
-    """How alike the same sentences are before and after training: CKA by layer and set."""
+    """Compute CKA between the same sentences before and after training, by layer and set."""
     before, after = (vectors[state] for state in STATES)
     return {str(layer): {name: _number(linear_cka(before[name][layer], after[name][layer])) for name in before}
             for layer in layers}  # fmt: skip
@@ -183,5 +183,5 @@ def _plain(interval: Interval) -> dict[str, float | None]:
 
 
 def _number(value: float | None) -> float | None:
-    """JSON has no NaN."""
+    """Return the number, or None for NaN, which JSON lacks."""
     return None if value is None or value != value else value

@@ -1,4 +1,4 @@
-"""How far apart two sets of sentence vectors lie, or two views of the same sentences.
+"""Distances between two sets of sentence vectors, or between two views of the same sentences.
 
 The paper measures the symmetric Hausdorff distance (Xia et al. 2021, section 5), which one outlier decides; beside it
 stand measures that are robust, that compare only the centres, and that ask whether a classifier or a neighbourhood
@@ -65,7 +65,7 @@ def linear_cka(first: Tensor, second: Tensor) -> float:
 
 
 def classifier_accuracy(first: Tensor, second: Tensor, seed: int = 0) -> float:
-    """How often a linear classifier tells on held-out vectors which set one is from: 0.5 not at all, 1 always.
+    """Held-out accuracy of a linear classifier that separates the two sets: 0.5 is chance.
 
     Logistic regression on standardised vectors, five-fold, both sets weighing the same; NaN with fewer than five
     vectors in a set.
@@ -86,7 +86,7 @@ def classifier_accuracy(first: Tensor, second: Tensor, seed: int = 0) -> float:
 
 @torch.no_grad()
 def neighbour_overlap(first: Tensor, second: Tensor, neighbours: int = NEIGHBOURS) -> float:
-    """How many of a vector's nearest neighbours are of the other set, as a share of what chance would give.
+    """Share of a vector's nearest neighbours that belong to the other set, relative to chance.
 
     1: the sets are mixed; 0: no vector has a neighbour in the other. Both sets weigh the same.
     """
@@ -125,7 +125,7 @@ MEASURES = (*OF_NEAREST, "centroid", *ONCE)
 
 @dataclass(frozen=True)
 class Interval:
-    """A measure, and a 95 % interval of it; None where it could not be estimated."""
+    """A measure with its 95 % interval; None where the interval cannot be estimated."""
 
     value: float
     low: float | None = None
@@ -152,7 +152,7 @@ def distances(first: Tensor, second: Tensor, resamples: int) -> dict[str, Interv
 
 
 def with_interval(measure: Measure, first: Tensor, second: Tensor, resamples: int, paired: bool = False) -> Interval:
-    """A measure with an interval from resampled sentences; `paired`: two views of the same ones, drawn together."""
+    """Compute a measure with a bootstrap interval; `paired` resamples two views of the same sentences together."""
     drawn = []
     for number in range(resamples):
         rows, others = drawn_rows(len(first), len(second), number)
@@ -161,7 +161,7 @@ def with_interval(measure: Measure, first: Tensor, second: Tensor, resamples: in
 
 
 def interval(value: float, drawn: Sequence[float]) -> Interval:
-    """The value, and percentiles of those of resamples (the bootstrap; Efron 1979).
+    """Return the value with percentiles of its resampled values (bootstrap; Efron 1979).
 
     A resample holds fewer different sentences than the set, so that distances to the nearest come out larger in it:
     the interval is shifted back by the median's excess.
@@ -173,7 +173,7 @@ def interval(value: float, drawn: Sequence[float]) -> Interval:
 
 
 def drawn_rows(first: int, second: int, seed: int) -> tuple[Tensor, Tensor]:
-    """As many rows of each set as it has, with replacement."""
+    """Resample the rows of each set with replacement."""
     generator = torch.Generator().manual_seed(seed)
     rows, others = (torch.randint(size, (size,), generator=generator) for size in (first, second))
     return rows, others

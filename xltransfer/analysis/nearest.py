@@ -1,4 +1,4 @@
-"""From each vector of one set to the nearest of another, in bounded memory.
+"""Nearest-neighbour distances between two sets of vectors, in bounded memory.
 
 Everything about a Hausdorff distance is in these two lists of distances. The products of all pairs are made block by
 block; the distance to the vector found nearest is then taken from the vectors themselves, since
@@ -27,7 +27,7 @@ class Nearest:
 
 @torch.no_grad()
 def nearest(first: Tensor, second: Tensor) -> Nearest:
-    """Of two sets of vectors, (n, dim) and (m, dim), on one device; the products are in their precision.
+    """Compute them for two sets of vectors, (n, dim) and (m, dim), on one device, in their precision.
 
     Raises ValueError if a set is empty or their vectors have different lengths.
     """
@@ -58,6 +58,6 @@ def nearest(first: Tensor, second: Tensor) -> Nearest:
 
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:
-    """Distances of rows in the same place, (n,), in float64."""
+    """Distances between corresponding rows, (n,), in float64."""
     parts = zip(torch.split(one, _ROWS), torch.split(other, _ROWS), strict=True)
     return torch.cat([(a.double() - b.double()).norm(dim=1) for a, b in parts])

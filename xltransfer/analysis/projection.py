@@ -1,4 +1,4 @@
-"""Sentence vectors as points of a plane: one map a layer, shared by all sets and by before and after training."""
+"""Project sentence vectors to two dimensions: one map per layer, shared by all sets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Points = NDArray[np.float64]
 
 
 def check(name: str) -> None:
-    """Raises ConfigError for a projection that there is none of, or whose library is not installed."""
+    """Raise ConfigError for an unknown projection, or one whose library is not installed."""
     if name not in PROJECTIONS:
         raise ConfigError([unknown("projection", name, PROJECTIONS)])
     if name == "umap":
@@ -31,7 +31,7 @@ def check(name: str) -> None:
 def projected(
     name: str, sets: Mapping[str, Tensor], fitted: Sequence[str], seed: int = 0
 ) -> tuple[dict[str, Points], list[float] | None]:
-    """Two coordinates for each vector of each set, and the shares of variance they explain (pca alone).
+    """Project each set to two coordinates; also returns the explained shares of variance (pca only).
 
     pca is fitted on the sets named in `fitted` and applied to all; the others know no such thing and place all sets
     at once. The largest coordinate is 1.
@@ -62,7 +62,7 @@ def _model(name: str, count: int, seed: int) -> Any:
 
 
 def picked(count: int, most: int, seed: int = 0) -> list[int]:
-    """At most so many of `count` rows, in order."""
+    """Choose at most `most` of `count` rows at random, in order."""
     if count <= most:
         return list(range(count))
     return sorted(torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:most].tolist())

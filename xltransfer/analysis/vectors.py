@@ -1,4 +1,4 @@
-"""Sentence vectors at the layers of an encoder, with and without the RTN, and what the RTN does to each token."""
+"""Compute sentence vectors at encoder layers, with and without the RTN, and the RTN's change per token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEPT = 4096
 
 @dataclass
 class TokenChanges:
-    """What the RTN does at one layer, token by token, each (tokens,)."""
+    """The RTN's effect on each token at one layer; each field is (tokens,)."""
 
     kind: list[Tensor] = field(default_factory=list)
     """Indices into `KINDS`."""
@@ -34,7 +34,7 @@ class TokenChanges:
     """(tokens, dim), of the first some thousand tokens."""
 
     def summary(self) -> dict[str, object]:
-        """Means by kind of token, and the effective rank of the changes."""
+        """Summarise means by kind of token and the effective rank of the changes."""
         kinds, norms = torch.cat(self.kind), torch.cat(self.relative_norm)
         gates = torch.cat(self.gate) if self.gate else None
         tokens = {
@@ -51,7 +51,7 @@ class TokenChanges:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a pass needs beside the learner. `layers` are those looked at, `insertion` those of the RTN among them."""
+    """Settings of a pass. `layers` are those measured, `insertion` those with the RTN."""
 
     layers: tuple[int, ...]
     insertion: tuple[int, ...]
@@ -100,7 +100,7 @@ def sentence_vectors(
 
 
 def _passes(setting: Setting, rtn: RTN | None) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """The insertion layers of each pass, and the layers it shows. An RTN that mixes has a pass for each."""
+    """The insertion layers of each pass and the layers it measures; a mixing RTN has one pass per layer."""
     if rtn is None or rtn.mix() is None:
         yield setting.insertion if rtn is not None else (), setting.layers
         return
@@ -110,7 +110,7 @@ def _passes(setting: Setting, rtn: RTN | None) -> Iterator[tuple[tuple[int, ...]
 
 
 class _Seen:
-    """Stands in for the RTN in one pass over a batch, and keeps what comes by."""
+    """Wraps the RTN in one pass over a batch and records its inputs and outputs."""
 
     def __init__(
         self, batch: Batch, rtn: RTN | None, active: tuple[int, ...], shown: tuple[int, ...], kinds: Tensor,
@@ -150,7 +150,7 @@ class _Seen:
 
 
 def _kinds(sentences: Sequence[Encoded], batch: Batch, special: frozenset[int]) -> Tensor:
-    """The kind of each token, (batch, time); of padding too, where it means nothing."""
+    """The kind of each token, (batch, time); undefined at padding."""
     ids = batch.inputs["input_ids"]
     kinds = torch.full(ids.shape, KINDS.index("word start"), device=ids.device)
     for row, sentence in enumerate(sentences):

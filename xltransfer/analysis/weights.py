@@ -1,4 +1,4 @@
-"""How much each source sentence counts, where the RTN weighs source losses (`RTN.weights`)."""
+"""Weights of source sentences under an RTN that weighs source losses (`RTN.weights`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = 5
 
 
 class _Told(Changes):
-    """Keeps the weights of each pass, in order."""
+    """Records the weights of each pass, in order."""
 
     def __init__(self, run: PreparedRun, batch: Batch) -> None:
         super().__init__(run.rtn.for_batch(batch.languages))
@@ -35,7 +35,7 @@ class _Told(Changes):
 
 @torch.no_grad()
 def sentence_weights(run: PreparedRun, part: EncodedSet) -> Tensor:
-    """The mean weight of each sentence's labels, without dropout: (sentences,); NaN for one without labels.
+    """Compute each sentence's mean weight over its labels, without dropout: (sentences,); NaN without labels.
 
     Of an RTN that mixes passes, the mean over passes in the proportions of the mixture.
     """
@@ -57,7 +57,7 @@ def sentence_weights(run: PreparedRun, part: EncodedSet) -> Tensor:
 
 
 def summary(weights: Tensor, part: EncodedSet) -> dict[str, Any]:
-    """Mean and quantiles over sentences with labels, and the sentences that count most and least, for JSON."""
+    """Summarise the weights for JSON: mean, quantiles, and the sentences with the largest and smallest."""
     rows = weights.isfinite().nonzero().flatten()
     order = rows[weights[rows].argsort(descending=True, stable=True)].tolist()
     return {

@@ -1,4 +1,4 @@
-"""The cheapest exact meta-gradient for an encoder, layer and device, found by a short measured trial.
+"""Choose the fastest exact mode of `func` by a short timed trial.
 
 Double backward is usually faster and forward-over-reverse needs less memory, but which wins depends on the insertion
 layer, the batch and the machine. `xlt run` makes the trial before training, and its config.yaml holds the choice.
@@ -34,7 +34,7 @@ class Auto(Backend):
         return self._chosen.step(problem, inner_lr)
 
     def trial(self, problem: BilevelProblem, inner_lr: float) -> dict[str, float]:
-        """Seconds of a step in each mode: the median of some, taken in turns after a first one of each."""
+        """Time a step in each mode: medians of alternating steps after a warm-up."""
         times: dict[str, list[float]] = {mode: [] for mode in self.candidates}
         for _ in range(REPEATS + 1):
             for mode, backend in self.candidates.items():
@@ -43,5 +43,5 @@ class Auto(Backend):
 
 
 def modes() -> tuple[Any, ...]:
-    """The ways in which `func` can work."""
+    """The modes of `func` to choose from."""
     return get_args(get_type_hints(Func.__init__)["mode"])

@@ -1,4 +1,4 @@
-"""The contract of a meta-gradient backend: one bilevel problem in, inner gradients and meta-gradients out."""
+"""The contract of a meta-gradient backend: from a bilevel problem to inner gradients and meta-gradients."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ InnerSteps = Annotated[int, "steps of θ that the meta-gradient looks ahead; the
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a backend asks of the encoder, and what it promises."""
+    """What a backend requires of the encoder and supports."""
 
     approximation: str = ""
     """What is left out or only approximated; empty for an exact meta-gradient."""
@@ -98,7 +98,7 @@ Total = Callable[[Gradients], Gradients]
 
 
 def alone(tensors: Gradients) -> Gradients:
-    """The `Total` of one process."""
+    """The sum over processes in a single process: the tensors themselves."""
     return tensors
 
 
@@ -108,7 +108,7 @@ SEEDS_PER_PROBLEM = 4
 
 @dataclass(frozen=True)
 class MetaStep:
-    """What a backend computed. Gradients have the shapes of the parameters they are named after."""
+    """The result of a step. Gradients have the names and shapes of their parameters."""
 
     inner_loss: Tensor
     meta_loss: Tensor
@@ -122,7 +122,7 @@ class MetaStep:
 
 
 class Backend(ABC):
-    """Computes a meta-gradient. Pure: θ, φ, buffers, `.grad` fields and random states are as before.
+    """Base class of backends. A step leaves θ, φ, buffers, `.grad` fields and random states unchanged.
 
     Options are keyword parameters of the constructor. With several insertion layers or inner steps, an exact one
     hands the source loss `Changes(problem.rtn)` instead of the RTN (see there).
@@ -132,10 +132,10 @@ class Backend(ABC):
 
     @abstractmethod
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
-        """One inner step of learning rate `inner_lr` (η), and the gradient of the query loss after it."""
+        """Compute one step with inner learning rate `inner_lr` (η): inner gradients and meta-gradients."""
 
     def step_in_pieces(self, problems: Sequence[BilevelProblem], inner_lr: float, total: Total) -> MetaStep:
-        """The step of the problem whose three losses are sums: over `problems`, and over processes by `total`.
+        """Compute the step of a batch in pieces: losses are summed over `problems`, and over processes by `total`.
 
         The meta-gradient is not linear in θ's gradients, so both the inner gradient and v = ∇ L_query(θ') must be
         totals before they are used. For backends with the capability `pieces`; every process gets the same result.
@@ -145,7 +145,7 @@ class Backend(ABC):
 
 
 def checked(step: MetaStep, problem: BilevelProblem, backend: Backend) -> MetaStep:
-    """`step`, if it has a gradient for every trainable parameter and no other. Raises BackendError."""
+    """Return `step` if it has a gradient for every trainable parameter and no other. Raises BackendError."""
     name = type(backend).__name__
     if not isinstance(step, MetaStep):
         raise BackendError(f"backend {name}: step returned {type(step).__name__}; a MetaStep is needed.")
@@ -160,14 +160,14 @@ def checked(step: MetaStep, problem: BilevelProblem, backend: Backend) -> MetaSt
 
 
 def one_or_more(inner_steps: int) -> int:
-    """`inner_steps`, if it is possible. Raises ValueError."""
+    """Return `inner_steps` if it is at least 1. Raises ValueError."""
     if inner_steps < 1:
         raise ValueError(f"inner_steps: received {inner_steps}; allowed: 1 or more.")
     return inner_steps
 
 
 def require_inner_update(backend: Backend, update: InnerUpdate) -> None:
-    """Raises BackendError if `backend` cannot take inner steps by `update`."""
+    """Raise BackendError if `backend` does not support inner steps by `update`."""
     told = f"backend {type(backend).__name__}: received an inner update by {type(update).__name__}"
     if not isinstance(update, SGD) and not backend.capabilities.inner_updates:
         raise BackendError(f"{told}; it takes SGD's alone; others need a backend with the capability 'inner_updates'.")

@@ -25,7 +25,7 @@ _KINKED = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Hardswish)
 
 
 class FiniteDifferences(Unrolled):
-    """Approximate, with first-order passes alone, so that fused attention works."""
+    """Approximates the mixed derivative with first-order passes only, so fused attention works."""
 
     capabilities = Capabilities(
         approximation="the mixed derivative, by a difference of gradients",
@@ -81,7 +81,7 @@ class FiniteDifferences(Unrolled):
         return through_changes(step, slopes, len(slopes))
 
     def _shift(self, step: InnerStep) -> float:
-        """Balances rounding and truncation (factors measured at XLM-R base's size, in fp32 and bf16).
+        """Choose the shift that balances rounding and truncation (measured at XLM-R base's size, fp32 and bf16).
 
         Under autocast the changes have the coarser type of the passes.
         """
@@ -90,13 +90,13 @@ class FiniteDifferences(Unrolled):
         return float((0.05 if self.scheme == "central" else 0.02) * rounding ** (1 / 3))
 
     def _changes_gradient(self, step: InnerStep, vector: Gradients, shift: float) -> Tensors:
-        """∇ L_s by the changes at θ + shift · v."""
+        """Gradient of L_s by the RTN's changes at θ + shift · v."""
         shifted = self.moved(step.theta, vector, shift)
         return gradients_at(step.problem, shifted, step.changes.held(), with_theta=False)
 
 
 def _felt(step: InnerStep, vector: Gradients) -> tuple[Gradients, float]:
-    """v without the entries of θ that this step's losses do not reach, and the size by which to shorten it.
+    """Zero v where the losses do not depend on θ; also returns the norm to scale the shift by.
 
     Adam's ∂u/∂g is 1/ε where there was never a gradient, and large where gradients are small: entries that the losses
     hardly notice make up v's norm, and a shift shortened by that would be lost in rounding. Σ |g v| / ‖g‖, never more

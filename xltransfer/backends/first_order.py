@@ -1,4 +1,4 @@
-"""The cheap baseline: of θ' only the last layer's parameters are taken to depend on φ.
+"""First-order approximation: only the last layer's parameters of θ' depend on φ.
 
 With v restricted to the classifier's output layer, ⟨∇_θ L_s, v⟩ is a first-order function of the states below it, so
 that one ordinary backward pass gives the derivative by φ and fused attention works. (Truncating the unrolled step
@@ -18,7 +18,7 @@ from xltransfer.utils.parameters import add_gradients, named_gradients, trainabl
 
 
 class FirstOrder(Backend):
-    """The meta-gradient's part that goes through the last layer's update."""
+    """Computes the part of the meta-gradient that passes through the last layer's update."""
 
     capabilities = Capabilities(
         approximation="θ' depends on φ in the last layer alone",
@@ -60,7 +60,7 @@ class FirstOrder(Backend):
 
 
 def last_layer(learner: nn.Module) -> list[str]:
-    """Names of the trainable parameters of the module registered last: a model's classifier."""
+    """Names of the trainable parameters of the last registered module, a model's classifier."""
     names = list(trainable(learner))
     parent = names[-1].rpartition(".")[0]
     return [name for name in names if name.rpartition(".")[0] == parent]

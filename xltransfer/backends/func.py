@@ -20,7 +20,7 @@ from xltransfer.utils.parameters import Gradients
 
 
 class Func(Unrolled):
-    """Differentiates the inner gradient, in one of two exact ways."""
+    """Computes the mixed derivative exactly, in reverse or forward mode."""
 
     capabilities = Capabilities(recomputation=True, compilation=True, pieces=True, inner_updates=True)
 
@@ -43,7 +43,7 @@ class Func(Unrolled):
 
 
 def _reverse(step: InnerStep, vector: Gradients) -> Tensors:
-    """Backward through the inner gradient, with v for its cotangent."""
+    """Double backward: differentiate ⟨∇_θ L_s, v⟩ by φ through the graph of the inner gradient."""
     repeated = [*vector.values()] * (1 if step.first else 2)  # source and support gradients
     pairs = [(end, v) for end, v in zip(step.graph, repeated, strict=True) if end is not None]
     by = step.by()
@@ -55,7 +55,7 @@ def _reverse(step: InnerStep, vector: Gradients) -> Tensors:
 
 
 def _forward(step: InnerStep, vector: Gradients) -> Tensors:
-    """The tangent, along v, of the source loss's gradient by the RTN's changes; then back from the changes to φ."""
+    """Forward over reverse: the derivative of ∂L_s/∂changes along v, then backward from the changes to φ."""
     held = step.changes.held()
     with forward_ad.dual_level():
         dual = {name: _dual(_leaf(value, step.first), vector[name]) for name, value in step.theta.items()}
@@ -64,7 +64,7 @@ def _forward(step: InnerStep, vector: Gradients) -> Tensors:
 
 
 def gradients_at(problem: BilevelProblem, theta: dict[str, Tensor], held: HeldChanges, with_theta: bool) -> Tensors:
-    """The inner loss's gradient by the changes, and by θ too where there was an earlier step that made it."""
+    """Gradient of the inner loss by the RTN's changes, and by θ after an earlier inner step."""
     learner = at(problem.learner, theta)
     loss = problem.inner_loss(learner, held)
     by = held.values
@@ -75,7 +75,7 @@ def gradients_at(problem: BilevelProblem, theta: dict[str, Tensor], held: HeldCh
 
 
 def through_changes(step: InnerStep, derivatives: list[Tensor | None], count: int) -> Tensors:
-    """Derivatives by the changes (the first `count`) carried on to φ and θ, plus those by θ itself."""
+    """Backpropagate derivatives by the changes (the first `count`) to φ and θ, and add those by θ."""
     found = step.changes.pull_back(derivatives[:count], step.by())
     direct = [None] * (len(found) - len(derivatives[count:])) + derivatives[count:]
     return tuple(a if b is None else b if a is None else a + b for a, b in zip(found, direct, strict=True))
@@ -94,5 +94,5 @@ def _tangent(dual: Tensor | None) -> Tensor | None:
 
 
 def _leaf(value: Tensor, constant: bool) -> Tensor:
-    """θ as a constant, so that no graph is built below the insertion, or as a leaf."""
+    """Detach θ: as a constant, so that no graph is built below the insertion, or as a leaf."""
     return value.detach() if constant else value.detach().requires_grad_()

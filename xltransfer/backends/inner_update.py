@@ -1,4 +1,4 @@
-"""The direction in which an inner step moves θ, and the way back through it.
+"""The direction u(g) of an inner step, and its transposed derivative.
 
 θ' = θ − η u(g) with g = ∇_θ [L_s + L_support]. In MetaXL u(g) = g, a step of SGD; but θ is trained by Adam, whose step
 is larger by orders of magnitude and points elsewhere, so that the query loss is seen practically at θ itself. With
@@ -51,7 +51,7 @@ class SGD(InnerUpdate):
 
 @dataclass(frozen=True)
 class Moments:
-    """What Adam keeps of one parameter."""
+    """Adam's state of one parameter."""
 
     mean: Tensor
     """m (`exp_avg`), in the parameter's shape, or a scalar zero before the first step."""
@@ -90,7 +90,7 @@ class Adam(InnerUpdate):
 
     @classmethod
     def of(cls, optimizer: torch.optim.Adam, parameters: Mapping[str, Tensor]) -> Adam:
-        """That of an optimiser (Adam or AdamW) of one group as it is now; `parameters` are its own, by name.
+        """Create it from the current state of an Adam or AdamW optimiser with one group.
 
         Raises ValueError for a variant of Adam that is another function of g.
         """
@@ -133,12 +133,12 @@ class Adam(InnerUpdate):
         return (of_mean * self.eps + torch.where(root > 0, history / root, 0)) / (root + self.eps).square()
 
     def _shares(self, moments: Moments) -> tuple[float, float]:
-        """Of g in m̂, and of g² in v̂."""
+        """Coefficients of g in m̂ and of g² in v̂."""
         first, second = ((1 - beta) / (1 - beta ** (moments.steps + 1)) for beta in self.betas)
         return first, second
 
     def _seen(self, moments: Moments, gradient: Tensor) -> Tensor:
-        """The gradient as Adam sees it, with L2's."""
+        """The gradient including the L2 term."""
         return gradient.add(moments.parameter, alpha=self.l2) if self.l2 else gradient
 
     def _root(self, moments: Moments, gradient: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The meta-gradient by going back over the inner steps: what `func` and `fd` share.
+"""Backpropagation through the inner steps, shared by `func` and `fd`.
 
 θ_{k+1} = θ_k − η u(g_k) with g_k = ∇_θ [L_s(θ_k, φ) + L_support(θ_k)]. With v_K = ∇ L_query(θ_K), the chain rule gives,
 from the last step to the first (Maclaurin et al. 2015, arXiv 1502.03492; Franceschi et al. 2017, arXiv 1703.01785),
@@ -51,13 +51,13 @@ class InnerStep:
     first: bool
 
     def by(self) -> list[Tensor]:
-        """What ⟨g_k, v⟩ is differentiated by: φ, and θ_k unless this is the first step."""
+        """Tensors to differentiate ⟨g_k, v⟩ by: φ, and θ_k except in the first step."""
         return [*trainable(self.problem.rtn).values(), *(() if self.first else self.theta.values())]
 
 
 @dataclass(frozen=True)
 class Point:
-    """One inner step of the whole problem at `theta`: its loss and gradient g_k, summed over pieces and processes."""
+    """One inner step at `theta` of the whole batch: loss and gradient g_k, summed over pieces and processes."""
 
     theta: dict[str, Tensor]
     loss: Tensor
@@ -68,7 +68,7 @@ class Point:
 
 
 class Unrolled(Backend):
-    """One or more inner steps, gone back over one by one."""
+    """Base class: take the inner steps, then backpropagate through them one by one."""
 
     differentiable_gradient: bool
     """Whether `product` needs the graph of the inner gradient."""
@@ -77,7 +77,7 @@ class Unrolled(Backend):
 
     @abstractmethod
     def product(self, step: InnerStep, vector: Gradients) -> Tensors:
-        """The derivatives of ⟨g_k, vector⟩ by the tensors of `step.by()`; None where there is no dependence."""
+        """Differentiate ⟨g_k, vector⟩ by the tensors of `step.by()`; None where there is no dependence."""
 
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
         """See `Backend.step`."""
@@ -116,7 +116,7 @@ class Unrolled(Backend):
         self, problems: Sequence[BilevelProblem], point: Point, vector: Gradients, meta_grads: Gradients,
         inner_lr: float, total: Total,
     ) -> Gradients:  # fmt: skip
-        """Take −η ∂/∂φ ⟨g_k, vector⟩ of this process's pieces into `meta_grads`. Returns ∂/∂θ_k of all pieces."""
+        """Add −η ∂/∂φ ⟨g_k, vector⟩ of this process's pieces to `meta_grads`; returns ∂/∂θ_k of all pieces."""
         by_theta: Gradients = {}
         for problem in problems:
             step = point.kept or self._inner_step(problem, point.theta, point.first, self.differentiable_gradient)
@@ -132,7 +132,7 @@ class Unrolled(Backend):
         return total({name: by_theta.get(name, torch.zeros_like(value)) for name, value in vector.items()})
 
     def moved(self, theta: dict[str, Tensor], direction: Gradients, length: float) -> dict[str, Tensor]:
-        """θ + length · direction, in memory of this backend's that the next call overwrites."""
+        """Compute θ + length · direction in a buffer that the next call overwrites."""
         buffer = self._buffer or {}
         fits = buffer.keys() == theta.keys() and all(
             (kept.shape, kept.dtype, kept.device) == (value.shape, value.dtype, value.device)
@@ -163,14 +163,14 @@ class Unrolled(Backend):
 def gradient(
     loss: Tensor, by: Sequence[Tensor], create_graph: bool = False, retain_graph: bool | None = None
 ) -> Tensors:
-    """The gradient of a loss; None where there is no dependence, as in a piece without labels."""
+    """Gradient of a loss; None where it does not depend on a tensor."""
     if not by or not loss.requires_grad:
         return (None,) * len(by)
     return torch.autograd.grad(loss, by, create_graph=create_graph, retain_graph=retain_graph, allow_unused=True)
 
 
 def _summed(pairs: Iterable[tuple[Tensor, Gradients]], total: Total) -> tuple[Tensor, Gradients]:
-    """A loss and its gradient, added up over pieces (in place) and processes."""
+    """Sum a loss and its gradient over pieces (in place) and processes."""
     loss, gradients = next(pairs := iter(pairs))
     for other, more in pairs:
         loss, gradients = loss + other, add_into(gradients, more)
@@ -179,7 +179,7 @@ def _summed(pairs: Iterable[tuple[Tensor, Gradients]], total: Total) -> tuple[Te
 
 
 def at(learner: nn.Module, theta: dict[str, Tensor]) -> Callable[..., Tensor]:
-    """The learner with other parameters."""
+    """Call the learner with other parameters."""
     return lambda *args: functional_call(learner, theta, args)
 
 
@@ -187,7 +187,7 @@ def at(learner: nn.Module, theta: dict[str, Tensor]) -> Callable[..., Tensor]:
 def moved(
     theta: dict[str, Tensor], direction: Gradients, length: float, out: dict[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """θ + length · direction, in `out` if that is given."""
+    """Compute θ + length · direction, in `out` if given."""
     out = {name: torch.empty_like(value) for name, value in theta.items()} if out is None else out
     if theta and next(iter(theta.values())).is_cuda:  # some kernels for all parameters, not some for each
         torch._foreach_copy_(list(out.values()), list(theta.values()))
@@ -199,11 +199,11 @@ def moved(
 
 
 def descend(theta: dict[str, Tensor], gradients: Gradients, lr: float) -> dict[str, Tensor]:
-    """θ − lr · gradients, as leaves."""
+    """Compute θ − lr · gradients, as leaves."""
     return {name: value.requires_grad_() for name, value in moved(theta, gradients, -lr).items()}
 
 
 def query_gradient(problem: BilevelProblem, theta: dict[str, Tensor]) -> tuple[Tensor, Gradients]:
-    """L_query at `theta`, and its gradient."""
+    """Compute L_query at `theta` and its gradient."""
     loss = problem.meta_loss(at(problem.learner, theta))
     return loss.detach(), named_gradients(theta, gradient(loss, list(theta.values())))

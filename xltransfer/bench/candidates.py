@@ -1,4 +1,4 @@
-"""The steps that are compared: joint training, our backends, and the baselines as their users have them."""
+"""The steps to compare: joint training, the backends, and external baselines."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ BASELINES = {
 
 
 def candidates() -> list[str]:
-    """All that can be compared on this machine."""
+    """List the candidates available on this machine."""
     return [*(name for name in BASELINES if _loads(name)), *(name for name in BACKENDS.names() if _loads(name))]
 
 
 def step_of(name: str, setting: BenchSetting) -> Step:
-    """A candidate made ready. Raises UserError.
+    """Prepare a candidate's step. Raises UserError.
 
     A baseline or a backend, with options as in `func:mode=forward`, and with a precision of its own as in `func@bf16`.
     """
@@ -58,7 +58,7 @@ def step_of(name: str, setting: BenchSetting) -> Step:
 
 
 def checked_precision(name: str) -> str:
-    """`name`, if there is such a precision. Raises ConfigError."""
+    """Validate a precision. Raises ConfigError."""
     allowed = allowed_values(RunConfig, "precision")
     if name not in allowed:
         raise ConfigError([unknown("precision", name, allowed)])
@@ -92,7 +92,7 @@ _WHOLE_STEPS = {"released": released_step, "torchopt-plain": torchopt.torchopt_s
 
 
 def backend_of(spec: str) -> Backend:
-    """`name` or `name:option=value,option=value`. Raises UserError."""
+    """Build a backend from `name` or `name:option=value,option=value`. Raises UserError."""
     name, _, given = spec.partition(":")
     part = BACKENDS.load(name)
     values, faults = check_options(part, dict(pair.split("=", 1) for pair in given.split(",") if "=" in pair), name)
@@ -103,7 +103,7 @@ def backend_of(spec: str) -> Backend:
 
 
 def problem_of(bench: Bench, plain_source: bool = False) -> BilevelProblem:
-    """The bilevel problem of MetaXL's step; `plain_source`: the passes that are differentiated twice are not fused."""
+    """Build the bilevel problem of MetaXL's step; `plain_source` uses eager attention where differentiated twice."""
     support, query = split_batch(bench.target, len(bench.target) // 2)
 
     def target_loss(learner: Callable[..., torch.Tensor], batch: Batch) -> torch.Tensor:

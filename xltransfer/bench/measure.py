@@ -1,4 +1,4 @@
-"""Timing in turns within one process, memory in a process of its own, error against float64."""
+"""Measure time (alternating in one process), memory (one process each) and error (against float64)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to measure beside the time: `repeats` timed steps of each candidate."""
+    """What to measure: `repeats` timed steps of each candidate, memory, error."""
 
     repeats: int = 7
     memory: bool = False
@@ -33,7 +33,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Measured:
-    """One candidate. `seconds` is the median, `quartiles` the middle half; ratios are within one run."""
+    """Measurements of one candidate. `seconds` is the median; ratios are within one run."""
 
     name: str
     seconds: float
@@ -57,7 +57,7 @@ class Measured:
 
 
 def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: Progress) -> list[Measured]:
-    """Time `names` in turns after a warm-up. Raises UserError."""
+    """Time `names` alternately after a warm-up. Raises UserError."""
     device = choose_device(setting.device)
     steps, gradients, counted = {}, {}, {}
     for name in names:
@@ -119,7 +119,7 @@ def _error(found: Gradients, exact: Gradients | None) -> float | None:
 
 
 def _peak(setting: BenchSetting, name: str) -> int:
-    """Largest resident set (or GPU allocation) of a process that takes two steps."""
+    """Peak resident set (or GPU allocation) of a process that takes two steps."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         return pool.apply(_two_steps, (setting, name, torch.get_num_threads()))

@@ -1,4 +1,4 @@
-"""The procedure of MetaXL's released code (Xia et al. 2021), in our words, as the baseline of cost.
+"""The procedure of MetaXL's released code (Xia et al. 2021), reimplemented as the baseline of cost.
 
 The virtual step keeps the graph of all gradients, of the support loss too; the query loss is differentiated through
 all of it; then source and support losses are computed anew for θ's own update. Every pass has the whole vocabulary.
@@ -15,14 +15,14 @@ from xltransfer.utils.parameters import Gradients, named_gradients, trainable
 
 
 def released_step(problem: BilevelProblem, inner_lr: float) -> Gradients:
-    """The meta-gradient; the gradient for θ is computed, and not returned."""
+    """Compute the meta-gradient; the gradient for θ is computed but not returned."""
     meta = _through_the_virtual_step(problem, inner_lr)
     inner_gradient(problem)
     return meta
 
 
 def inner_gradient(problem: BilevelProblem) -> Gradients:
-    """∇_θ [L_s + L_support], computed anew."""
+    """Compute ∇_θ [L_s + L_support]."""
     theta = trainable(problem.learner)
     return named_gradients(theta, torch.autograd.grad(_inner_loss(problem), list(theta.values()), allow_unused=True))
 

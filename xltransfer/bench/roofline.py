@@ -1,4 +1,4 @@
-"""What a step could cost at best: its floating-point operations at the speed of the machine's large matrix products."""
+"""Lower bound of a step's time: its operations at the machine's matrix-product speed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _REPEATS = 7
 
 
 def operations(step: Callable[[], T]) -> tuple[T, int]:
-    """What a step returns, and the floating-point operations of its matrix products (a product and a sum are two)."""
+    """Run a step and count the floating-point operations of its matrix products (multiply-add is two)."""
     with FlopCounterMode(display=False) as counter:
         result = step()
     return result, int(counter.get_total_flops())
 
 
 def peak_speed(device: torch.device, precision: str) -> float:
-    """Floating-point operations a second of a large square matrix product, the median of some."""
+    """Measure floating-point operations per second of a large square matrix product (median)."""
     side = _SIDE[device.type]
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     left, right = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))

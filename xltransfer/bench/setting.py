@@ -1,4 +1,4 @@
-"""What a benchmark runs on: an encoder, an RTN, insertion layers, and random batches of a given shape."""
+"""Set up a benchmark: encoder, RTN, insertion layers, and random batches of a given shape."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class BenchSetting:
     dtype: torch.dtype = torch.float32
 
     def faults(self) -> list[str]:
-        """What cannot be, all at once."""
+        """List every invalid value."""
         lowest = {"batch": 2, "length": 3, "vocabulary": 1000}
         return [
             f"{name}: received {getattr(self, name)}; allowed: {least} or more."
@@ -61,7 +61,7 @@ class BenchSetting:
 
 @dataclass(frozen=True)
 class Bench:
-    """A setting made real. Each loss is a mean over the batch's subwords."""
+    """A setting with its encoder, RTN and batches. Losses are means over the batch's subwords."""
 
     learner: Learner
     rtn: RTN
@@ -74,12 +74,12 @@ class Bench:
         return nn.functional.cross_entropy(logits.flatten(0, 1).to(_wide(logits)), batch.labels.flatten())
 
     def losses(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """That of each subword, and where there is one (everywhere), both (batch, time)."""
+        """Per-subword losses and their mask (all true), both (batch, time)."""
         return cross_entropies(logits, batch.labels), torch.ones_like(batch.labels, dtype=torch.bool)
 
 
 def build(setting: BenchSetting, attention: str | None, compact: bool) -> Bench:
-    """Encoder, RTN and batches; the same numbers whatever `attention` and `compact` are. Raises UserError."""
+    """Build encoder, RTN and batches, with the same numbers for every `attention` and `compact`. Raises UserError."""
     device = choose_device(setting.device)
     learner = _learner(setting, attention).to(device=device, dtype=setting.dtype).train()
     config = learner.model.config
@@ -100,7 +100,7 @@ def build(setting: BenchSetting, attention: str | None, compact: bool) -> Bench:
 
 
 def layer_total(setting: BenchSetting) -> int:
-    """L: how many layers the encoder has."""
+    """The number of encoder layers L."""
     if setting.encoder in RANDOM:
         return RANDOM[setting.encoder]["num_hidden_layers"]
     return layer_count(open_encoder(setting.encoder).config)

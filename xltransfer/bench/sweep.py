@@ -1,4 +1,4 @@
-"""The same measurement at several values of one thing: batch, length, insertion layer, vocabulary or encoder."""
+"""Repeat a measurement over values of one setting: batch, length, layer, vocabulary or encoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AXES = {
 
 @dataclass(frozen=True)
 class Point:
-    """What was measured at one value."""
+    """The measurements at one value."""
 
     value: int | str
     place: float | str
@@ -35,7 +35,7 @@ class Point:
 
 
 def parse(given: str) -> tuple[str, list[int | str]]:
-    """`batch-size=4,8,16` taken apart. Raises ConfigError."""
+    """Parse `batch-size=4,8,16`. Raises ConfigError."""
     name, _, listed = given.partition("=")
     if name not in AXES:
         raise ConfigError([unknown("over", name, AXES)])
@@ -49,7 +49,7 @@ def parse(given: str) -> tuple[str, list[int | str]]:
 def sweep(
     setting: BenchSetting, name: str, values: list[int | str], names: list[str], wanted: Wanted, progress: Progress
 ) -> list[Point]:
-    """Measure at each of `values`. Raises UserError, before anything is measured where it can."""
+    """Measure at each of `values`. Raises UserError, where possible before measuring."""
     field = AXES[name][0]
     settings = [_at(setting, field, value) for value in values]
     faults = list(dict.fromkeys(fault for one in settings for fault in one.faults()))

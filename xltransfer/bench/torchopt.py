@@ -1,4 +1,4 @@
-"""The TorchOpt library (Ren et al. 2023, arXiv 2211.06934) on the whole vocabulary, as a baseline of cost."""
+"""Baseline of cost: the TorchOpt library (Ren et al. 2023, arXiv 2211.06934) on the whole vocabulary."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from xltransfer.utils.parameters import Gradients, named_gradients, trainable
 
 
 def installed() -> bool:
-    """Whether the library is there (`pip install 'xltransfer[bench]'`)."""
+    """Whether TorchOpt is installed (`pip install 'xltransfer[bench]'`)."""
     return importlib.util.find_spec("torchopt") is not None
 
 
 def torchopt_step(problem: BilevelProblem, inner_lr: float) -> Gradients:
-    """The meta-gradient, by differentiable SGD on the module itself; its parameters are put back afterwards.
+    """Compute the meta-gradient by differentiable SGD on the module; restores its parameters.
 
     The library does not hand out the inner gradient, which θ's own update needs: a second pass computes it.
     """

@@ -1,4 +1,4 @@
-"""`xlt analyze`."""
+"""`xlt analyze`: measure what training did to the representations of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xlt bench`."""
+"""`xlt bench`: time meta-gradient steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xlt compare`."""
+"""`xlt compare`: run several configurations and seeds, and test the differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xlt doctor`."""
+"""`xlt doctor`: report what this machine can run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(as_json: Annotated[bool, switch("--json", help="print one JSON objec
 
 
 def diagnosis() -> dict[str, Any]:
-    """What this machine has, what it can run, and what to install for the rest."""
+    """Collect what this machine has, what it can run, and what to install for the rest."""
     import torch
 
     from xltransfer.encoders.tiny import Tiny

@@ -1,4 +1,4 @@
-"""`xlt evaluate`."""
+"""`xlt evaluate`: score a finished run again."""
 
 from __future__ import annotations
 

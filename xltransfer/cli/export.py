@@ -1,4 +1,4 @@
-"""`xlt export`."""
+"""`xlt export`: copy a run's model in Hugging Face format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xlt ls`."""
+"""`xlt ls`: list registered parts and recipes."""
 
 from __future__ import annotations
 

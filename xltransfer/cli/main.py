@@ -1,4 +1,4 @@
-"""The command line `xlt`: its commands, and one line for every error of the user's."""
+"""The command line `xlt`: register the commands and print one line for each error."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def status_of(arguments: list[str] | None = None) -> int:
-    """The exit status of a command line, its messages printed."""
+    """Run a command line, print its messages and return its exit status."""
     try:
         given = sys.argv[1:] if arguments is None else arguments
         _refuse_launcher(given)

@@ -1,4 +1,4 @@
-"""`xlt predict`."""
+"""`xlt predict`: tag or classify text."""
 
 from __future__ import annotations
 

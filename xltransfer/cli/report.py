@@ -1,4 +1,4 @@
-"""`xlt report`."""
+"""`xlt report`: write a report of finished runs."""
 
 from __future__ import annotations
 

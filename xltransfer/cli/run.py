@@ -1,4 +1,4 @@
-"""`xlt run`."""
+"""`xlt run`: train one run."""
 
 from __future__ import annotations
 

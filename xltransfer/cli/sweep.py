@@ -1,4 +1,4 @@
-"""`xlt sweep`."""
+"""`xlt sweep`: execute a sweep file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adding an RTN's change to the hidden states after layer l, for one forward pass.
+"""Add an RTN's change to the hidden states after layer l, for one forward pass.
 
 The hooks are put on inside the learner's forward and taken off at its end, on whichever copy of the encoder is
 running: hooks put on beforehand are lost by `higher.monkeypatch`, which copies modules without them.
@@ -20,7 +20,7 @@ from xltransfer.utils.seeding import rtn_stream
 
 @contextmanager
 def inserted(base: nn.Module, layout: Layout, layers: Sequence[int], rtn: Change, mask: Tensor) -> Iterator[None]:
-    """Within: h_l becomes h_l + rtn(stop_gradient(h_l), mask, l) at every l in `layers` of `base`.
+    """Context in which h_l becomes h_l + rtn(stop_gradient(h_l), mask, l) at every l in `layers`.
 
     `Changes` cut the gradient themselves; any other `rtn` gets states cut off from the graph.
 

@@ -1,4 +1,4 @@
-"""Where a Hugging Face architecture keeps the layers through which its hidden states flow: data, not subclasses."""
+"""Table of where each Hugging Face architecture keeps its encoder layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xltransfer.errors import EncoderError
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths below `model.base_model`.
+    """Attribute paths below `model.base_model`.
 
     `layers`: the module list; its entry l receives h_l. `exit`: the module whose output is h_L, where it is not the
     last layer. `entry`: the module whose output is h_0, where something beside layer 0 reads it too.
@@ -45,7 +45,7 @@ LAYOUTS: dict[str, Layout] = {
 
 
 def layout_for(model_type: str) -> Layout:
-    """The table row of `config.model_type`. Raises EncoderError."""
+    """Look up the row of `config.model_type`. Raises EncoderError."""
     if model_type not in LAYOUTS:
         raise EncoderError(
             f"encoder: architecture {model_type!r} is not in the layout table; allowed: {', '.join(sorted(LAYOUTS))}. "

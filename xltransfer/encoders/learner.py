@@ -1,4 +1,4 @@
-"""The learner: a Hugging Face encoder with its task head (θ), and the layers at which an RTN (φ) may act."""
+"""The learner: a Hugging Face encoder with its task head (θ), and the insertion layers of an RTN (φ)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xltransfer.rtns.changes import Change, Changes, HeldChanges
 
 
 class Learner(nn.Module):
-    """Encoder and head. Without an RTN it is the plain model; that is the target pass and all evaluation."""
+    """Encoder and head. Called without an RTN (target passes, evaluation) it is the plain model."""
 
     def __init__(self, model: Any, layers: Sequence[int]) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Learner(nn.Module):
 
 @contextmanager
 def plain_passes(learner: Any) -> Iterator[None]:
-    """Within: passes of `learner` and of its copies have a second derivative: no fused attention, nothing compiled."""
+    """Context in which passes can be differentiated twice: no fused attention, nothing compiled."""
     config = getattr(getattr(learner, "model", None), "config", None)
     with (
         nullcontext() if config is None else attention_set(config, "eager"),
@@ -66,7 +66,7 @@ def plain_passes(learner: Any) -> Iterator[None]:
 
 
 def casts_kept(learner: nn.Module) -> AbstractContextManager[object]:
-    """Within: autocast casts each weight once for all passes, and not once for each.
+    """Context in which autocast casts each weight once for all passes.
 
     Its cache lives until the outermost autocast ends. That is this one, which casts nothing itself. No parameter may
     be changed within.
@@ -82,7 +82,7 @@ def source_loss(
     loss: Callable[[Tensor], Tensor],
     losses: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
 ) -> Tensor:
-    """L_s(θ, φ), a scalar: of one pass through all insertion layers, or of one a layer, mixed as the RTN says.
+    """Compute L_s(θ, φ): one pass through all insertion layers, or one per layer mixed by the RTN's weights.
 
     `rtn` is an RTN or stands in for one (`Changes`, `HeldChanges`); `loss` takes the logits. Where the RTN weighs
     (`RTN.weights`), `losses` is called instead: it gives the loss of each label, and where there is one, both (batch,)

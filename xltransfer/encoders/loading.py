@@ -1,4 +1,4 @@
-"""From the name of an encoder to its files, tokenizer and a learner with a fresh head."""
+"""Find an encoder by name and load its tokenizer and a learner with a new head."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOCAL = {"local_files_only": True, "trust_remote_code": False}  # unsaid, trans
 
 @dataclass(frozen=True)
 class EncoderFiles:
-    """An encoder that is on this machine: its folder, configuration and tokenizer; weights not yet read."""
+    """An encoder on this machine: folder, configuration and tokenizer, without weights."""
 
     name: str
     folder: Path
@@ -37,11 +37,11 @@ class EncoderFiles:
 
     @property
     def padding(self) -> dict[str, int]:
-        """What each tokenizer feature is padded with."""
+        """The padding value of each tokenizer feature."""
         return {"input_ids": self.tokenizer.pad_token_id, "token_type_ids": self.tokenizer.pad_token_type_id}
 
     def check(self, layers: Sequence[int], max_length: int) -> None:
-        """Raises EncoderError if an insertion layer or the input length is outside this encoder."""
+        """Raise EncoderError if an insertion layer or the input length exceeds this encoder's."""
         layout_for(self.config.model_type)
         last, longest = layer_count(self.config), longest_input(self.config)
         for layer in layers:
@@ -77,7 +77,7 @@ def open_encoder(name: str) -> EncoderFiles:
 def load_learner(
     files: EncoderFiles, auto_class: str, labels: Sequence[str], layers: Sequence[int], attention: str | None, seed: int
 ) -> Learner:
-    """The encoder with a fresh head of `len(labels)` outputs, in float32; the head's values are set by `seed`.
+    """Load the encoder in float32 with a new head of `len(labels)` outputs, initialised from `seed`.
 
     `attention` is an implementation's name in transformers, None for its default. Raises EncoderError.
     """
@@ -91,7 +91,7 @@ def load_learner(
 
 
 def load_trained(folder: Path, auto_class: str) -> Learner:
-    """A saved model with its head, in evaluation mode. Raises EncoderError."""
+    """Load a saved model with its head, in evaluation mode. Raises EncoderError."""
     _check_weights(folder)
     refuse_code(folder)
     return Learner(_load_model(folder, auto_class, str(folder)), ()).eval()
@@ -169,7 +169,7 @@ def _one_line(error: BaseException) -> str:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Without transformers' reports on fresh heads and its progress bars, which say nothing to our users."""
+    """Silence transformers' reports on new heads and its progress bars."""
     level = transformers.logging.get_verbosity()
     bars = transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity(logging.CRITICAL)

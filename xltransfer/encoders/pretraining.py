@@ -1,4 +1,4 @@
-"""Makes the weights of `--encoder tiny`: masked language modelling (Devlin et al. 2019) on the synthetic languages.
+"""Pretrain `--encoder tiny` by masked language modelling (Devlin et al. 2019) on the synthetic languages.
 
 `python -m xltransfer.encoders.pretraining --output DIR` writes a folder in Hugging Face layout. Languages `far` and
 `remote` are left out on purpose: to the encoder they are unseen. `--language base` pretrains on the source alone.
@@ -50,7 +50,7 @@ class Recipe:
 
 
 def corpus(recipe: Recipe) -> list[str]:
-    """The pretraining lines of all languages, shuffled."""
+    """Generate the shuffled pretraining lines of all languages."""
     lines = [
         line
         for language, share in recipe.languages.items()
@@ -61,7 +61,7 @@ def corpus(recipe: Recipe) -> list[str]:
 
 
 def train_tokenizer(lines: list[str], recipe: Recipe) -> PreTrainedTokenizerFast:
-    """A unigram tokenizer in XLM-R's manner, with every letter of both scripts in its alphabet."""
+    """Train a unigram tokenizer like XLM-R's, with every letter of both scripts."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -81,7 +81,7 @@ def train_tokenizer(lines: list[str], recipe: Recipe) -> PreTrainedTokenizerFast
 
 
 def pretrain(recipe: Recipe, report: bool = False) -> tuple[Any, PreTrainedTokenizerFast, list[float]]:
-    """The model, its tokenizer, and the loss of every step."""
+    """Pretrain; returns the model, its tokenizer, and the loss of every step."""
     lines = corpus(recipe)
     tokenizer = train_tokenizer(lines, recipe)
     torch.manual_seed(recipe.seed)
@@ -137,7 +137,7 @@ def _batches(lines: list[str], tokenizer: PreTrainedTokenizerFast, recipe: Recip
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Tiny.folder)
     parser.add_argument("--steps", type=int, default=Recipe.steps)

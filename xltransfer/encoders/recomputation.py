@@ -21,7 +21,7 @@ from xltransfer.encoders.layouts import Layout, layers_of
 
 @contextmanager
 def recomputed(base: nn.Module, layout: Layout) -> Iterator[None]:
-    """Within: passes of `base` keep only what goes into each of its layers."""
+    """Context in which passes of `base` store only each layer's input."""
     layers = list(layers_of(base, layout))
     for layer in layers:
         layer.forward = partial(_forward, layer, layer.config if hasattr(layer, "config") else base.config)
@@ -56,7 +56,7 @@ class _Body(nn.Module):
 
 @contextmanager
 def attention_set(config: Any, name: str) -> Iterator[None]:
-    """Within: models of this configuration attend by this implementation."""
+    """Context that sets the attention implementation of a configuration."""
     before = config._attn_implementation
     config._attn_implementation = name
     try:

@@ -1,4 +1,4 @@
-"""The contract of a registered encoder: a name for a folder or hub model, and what suits it."""
+"""The contract of a registered encoder: its location and default learning rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class EncoderSource(ABC):
-    """Something `--encoder` can name."""
+    """An encoder that `--encoder` can name."""
 
     default_lr: ClassVar[float] = 3e-5
     """Peak learning rate where the user gives none (3e-5: Xia et al. 2021, the released code)."""

@@ -1,4 +1,4 @@
-"""A folder in Hugging Face layout may be anybody's: what in it names code, or files elsewhere, is refused beforehand.
+"""Refuse code and files outside the folder in a downloaded model folder.
 
 transformers asks on the terminal whether to run a folder's code, and takes kernels and base models from wherever
 a folder says; here it is never asked.
@@ -20,7 +20,7 @@ _KERNEL_KEYS = ("attn_implementation", "_attn_implementation", "_attn_implementa
 
 
 def refuse_code(folder: Path) -> None:
-    """Raises EncoderError if a folder brings code, or names weights that are not safetensors beside its config."""
+    """Raise EncoderError if a folder contains code, or weights other than safetensors beside its config."""
     for fault in _faults(folder):
         raise EncoderError(f"encoder: {fault}")
 

@@ -1,4 +1,4 @@
-"""Training with the rows of the word embedding that the training data use: exact, and free of the vocabulary's size.
+"""Train only the word-embedding rows that the training data use: exact, independent of vocabulary size.
 
 A row that no training sentence uses has a zero gradient in every step, so that Adam leaves it alone and AdamW shrinks
 it by its weight decay. XLM-R's 250,002 rows become some thousands; gradients, moments and inner steps shrink with them.
@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 4096
 
 
 class CompactVocabulary:
-    """A learner's word embedding cut down to the rows in use, until `whole` puts it back."""
+    """The word embedding of a learner, reduced to the rows in use."""
 
     def __init__(self, learner: Learner, used: Iterable[int]) -> None:
         self._model = learner.model
@@ -34,7 +34,7 @@ class CompactVocabulary:
 
     @classmethod
     def where_it_pays(cls, learner: Learner, used: Iterable[int]) -> CompactVocabulary | None:
-        """None where most rows are in use, or the matrix also serves as an output layer."""
+        """Reduce the embedding; None if most rows are in use or it is tied to an output layer."""
         rows = set(used)
         embedding = learner.model.get_input_embeddings()
         if learner.model.get_output_embeddings() is not None or not isinstance(embedding, nn.Embedding):
@@ -47,11 +47,11 @@ class CompactVocabulary:
         return cls(learner, rows) if len(rows) < PAYS_BELOW * embedding.num_embeddings else None
 
     def restore(self) -> None:
-        """Give the learner its whole matrix back for good; its values are the caller's to set."""
+        """Restore the whole matrix permanently; the caller sets its values."""
         self._model.set_input_embeddings(self._full)
 
     def settle(self, decay: float = 1.0) -> None:
-        """Give the learner its whole matrix back for good, trained rows included; `decay` as in `whole`."""
+        """Restore the whole matrix permanently, with the trained rows; `decay` as in `whole`."""
         self._fill(decay)
         self.restore()
 
@@ -59,11 +59,11 @@ class CompactVocabulary:
         return len(self._rows)
 
     def renumbered(self, ids: Tensor) -> Tensor:
-        """Token ids as numbers of the rows in use, (batch, time). The padding id stays as it is."""
+        """Map token ids to indices of the rows in use, (batch, time). The padding id is unchanged."""
         return self._places[ids]
 
     def digest_of_unused(self) -> str:
-        """SHA-256 of the rows that are not trained, which nothing but the encoder's files holds."""
+        """SHA-256 of the untrained rows, which are stored only in the encoder's files."""
         unused, digest = (self._places < 0).nonzero().squeeze(1), hashlib.sha256()
         for rows in torch.split(unused, _ROWS_AT_ONCE):
             digest.update(self._full.weight.detach()[rows].cpu().numpy().tobytes())
@@ -71,7 +71,7 @@ class CompactVocabulary:
 
     @contextmanager
     def whole(self, decay: float = 1.0) -> Iterator[None]:
-        """Within: the learner has its whole vocabulary, trained rows included.
+        """Context in which the learner has its whole vocabulary, with the trained rows.
 
         `decay` is what weight decay has made of an unused row since training began.
         """

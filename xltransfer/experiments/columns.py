@@ -1,4 +1,4 @@
-"""The columns of a table: what its runs are scored on, named by what varies of it."""
+"""Name the columns of a table by the data settings that vary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BARE = ("data", "target")
 
 
 def with_columns(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells with the names of their columns; tasks have tables, and so columns, of their own."""
+    """Set the column name of each cell; each task has its own table."""
     found = {}
     for task in dict.fromkeys(cell.config.task for cell in cells):
         own = [cell for cell in cells if cell.config.task == task]

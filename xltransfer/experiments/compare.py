@@ -1,4 +1,4 @@
-"""Several configurations, several seeds each, on the same data: how they score, and whether that differs."""
+"""Compare configurations over several seeds on the same test data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PREFERRED_BASELINE = "joint"
 
 @dataclass(frozen=True)
 class Row:
-    """One thing compared. Scores are those of `Comparison.metric`, a share, one a seed; `seconds` of training."""
+    """One compared configuration. Scores are shares of `Comparison.metric`, one per seed."""
 
     name: str
     test: tuple[float, ...]
@@ -40,12 +40,12 @@ class Row:
 
     @property
     def mean(self) -> float:
-        """Of the test scores."""
+        """Mean test score."""
         return statistics.mean(self.test)
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation of the test scores; None with one seed."""
+        """Standard deviation of the test scores; None with one seed."""
         return statistics.stdev(self.test) if len(self.test) > 1 else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table: `rows` in the order given, each against the row named `baseline`."""
+    """A comparison table: `rows` in the order given, each compared with the row `baseline`."""
 
     task: str
     metric: str
@@ -72,7 +72,7 @@ class Comparison:
         return max(row.mean for row in self.rows)
 
     def verdict(self) -> str:
-        """What the evidence allows to be said."""
+        """State in a sentence what the tests support."""
         others = [row for row in self.rows if row.difference is not None]
         if not others:
             return "One configuration: there is nothing to compare."
@@ -106,7 +106,7 @@ def compare(
     cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None = None,
     reporter: Callable[[str], Reporter] = lambda told: Reporter(),
 ) -> Comparison:  # fmt: skip
-    """Run what has not been run yet in `folder`, one run after the other, and compare on test.
+    """Execute the missing runs in `folder` and compare test scores.
 
     A finished run is taken as it is, an interrupted one is continued. `reporter` makes the reporter of a run, from what
     is run. Raises UserError, and what has been run is kept.
@@ -120,7 +120,7 @@ def compare(
 def run_all(
     cells: Sequence[Cell], seeds: Sequence[int], folder: Path, reporter: Callable[[str], Reporter]
 ) -> dict[str, RunResult]:
-    """Runs of all cells, seed by seed, by the names of their folders; as in `compare`."""
+    """Execute the runs of all cells, seed by seed; returns results by folder name."""
     columns = {cell.column for cell in cells}
     wanted = [(cell, seed) for seed in seeds for cell in cells]
     found = {}
@@ -132,7 +132,7 @@ def run_all(
 
 
 def chosen_baseline(cells: Sequence[Cell], wanted: str | None) -> str:
-    """What others are compared with: the first with method `joint`, or the first. Raises ConfigError."""
+    """Choose the baseline: the first row with method `joint`, or the first. Raises ConfigError."""
     names = list(dict.fromkeys(cell.name for cell in cells))
     preferred = [cell.name for cell in cells if cell.config.method == PREFERRED_BASELINE]
     chosen = wanted or (preferred or names)[0]
@@ -150,7 +150,7 @@ def _result(cell: Cell, seed: int, folder: Path, reporter: Reporter) -> RunResul
 
 
 def task_of(cell: Cell) -> Task:
-    """That a cell is scored by."""
+    """Load the task that scores a cell."""
     task: Task = TASKS.load(cell.config.task)(**cell.config.task_options)
     return task
 
@@ -158,7 +158,7 @@ def task_of(cell: Cell) -> Task:
 def compared(
     name: str, task: Task, results: Mapping[str, Sequence[RunResult]], seeds: Sequence[int], baseline: str
 ) -> Comparison:
-    """What finished runs say: `results` by row, of `seeds` in that order.
+    """Compare finished runs: `results` by row, in the order of `seeds`.
 
     Raises ConfigError if they were not scored on the same test sentences.
     """

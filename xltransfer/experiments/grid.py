@@ -1,4 +1,4 @@
-"""From values and alternatives to the configurations of a table."""
+"""Expand values and alternatives into the configurations of a table."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Build = Callable[[dict[str, Any]], RunConfig]
 
 @dataclass(frozen=True)
 class Cell:
-    """One of the things compared, under the name it has in the table. `config` has no seed or folder of its own;
+    """One configuration under its name in the table. `config` has no seed or folder of its own;
     `key` holds all that its scores depend on; `column` is what it is scored on, `row` what its name begins with.
     """
 
@@ -49,14 +49,14 @@ class Cell:
     row: str = ""
 
     def run_name(self, seed: int) -> str:
-        """A folder's name, which the same run has in every comparison, and no other."""
+        """The folder name of a run: the same in every comparison, unique to the run."""
         digest = hashlib.sha256(f"{self.key} {seed} {__version__}".encode()).hexdigest()[:8]
         return f"{self.config.method}-seed{seed}-{digest}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """What cells have in common: the start of their names, and the names of parts that no value given changes.
+    """Settings shared by cells: the start of their names, and their parts' names.
 
     `known` are the names that each part has anywhere in the table. An option of such a part goes to those that have it.
     """
@@ -69,7 +69,7 @@ class Row:
 def cells_of(
     values: Mapping[str, Any], alternatives: Mapping[str, list[Any]], build: Build, row: Row | None = None
 ) -> list[Cell]:
-    """Every combination of `alternatives` with `values`; the same run is there once.
+    """Combine `alternatives` with `values`; drops duplicate runs.
 
     Alternatives are of fields, or of an option of a part as in `rtn_options.bottleneck`. `build` makes a configuration
     of one value of each. Raises ConfigError for a combination that cannot be.
@@ -83,7 +83,7 @@ def cells_of(
 
 
 def with_changes(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, changed: `rtn_options.bottleneck` is that option alone."""
+    """Apply changes to values; `rtn_options.bottleneck` changes one option."""
     one = dict(values)
     for name, value in changes.items():
         field, _, option = name.partition(".")
@@ -164,7 +164,7 @@ def _name(row: str, changes: Mapping[str, Any]) -> str:
 
 
 def spoken(name: str, value: Any) -> str:
-    """A value of a field, or of an option, as a table names it."""
+    """Format a value of a field or option for a table."""
     said = "+".join(map(str, value)) if isinstance(value, list | tuple) else _plain(value)
     field, _, option = name.partition(".")
     if option:

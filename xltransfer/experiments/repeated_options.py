@@ -1,4 +1,4 @@
-"""Options of the command line that were given several times, as values and alternatives."""
+"""Split repeated command-line options into values and alternatives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEVERAL = tuple(spec.name for spec in fields(RunConfig) if isinstance(spec.defa
 
 
 def values_and_alternatives(given: Mapping[str, list[str]]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """The first value of every option; and all values of each option, or option of a part, that has several.
+    """Return the first value of every option, and all values of those given several times.
 
     Of `layer` and `source`, which a run may have several of, each is one alternative, `2,3` two together; options of
     parts are NAME=VALUE. Loads the plugins. Raises ConfigError for alternatives of what is the same for all.

@@ -1,4 +1,4 @@
-"""One run of a table: taken if it is finished, continued if it was interrupted, else begun."""
+"""Execute one run of a table: load it if finished, resume it if interrupted, else start it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from xltransfer.training.run_folder import METRICS_FILE
 
 
 def config_of(cell: Cell, seed: int, folder: Path) -> RunConfig:
-    """With a seed, and with a folder of its own inside `folder`."""
+    """Set a cell's seed and output folder inside `folder`."""
     return dataclasses.replace(cell.config, seed=seed, output=str(folder / cell.run_name(seed)))
 
 
 def finished_or_run(config: RunConfig, reporter: Reporter) -> RunResult:
-    """The result of the run in the folder that `config` names. Raises as `run` and `resume` do."""
+    """Return the result of the run in `config.output`, running it if needed. Raises as `run` and `resume`."""
     path = Path(str(config.output))
     if (path / METRICS_FILE).is_file():
         return load_result(path)

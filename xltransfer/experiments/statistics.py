@@ -1,4 +1,4 @@
-"""Whether two methods differ: beyond what seeds, and the test sentences that happen to be there, explain.
+"""Test whether two methods differ, over seeds and test sentences.
 
 A score for each seed and each group of test sentences is a two-way layout of two random factors, the design of reader
 studies (Dorfman, Berbaum & Metz 1992, doi 10.1097/00004424-199209000-00015). Its test of the paired differences is
@@ -55,7 +55,7 @@ def pseudovalues(score: Callable[[list[int]], float], sentences: int, groups: in
 
 
 def difference(first: Array, second: Array, mean: float | None = None) -> Difference:
-    """Of two methods' pseudovalues, (seeds, groups) each, the same seeds and groups in the same place.
+    """Test the difference of two methods' pseudovalues, (seeds, groups) each, paired.
 
     `mean` is the difference of the scores themselves, from which that of the pseudovalues is a little off. With d the
     differences, S seeds and G groups, the variance of their mean is

@@ -42,7 +42,7 @@ def task_source_loss(task: Task, learner: Callable[..., Tensor], batch: Batch, r
 
 @dataclass(frozen=True)
 class Trainee:
-    """What is being trained, and by what: learner (θ), RTN (φ), their updaters, task and backend."""
+    """Everything a training step works on: learner (θ), RTN (φ), their updaters, task and backend."""
 
     learner: nn.Module
     rtn: RTN
@@ -58,18 +58,18 @@ class Trainee:
     """Whether steps tell what the source batch was worth, where the method can (`Method.tells_usefulness`)."""
 
     def pieces(self, batch: Batch) -> list[Piece]:
-        """This process's pieces of a batch that every process has."""
+        """Split a batch and return this process's pieces."""
         first = self.processes.number * self.accumulate
         return split_into_pieces(batch, self.processes.count * self.accumulate)[first : first + self.accumulate]
 
     def piece_loss(self, piece: Piece, seed: int, rtn: Any = None) -> Tensor:
-        """Its part of the batch's loss, a scalar, with dropout masks fixed by `seed` and the piece's number."""
+        """A piece's share of the batch's loss, a scalar, with dropout masks fixed by `seed` and its number."""
         if not piece.share:
             return self._nothing()
         return piece.share * self.seeded_loss(seed + PIECE * piece.number, piece.batch, rtn)
 
     def piece_of(self, piece: Piece, weight: float = 1.0, differentiated: bool = False) -> Callable[..., Tensor]:
-        """A piece's part of a batch's loss, times `weight`, as a function of learner (and RTN), for a backend.
+        """A piece's share of a batch's loss, times `weight`, as a function of learner (and RTN) for a backend.
 
         `differentiated`: the backend may differentiate its gradient, so that no fused attention is used if it does.
         """
@@ -102,7 +102,7 @@ class Trainee:
     def update(
         self, losses: Mapping[str, float], theta: Gradients, phi: Gradients | None = None, *, normalised: bool = False
     ) -> dict[str, float]:
-        """Update θ, and φ where a gradient is given. Returns what to log: the losses, and norms before clipping.
+        """Update θ, and φ if a gradient is given. Returns losses and gradient norms before clipping, to log.
 
         `normalised`: φ's gradient is divided by its norm, which is logged as it was.
 
@@ -118,7 +118,7 @@ class Trainee:
         return figures
 
     def rtn_for(self, source: Batch) -> RTN:
-        """The RTN, told which row of the batch is of which source language."""
+        """The RTN bound to the source languages of a batch's rows."""
         return self.rtn.for_batch(source.languages)
 
 
@@ -146,12 +146,12 @@ class Method(ABC):
         return self.uses_rtn
 
     def target_rows(self, count: int, batch_size: int, seed: int, steps: int) -> Iterator[list[int]]:
-        """Indices of the target sentences in the batch of each of a run's `steps`, of `count` there are."""
+        """Yield the target sentences of each step's batch, as indices below `count`."""
         return endless_order(count, batch_size, seed)
 
     @abstractmethod
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
-        """One update of θ, and of φ where the method has one. Returns what to log: losses, gradient norms.
+        """Update θ, and φ if the method trains it. Returns losses and gradient norms to log.
 
         Raises NonFiniteError, with θ and φ as before, where a loss or gradient is NaN or infinite (`Trainee.update`).
         """
@@ -171,14 +171,14 @@ def gradients(losses: Sequence[Tensor], module: nn.Module, keep: bool = False) -
 
 
 class Sums:
-    """Losses and gradients of a step, added up over the pieces of its batches."""
+    """Sums of losses and gradients over the pieces of a batch."""
 
     def __init__(self) -> None:
         self._losses: Gradients = {}
         self._gradients: tuple[Gradients, ...] = ()
 
     def add(self, losses: Mapping[str, Tensor], *gradients: Gradients) -> None:
-        """Those of one piece: its parts of the losses, and of as many gradients (of θ, of φ) as were added before."""
+        """Add the losses and gradients of one piece."""
         found = {name: loss.detach() for name, loss in losses.items()}
         if not self._gradients:
             self._losses, self._gradients = found, gradients
@@ -187,6 +187,6 @@ class Sums:
         self._gradients = tuple(add_into(one, more) for one, more in zip(self._gradients, gradients, strict=True))
 
     def total(self, processes: Processes) -> tuple[dict[str, float], tuple[Gradients, ...]]:
-        """The sums over processes too: losses by name, and the gradients."""
+        """Sum over processes; returns losses by name, and the gradients."""
         losses, *gradients = (processes.total(sums) for sums in (self._losses, *self._gradients))
         return {name: loss.item() for name, loss in losses.items()}, tuple(gradients)

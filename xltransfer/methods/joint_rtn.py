@@ -8,7 +8,7 @@ from xltransfer.rtns.changes import Changes
 
 
 class JointRTN(Method):
-    """Matched with MetaXL: same residual, stop-gradient, loss scale and clipping; only φ's gradient differs."""
+    """Like MetaXL (residual, stop-gradient, loss scale, clipping) except for φ's gradient."""
 
     uses_rtn = True
     trains_weights = False

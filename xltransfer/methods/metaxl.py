@@ -160,7 +160,7 @@ class MetaXL(Method):
             return {**trainee.update(figures, self._with_query(trainee, theta, meta, halves, seed)), **useful}
 
     def problem(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> BilevelProblem:
-        """What the backend is asked about these batches, or first of all about them."""
+        """Build the bilevel problem of these batches for the backend."""
         return self._problems(trainee, source, self._halves(target), seed)[0]
 
     def _problems(self, trainee: Trainee, source: Batch, halves: Halves, seed: int) -> list[BilevelProblem]:

@@ -1,4 +1,4 @@
-"""The baseline that sees no source language."""
+"""Baseline: train on the target language only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xltransfer.methods.base import TARGET, Method, Sums, Trainee, gradients
 
 
 class TargetOnly(Method):
-    """Ordinary training on the target's sentences, for as many steps as the other methods take."""
+    """Trains on the target sentences for as many steps as the other methods take."""
 
     uses_source = False
 

@@ -1,4 +1,4 @@
-"""From gradients to an update: clipping, optimiser and learning-rate schedule of one set of parameters."""
+"""Update one set of parameters: clipping, optimiser and learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class Updater:
 
     @property
     def progress(self) -> float:
-        """The share of all steps that is done."""
+        """The share of all steps completed."""
         return self._done / self._total
 
     def inner_update(self) -> Adam:
-        """The direction of the next update as a function of the gradient; it holds until then."""
+        """The next update's direction as a function of the gradient."""
         return Adam({}) if self._optimizer is None else Adam.of(self._optimizer, self.parameters)
 
     def apply(self, gradients: Gradients, norm: Tensor | None = None, normalised: bool = False) -> float:
-        """Clip, update, and move on the schedule. Returns the gradient norm before clipping.
+        """Clip, update, and advance the schedule. Returns the gradient norm before clipping.
 
         `norm` is that norm, where it is known. Raises NonFiniteError if it is NaN or infinite, and changes nothing.
         `normalised`: the gradient is divided by its norm first; one of norm 0 stays as it is.
@@ -96,13 +96,13 @@ class Updater:
         return nn.utils.get_total_norm([gradients[name] for name in self.parameters])
 
     def skip(self, steps: int = 1) -> None:
-        """Move on the schedule without an update."""
+        """Advance the schedule without an update."""
         self._done += steps
         self.ratio = None
 
     @contextmanager
     def taken_back(self) -> Iterator[None]:
-        """Within: an update is undone if NonFiniteError is raised after it; costs a copy of what is updated."""
+        """Context that undoes an update if NonFiniteError is raised after it; copies what is updated."""
         values = [parameter.detach().clone() for parameter in self.parameters.values()]
         tensors, place = self.state()
         moments = {name: tensor.clone() for name, tensor in tensors.items()}
@@ -116,7 +116,7 @@ class Updater:
             raise
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that changes here: the optimiser's tensors by parameter, and the place in the schedule."""
+        """Return the optimiser's tensors by parameter and the position in the schedule."""
         moments: Mapping[Any, Mapping[str, Tensor]] = {} if self._optimizer is None else self._optimizer.state
         tensors = {
             f"{kind}.{name}": tensor
@@ -126,7 +126,7 @@ class Updater:
         return tensors, {"done": self._done, "decay": self.decay}
 
     def load(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Restore what `state` returned."""
         self._done, self.decay = values["done"], values["decay"]
         if self._optimizer is None:
             return

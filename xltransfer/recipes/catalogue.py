@@ -1,4 +1,4 @@
-"""Published experiments as named configurations: YAML files in the package, one a table or family of tables.
+"""Find published experiments: named configurations in the package's YAML files.
 
 A file holds groups. A group's `values` are a run's configuration; each of its `axes` adds to them by a choice; `names`
 puts the choices' own names together, as in `ner-{pair}{size}{method}`. So every recipe is one line of each axis.
@@ -30,7 +30,7 @@ class Recipe:
     needs: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> str:
-        """What it trains, on what, and how much of it."""
+        """One line: task, languages and sizes."""
         value = self.values
         source = " + ".join(value["source"])
         return (
@@ -39,7 +39,7 @@ class Recipe:
         )
 
     def with_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Its values, overridden by those given; options of a part fall away with the part.
+        """Override its values by those given; replacing a part drops the part's options.
 
         Raises ConfigError if something is not given that the recipe needs.
         """
@@ -56,7 +56,7 @@ class Recipe:
 
 @cache
 def recipes() -> dict[str, Recipe]:
-    """All recipes of the package by name. Raises ConfigError on a name that is given twice."""
+    """Load all recipes by name. Raises ConfigError on a duplicate name."""
     found: dict[str, Recipe] = {}
     for file in sorted(FOLDER.glob("*/*.yaml")):
         for group in read_yaml(file)["groups"]:
@@ -68,7 +68,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def find(name: str) -> Recipe:
-    """A recipe by name. Raises ConfigError with the nearest."""
+    """Find a recipe by name. Raises ConfigError with the nearest names."""
     known = recipes()
     if name not in known:
         hint = did_you_mean(name, known)

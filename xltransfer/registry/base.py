@@ -1,4 +1,4 @@
-"""One registry for every kind of part: built-ins, decorators, entry points and `module:Class` meet here.
+"""The registry: parts by name, from built-ins, decorators, entry points and `module:Class` paths.
 
 Listing imports nothing; a part is imported when it is chosen.
 """
@@ -21,7 +21,7 @@ PLUGIN_PREFIX = "xltransfer_plugin_"
 
 @dataclass(frozen=True)
 class Entry:
-    """A name in a registry: where its class is (`module:Class`), who put it there, and what it is."""
+    """A registered name: its class (`module:Class`), its origin, and a summary."""
 
     name: str
     target: str
@@ -48,7 +48,7 @@ class Registry:
         self._scanned = False
 
     def register(self, name: str) -> Callable[[PartT], PartT]:
-        """Class decorator. Raises RegistryError if another class already has the name."""
+        """Register a class under a name (a decorator). Raises RegistryError if another class has the name."""
 
         def decorate(part: PartT) -> PartT:
             target = f"{part.__module__}:{part.__qualname__}"
@@ -59,24 +59,24 @@ class Registry:
         return decorate
 
     def entries(self) -> list[Entry]:
-        """All known parts, by name; imports none of them."""
+        """List all known parts by name, without importing them."""
         self._scan()
         return [self._entries[name] for name in sorted(self._entries)]
 
     def conflict(self, name: str) -> str | None:
-        """What is wrong with a name that two packages register."""
+        """The error message of a name that two packages register, or None."""
         self._scan()
         return self._conflicts.get(name)
 
     def names(self) -> list[str]:
-        """The names of all known parts."""
+        """List the names of all known parts."""
         return [entry.name for entry in self.entries()]
 
     def __contains__(self, spec: str) -> bool:
         return ":" in spec or spec in self.names()
 
     def load(self, spec: str) -> type[Any]:
-        """The class behind a registered name or a `package.module:Class` path. Raises RegistryError."""
+        """Import the class of a registered name or a `package.module:Class` path. Raises RegistryError."""
         part = self._find(spec)
         if self._contract is not None:
             base = _import_target(self._contract, self.kind)

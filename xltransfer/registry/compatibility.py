@@ -1,4 +1,4 @@
-"""Which parts go together: decided from what backends and RTNs declare, before any weights are read."""
+"""Check that the parts of a run are compatible, from what they declare, before loading weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xltransfer.registry import BACKENDS, METHODS, RTNS, Registry
 
 
 class Memory(Protocol):
-    """How activations are kept (a `RunConfig`, or what a benchmark runs on)."""
+    """Settings of activations (of a `RunConfig` or a benchmark)."""
 
     @property
     def activations(self) -> str: ...
@@ -19,7 +19,7 @@ class Memory(Protocol):
 
 
 class Pieces(Protocol):
-    """How batches are cut, and what for (a `RunConfig`)."""
+    """Settings of gradient accumulation (of a `RunConfig`)."""
 
     @property
     def method(self) -> str: ...
@@ -32,7 +32,7 @@ class Pieces(Protocol):
 
 
 class InnerStep(Protocol):
-    """What the method and the backend are told of the inner step (a `RunConfig`)."""
+    """Settings of the inner step (of a `RunConfig`)."""
 
     @property
     def backend(self) -> str: ...
@@ -43,7 +43,7 @@ class InnerStep(Protocol):
 
 
 class Mixed(Protocol):
-    """How the sentences of several sources are mixed (a `RunConfig`)."""
+    """Settings of the mixing of source languages (of a `RunConfig`)."""
 
     @property
     def mixing(self) -> str: ...
@@ -52,7 +52,7 @@ class Mixed(Protocol):
 
 
 class Choice(Memory, Pieces, InnerStep, Mixed, Protocol):
-    """The names and settings of a run that must fit one another (a `RunConfig`)."""
+    """All settings that must be compatible (of a `RunConfig`)."""
 
     @property
     def rtn(self) -> str: ...
@@ -65,7 +65,7 @@ class Choice(Memory, Pieces, InnerStep, Mixed, Protocol):
 
 
 def faults_of(choice: Choice) -> list[str]:
-    """Every combination in `choice` that cannot work, with those that can. Parts that do not load are left out."""
+    """List every incompatible combination, with the compatible ones. Skips parts that do not load."""
     faults = []
     if choice.activations == "recompute" and choice.compile:
         faults.append("activations: 'recompute' and compile: yes exclude each other; drop one.")
@@ -105,7 +105,7 @@ def _mixing_faults(choice: Mixed, name: str, method: Any) -> list[str]:
 
 
 def piece_faults(choice: Pieces, processes: int) -> list[str]:
-    """What is wrong with cutting each batch into `accumulate` pieces for each of some processes."""
+    """List what prevents gradient accumulation in `accumulate` pieces in each of `processes`."""
     pieces = choice.accumulate * processes
     if pieces == 1:
         return []
@@ -124,7 +124,7 @@ def piece_faults(choice: Pieces, processes: int) -> list[str]:
 
 
 def attention_for(choice: Choice) -> str | None:
-    """The attention implementation to load the encoder with; None leaves it to transformers (fused where it can be)."""
+    """The attention implementation to load the encoder with; None lets transformers choose."""
     return None if choice.attention == "auto" else choice.attention
 
 
@@ -140,7 +140,7 @@ def _attention_faults(choice: Choice, possible: tuple[str, ...]) -> list[str]:
 
 
 def memory_faults(choice: Memory, backend: str, capabilities: Any) -> list[str]:
-    """What `capabilities` of a backend do not allow of recomputed activations and compiled layers."""
+    """List which of recomputation and compilation a backend's `capabilities` do not support."""
     asked = {
         "recomputation": ("activations: received 'recompute'", choice.activations == "recompute"),
         "compilation": ("compile: received yes", choice.compile),

@@ -24,7 +24,7 @@ class Option:
 
 
 def options_of(part: type) -> dict[str, Option]:
-    """The keyword-only parameters of `part`'s constructor or `build`, help taken from `Annotated[type, "help"]`."""
+    """Options of a part: keyword-only parameters of its constructor or `build`, with `Annotated` help."""
     constructor: Any = getattr(part, "build", _constructor(part))
     constructor = getattr(constructor, "__func__", constructor)
     parameters = inspect.signature(constructor).parameters.values()
@@ -52,7 +52,7 @@ def _constructor(part: Any) -> Any:
 
 
 def check_options(part: type, given: Mapping[str, Any], what: str) -> tuple[dict[str, Any], list[str]]:
-    """The given options in their declared types, and the faults found.
+    """Convert options to their declared types; also returns the faults found.
 
     `what` names the part in messages, as in "rtn mlp".
     """
@@ -84,7 +84,7 @@ INNER = "inner."
 
 
 def checked_options(registry: Registry, name: str, options: dict[str, Any], faults: list[str]) -> dict[str, Any]:
-    """Options of a registered part in their declared types, those of a part inside it too; `faults` grows."""
+    """Convert options of a registered part, and of the part inside it; appends to `faults`."""
     if registry is DATASETS and name not in registry:  # a folder: the data layer says if it is not there
         if options:
             faults.append(f"data_options: received {options}; a folder of files takes none.")
@@ -105,7 +105,7 @@ def checked_options(registry: Registry, name: str, options: dict[str, Any], faul
 
 
 def collected(faults: list[str], action: Callable[[], Any]) -> Any:
-    """What `action` returns; None, and its message among `faults`, if it raises RegistryError."""
+    """Call `action`; on RegistryError append its message to `faults` and return None."""
     try:
         return action()
     except RegistryError as error:

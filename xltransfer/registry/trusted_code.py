@@ -1,4 +1,4 @@
-"""Code runs only if the user names or installs it; a file that somebody else may have written never names code.
+"""Allow only code that the user names or installs, never code named by a file.
 
 A plugin file, or a class as `package.module:Class`, in a configuration file or a run folder is refused unless the
 command line (or the Python call) gives it too. Registered names are free: what is registered, the user has installed.
@@ -17,7 +17,7 @@ _PARTS = ("task", "data", "source_data", "encoder", "method", "rtn", "backend")
 
 
 def checked(raw: Mapping[str, Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The values of a file, overridden by those given; options of parts are merged. `where` names the file.
+    """Merge a file's values with those given, which win. `where` names the file.
 
     Raises ConfigError if the file alone names code.
     """
@@ -34,13 +34,13 @@ def checked(raw: Mapping[str, Any], given: Mapping[str, Any], where: str) -> dic
 
 
 def flags_of(values: Mapping[str, Any]) -> str:
-    """The options of the command line that give all the code which `values` name; empty where they name none."""
+    """The command-line options that name the same code as `values`; empty if none."""
     named = [(flag, value) for part in _PARTS for flag, value, _ in _classes(values, {}, part)]
     return " ".join([_plugin_flags(values), *(f"{flag}{shlex.quote(value)}" for flag, value in named)]).strip()
 
 
 def code_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a configuration that names code: what `checked` wants to be given beside a file of it."""
+    """The values of a configuration that name code."""
     found: dict[str, Any] = {"plugin": values["plugin"]} if values.get("plugin") else {}
     for part in _PARTS:
         if names_code(values.get(part), part):
@@ -51,7 +51,7 @@ def code_of(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def names_code(value: Any, part: str = "") -> TypeGuard[str]:
-    """Whether a part's name is that of a module and class, which would be imported; an encoder may be a folder."""
+    """Whether a part's name is a `module:Class` to import; an encoder may be a folder."""
     return isinstance(value, str) and ":" in value and not (part == "encoder" and Path(value).exists())
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class RTNInfo:
-    """What an RTN may want to know of the run: hidden size, insertion layers, source languages, encoder config."""
+    """What `build` receives: hidden size, insertion layers, source languages, encoder config."""
 
     dim: int
     layers: tuple[int, ...]
@@ -31,7 +31,7 @@ class RTN(nn.Module, ABC):
 
     @classmethod
     def build(cls, info: RTNInfo, **options: Any) -> RTN:
-        """The RTN for one run; by default `cls(info.dim, **options)`."""
+        """Build the RTN of a run; by default `cls(info.dim, **options)`."""
         return cls(info.dim, **options)
 
     def for_batch(self, languages: Tensor) -> RTN:
@@ -46,7 +46,7 @@ class RTN(nn.Module, ABC):
         return None
 
     def gate_values(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
-        """By what each position's change is scaled, (batch, time), to look at; None for an RTN without a gate."""
+        """The gate of each position's change, (batch, time), for analysis; None without a gate."""
         return None
 
     @property

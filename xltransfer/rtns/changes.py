@@ -1,4 +1,4 @@
-"""The changes of a source pass and the weights of its losses, and the way back from them to φ.
+"""Record the RTN's changes and loss weights in a source pass, and backpropagate from them to φ.
 
 ∇_θ stops at an RTN's input (Xia et al. 2021, section 3.1; the released code detaches it). A meta-gradient may not stop
 there: the input of a later RTN depends on φ through an earlier one, and, from the second inner step on, through θ. So
@@ -19,7 +19,7 @@ from xltransfer.utils.seeding import weights_stream
 
 
 class Changes:
-    """An RTN as the learner sees it in a source pass; keeps what it returned (changes, weights) in `made`, in order.
+    """Wraps an RTN in a source pass and records its outputs (changes, weights) in `made`, in order.
 
     Use one for all passes that make up a meta-gradient. `unrolled`: there is more than one inner step.
     """
@@ -46,7 +46,7 @@ class Changes:
         return change
 
     def weights_for(self, losses: Tensor, labelled: Tensor) -> Tensor:
-        """The factors of the losses of the pass that has just ended; see `RTN.weights`."""
+        """Loss weights of the pass that just ended; see `RTN.weights`."""
         hidden, mask, layer = self._last
         self._last = ()
         reached = self._unrolled or any(value.requires_grad for value in self.made)
@@ -78,7 +78,7 @@ class Changes:
 
     @contextmanager
     def followed(self) -> Iterator[None]:
-        """Within: backward passes lead on through the RTNs' inputs."""
+        """Context in which backward passes continue through the RTNs' inputs."""
         self._gate.open = True
         try:
             yield
@@ -86,12 +86,12 @@ class Changes:
             self._gate.open = False
 
     def held(self) -> HeldChanges:
-        """The same changes as constants that a gradient can be taken by, for passes with other θ."""
+        """Copy the changes as leaf tensors, for passes with other θ."""
         values = [value.detach().requires_grad_() for value in self.made]
         return HeldChanges(values, mixed=not self._stacked, weighs=self.weighs)
 
     def pull_back(self, weights: Sequence[Tensor | None], by: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-        """The derivative of Σ ⟨change, weight⟩ by each tensor of `by` (φ, or θ if unrolled)."""
+        """Differentiate Σ ⟨change, weight⟩ by each tensor of `by` (φ, or θ if unrolled)."""
         pairs = [(c, w) for c, w in zip(self.made, weights, strict=True) if w is not None and c.requires_grad]
         if not pairs or not by:
             return (None,) * len(by)
@@ -101,7 +101,7 @@ class Changes:
 
 
 class HeldChanges:
-    """Gives the changes of an earlier pass, in order, instead of evaluating an RTN."""
+    """Replays the changes of an earlier pass, in order, instead of evaluating an RTN."""
 
     def __init__(self, values: list[Tensor], mixed: bool, weighs: bool) -> None:
         self.values = values

@@ -17,7 +17,7 @@ _WEIGHTS = "weights(losses, labelled, hidden, mask, layer) returns factors, a te
 
 
 def try_rtn(name: str, rtn: RTN, info: RTNInfo, kind: str = "tagging") -> str | None:
-    """Evaluate `rtn` on random states at each of its layers. Returns a warning, if there is cause for one.
+    """Evaluate `rtn` on random states at each of its layers. Returns a warning or None.
 
     `kind` is the task's: whether there is a loss for each token, or one a text. Raises ConfigError if `forward` or
     `weights` fails, returns anything but a tensor of the right shape, or what they return is cut off from the

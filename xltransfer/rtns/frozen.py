@@ -1,4 +1,4 @@
-"""A random RTN that is never trained: the control that any claim for a trained one must beat."""
+"""A random RTN that is never trained, a control for trained ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The RTN that changes nothing: MetaXL with it is joint training, which makes it the control of every claim."""
+"""The RTN that changes nothing, a control: MetaXL with it is joint training."""
 
 from __future__ import annotations
 

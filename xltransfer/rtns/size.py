@@ -1,4 +1,4 @@
-"""How large an RTN is."""
+"""Count and describe the parameters of an RTN."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from xltransfer.utils.parameters import trainable
 
 
 def parameter_counts(module: nn.Module) -> tuple[int, int]:
-    """All numbers of a module's parameters, and those that training changes."""
+    """Count all parameters of a module, and the trained ones."""
     trained = sum(parameter.numel() for parameter in trainable(module).values())
     return sum(parameter.numel() for parameter in module.parameters()), trained
 
 
 def described(module: nn.Module) -> str:
-    """For example `33,153 parameters`, or `33,153 parameters, none trained`."""
+    """Describe the size: `33,153 parameters`, or `33,153 parameters, none trained`."""
     every, trained = parameter_counts(module)
     if trained == every:
         return f"{every:,} parameters"
@@ -23,7 +23,7 @@ def described(module: nn.Module) -> str:
 
 
 def at_base_size(rtn: type[RTN]) -> str:
-    """The size with default options at one layer of XLM-R base (hidden size 768), for one source language."""
+    """Describe the size with default options at one layer of XLM-R base (hidden size 768)."""
     import transformers
 
     config = transformers.XLMRobertaConfig()

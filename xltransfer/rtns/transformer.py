@@ -69,7 +69,7 @@ def one_layer(encoder_config: Any) -> nn.Module:
 
 
 class _AsGiven(nn.Module):
-    """Stands for the embeddings."""
+    """Replaces the embeddings."""
 
     def forward(self, *args: Any, inputs_embeds: Tensor | None = None, **_: Any) -> Tensor:
         """`inputs_embeds` unchanged, (batch, time, dim)."""

@@ -30,12 +30,12 @@ class Scores:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The mean over labels that are not IGNORED, in fp32 at least: logits of 16 bits are too coarse for it."""
+    """Mean cross-entropy over labels other than IGNORED, in at least fp32."""
     return F.cross_entropy(_wide(logits), labels, ignore_index=IGNORED)
 
 
 def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
-    """Of each label, in the shape of `labels` (...), 0 where that is IGNORED; `logits` (..., labels)."""
+    """Cross-entropy of each label, in the shape of `labels` (...), 0 at IGNORED; `logits` (..., labels)."""
     flat = F.cross_entropy(_wide(logits).flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="none")
     return flat.view(labels.shape)
 
@@ -45,7 +45,7 @@ def _wide(logits: Tensor) -> Tensor:
 
 
 class Task(ABC):
-    """What is learnt. Options are keyword parameters of the constructor."""
+    """Base class of tasks. Options are keyword parameters of the constructor."""
 
     kind: ClassVar[Literal["tagging", "text"]]
     metric: ClassVar[Literal["f1", "accuracy"]]
@@ -54,22 +54,22 @@ class Task(ABC):
     """The class of transformers that holds encoder and head."""
 
     def check_label(self, label: str) -> str | None:
-        """What is wrong with a label as it stands in a file, or None."""
+        """Return an error message for an invalid label, or None."""
         return None
 
     def prepare(self, examples: Sequence[Example]) -> list[Example]:
-        """The examples with this task's labels; those it has no use for are left out."""
+        """Convert examples to this task's labels; drops those without one."""
         return list(examples)
 
     @abstractmethod
     def label_set(self, examples: Sequence[Example]) -> list[str]:
-        """The labels of a set, in a fixed order."""
+        """List the labels of a set, in a fixed order."""
 
     @abstractmethod
     def encode(
         self, examples: Sequence[Example], labels: Sequence[str], tokenizer: Any, max_length: int
     ) -> list[Encoded]:
-        """Subwords and label ids; ids are positions in `labels`, and labels not there are ignored in losses.
+        """Tokenise and map labels to positions in `labels`; unknown labels are ignored in losses.
 
         In the order of `examples`; one that is too long may be in several pieces, marked as such (`Encoded.continues`).
         """
@@ -90,21 +90,21 @@ class Task(ABC):
 
     @property
     def has_losses(self) -> bool:
-        """Whether `losses` is that of the class that has `loss`, so that the one is about the other."""
+        """Whether `losses` is defined by the same class as `loss`, and so matches it."""
         owners = [next(kind for kind in type(self).__mro__ if name in vars(kind)) for name in ("loss", "losses")]
         return owners[0] is owners[1]
 
     @abstractmethod
     def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[Any]:
-        """The prediction for each sentence of a batch: a list of tags, or a label."""
+        """Predict each sentence of a batch: a list of tags, or a label."""
 
     def join(self, pieces: Sequence[Any]) -> Any:
-        """The prediction for a sentence from those for its pieces."""
+        """Join the predictions for the pieces of a sentence."""
         return pieces[0]
 
     @abstractmethod
     def gold(self, examples: Sequence[Example]) -> list[Any]:
-        """What `decode` should have returned."""
+        """The gold labels, in the form of `decode`."""
 
     @abstractmethod
     def score(self, gold: Sequence[Any], predicted: Sequence[Any]) -> Scores:
@@ -112,4 +112,4 @@ class Task(ABC):
 
     @abstractmethod
     def majority(self, train: Sequence[Example], test: Sequence[Example]) -> list[Any]:
-        """Predictions for `test` that always name the most frequent label of `train`."""
+        """Predict the most frequent label of `train` everywhere: the majority baseline."""

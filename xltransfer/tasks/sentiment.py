@@ -1,4 +1,4 @@
-"""Sentiment: one label a text, binary from stars or polarities, or as many labels as the files hold."""
+"""Text classification: binary sentiment from stars or polarities, or any labels of the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tagging tasks share: labels at first subwords, losses over words, tags back from logits."""
+"""Base class of tagging tasks: labels at first subwords, losses over words."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _first_subwords(encoding: Any, count: int) -> tuple[int, ...]:
 
 
 def _vanished(encoding: Any, first: Sequence[int]) -> set[int]:
-    """The words without a subword which truncation did not cut."""
+    """Words without a subword that were not truncated."""
     seen = next((n for n in reversed(range(len(first))) if first[n] >= 0), -1) + 1
     within = seen if encoding.overflowing else len(first)
     return {n for n in range(within) if first[n] < 0}

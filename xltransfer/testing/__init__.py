@@ -1,4 +1,4 @@
-"""For authors of parts: the contract that the built-in ones are held to.
+"""Contract checks for authors of RTNs and backends.
 
 ```python
 from xltransfer.testing import check_rtn

@@ -1,4 +1,4 @@
-"""Small randomly initialised encoders, one for each row of the layout table."""
+"""Build small randomly initialised encoders, one per row of the layout table."""
 
 from __future__ import annotations
 

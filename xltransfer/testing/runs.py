@@ -1,4 +1,4 @@
-"""What two runs of one configuration must have in common, whatever happened to them."""
+"""Read what two runs of one configuration must have in common."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OF_ONE_RUN = ("config.yaml", "environment.json")
 
 
 def outcome(run_dir: Path) -> dict[str, bytes]:
-    """The content of every file that a finished run leaves, by path, without time and memory."""
+    """Read every file of a finished run, by path, without time and memory."""
     files = {str(path.relative_to(run_dir)): path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
     metrics = json.loads(files["metrics.json"])
     files["metrics.json"] = json.dumps(
@@ -23,6 +23,6 @@ def outcome(run_dir: Path) -> dict[str, bytes]:
 
 
 def log_of(run_dir: Path) -> str:
-    """The lines of log.jsonl without the time of each step."""
+    """Read log.jsonl without the time of each step."""
     lines = [json.loads(line) for line in (run_dir / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     return "".join(json.dumps({name: line[name] for name in line if name != "seconds"}) + "\n" for line in lines)

@@ -1,4 +1,4 @@
-"""Where what can be made again is kept: `XLT_CACHE`, or `xltransfer` in the user's cache folder."""
+"""Read and write cache files in `XLT_CACHE`, or `xltransfer` in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, BinaryIO
 
 
 def cache_folder() -> Path:
-    """The folder, which may not be there yet."""
+    """The cache folder, which may not exist yet."""
     if given := os.environ.get("XLT_CACHE"):
         return Path(given)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xltransfer"
 
 
 def remembered(name: str) -> dict[str, Any]:
-    """The JSON object of a cache file; empty where there is none that can be read."""
+    """Read the JSON object of a cache file; empty if it cannot be read."""
     try:
         found = json.loads((cache_folder() / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -27,13 +27,13 @@ def remembered(name: str) -> dict[str, Any]:
 
 
 def remember(name: str, key: str, value: Any) -> None:
-    """Add one entry to a cache file, whole or not at all. A cache that cannot be written is no fault."""
+    """Add one entry to a cache file atomically; a write error is ignored."""
     text = json.dumps({**remembered(name), key: value}, indent=1)
     keep(cache_folder() / name, lambda file: file.write(text.encode()))
 
 
 def keep(file: Path, write: Callable[[BinaryIO], object]) -> None:
-    """A file of the cache, whole or not at all. A cache that cannot be written, or is full, is no fault."""
+    """Write a cache file atomically; a write error is ignored."""
     partial = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, even after a kill or a power cut, and never elsewhere.
+"""Write files and folders atomically, without following links out of their folder.
 
 No link is followed out of the folder that something belongs to, and what is written has the permissions of the umask.
 """
@@ -17,7 +17,7 @@ from xltransfer.errors import ConfigError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write under another name, then rename. A link in the place of either file is replaced, not followed."""
+    """Write text atomically, by renaming. A link in its place is replaced, not followed."""
     partial = _partial(path)
     try:
         partial.unlink(missing_ok=True)
@@ -31,13 +31,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Indented JSON, keys in the order given."""
+    """Write indented JSON atomically, keys in the order given."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """An empty folder to fill, which gets the name `path` once it is filled; one that has the name is removed then.
+    """Context with an empty folder to fill, renamed to `path` at the end, replacing it.
 
     Raises ConfigError if `path` is a link: what it leads to is not this program's to replace.
     """
@@ -62,7 +62,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Have a file or a folder's list of names on the disk."""
+    """Flush a file, or a folder's entries, to the disk."""
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
@@ -71,7 +71,7 @@ def sync(path: Path) -> None:
 
 
 def refuse_link(path: Path) -> None:
-    """Raises ConfigError if this is a link, wherever it leads."""
+    """Raise ConfigError if this is a link."""
     if path.is_symlink():
         raise ConfigError([
             f"{str(path)!r} is a link to {os.readlink(path)!r}, which is not followed. Put the files themselves there, "
@@ -80,13 +80,13 @@ def refuse_link(path: Path) -> None:
 
 
 def refuse_link_out(folder: Path, name: str) -> None:
-    """Raises ConfigError if `folder/name` is a link that leads out of the folder."""
+    """Raise ConfigError if `folder/name` is a link out of the folder."""
     if _leads_out(folder / name, folder):
         refuse_link(folder / name)
 
 
 def refuse_links_out(folder: Path) -> None:
-    """Raises ConfigError if anything below a folder is a link that leads out of it."""
+    """Raise ConfigError if anything below a folder is a link out of it."""
     for path in sorted(folder.rglob("*")):
         if _leads_out(path, folder):
             refuse_link(path)
@@ -106,7 +106,7 @@ def _remove(folder: Path) -> None:
 
 
 def _respect_umask(folder: Path) -> None:
-    """Give the files of a new folder the permissions the user wishes: safetensors makes its own for the owner alone."""
+    """Apply the umask to the files of a new folder; safetensors makes them private."""
     wished = folder.stat().st_mode & 0o666
     for file in folder.rglob("*"):
         if file.is_file():

@@ -13,7 +13,7 @@ Gradients = dict[str, Tensor]
 
 
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that take a gradient, by name."""
+    """Parameters that require a gradient, by name."""
     return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
 
 
@@ -26,7 +26,7 @@ def named_gradients(parameters: Mapping[str, Tensor], gradients: tuple[Tensor | 
 
 
 def add_gradients(first: Gradients, second: Gradients) -> Gradients:
-    """The sum of two gradients of the same parameters."""
+    """Add two gradients of the same parameters."""
     return {name: first[name] + second[name] for name in first}
 
 

@@ -1,4 +1,4 @@
-"""The processes that train one run together: what every part of it may ask of them.
+"""The processes of a data-parallel run, and the operations across them.
 
 Each holds all of θ and φ, gets the same batches, and works on its own pieces of them; gradients are summed over
 processes before they are used, so that all take the same step.
@@ -24,23 +24,23 @@ class Processes:
     count: int = 1
 
     def total(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The sum over processes of tensors that every process has under the same names."""
+        """Sum tensors of the same names over processes."""
         return tensors
 
     def any(self, flag: bool) -> bool:
-        """Whether it is true in one of the processes."""
+        """Whether the value is true in any process."""
         return flag
 
     def gathered(self, values: list[Any]) -> list[Any]:
-        """The lists of all processes, one after the other."""
+        """Concatenate the lists of all processes."""
         return values
 
     def from_first(self, action: Callable[[], T]) -> T:
-        """What `action` returns (plain values), or raises, in process 0, which alone calls it."""
+        """Call `action` in process 0 alone; every process returns, or raises, its result."""
         return action()
 
     def together(self, action: Callable[[], T]) -> T:
-        """What `action` returns; if it raises UserError or MachineError in one process, then in all of them."""
+        """Call `action` in every process; an error of the user's or machine's in one is raised in all."""
         return action()
 
 
@@ -48,10 +48,10 @@ ALONE = Processes()
 
 
 def launched_count() -> int:
-    """How many processes a launcher has started for this run; 1 without one."""
+    """The number of processes that a launcher started; 1 without one."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def launched_number() -> int:
-    """Which of the processes that a launcher (`torchrun`, `accelerate launch`) started this is; 0 without one."""
+    """The rank of this process under `torchrun` or `accelerate launch`; 0 without one."""
     return int(os.environ.get("RANK", "0"))

@@ -1,4 +1,4 @@
-"""Random states: every loss of a problem, and every RTN, draws from a seed of its own."""
+"""Seed random states: each loss of a problem and each RTN has its own seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WEIGHTS_STREAM = 1 << 51
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Within: torch's random states are set from `seed`; afterwards they are as before."""
+    """Context with torch's random states set from `seed`; restores them afterwards."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
@@ -26,7 +26,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def rtn_stream(layer: int) -> Iterator[None]:
-    """Within: random numbers of the RTN at `layer` in the pass under way.
+    """Context with the random stream of the RTN at `layer` in the current pass.
 
     The encoder's dropout masks are then the same whether an RTN draws, or its changes are given.
     """
@@ -36,6 +36,6 @@ def rtn_stream(layer: int) -> Iterator[None]:
 
 @contextmanager
 def weights_stream(layer: int) -> Iterator[None]:
-    """Within: random numbers of the weights of the losses of the pass under way, whose last RTN is at `layer`."""
+    """Context with the random stream of the current pass's loss weights, whose last RTN is at `layer`."""
     with seeded((torch.initial_seed() + _WEIGHTS_STREAM + _RTN_STREAM * (layer + 1)) % (1 << 63)):
         yield

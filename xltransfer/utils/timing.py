@@ -1,4 +1,4 @@
-"""How long something takes, a GPU's work included."""
+"""Time a call, including GPU work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def seconds_of(action: Callable[[], object]) -> float:
-    """Wall-clock seconds of one call."""
+    """Measure the wall-clock seconds of one call."""
     _wait()
     started = time.perf_counter()
     action()

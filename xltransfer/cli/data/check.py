@@ -1,4 +1,4 @@
-"""`xlt data check`."""
+"""`xlt data check`: check the data of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xlt data ls`."""
+"""`xlt data ls`: list the named corpora."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xlt data prepare`."""
+"""`xlt data prepare`: rebuild a published split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xlt data show`."""
+"""`xlt data show`: count labels, lengths and subwords of a language's data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the runs of a sweep are executed: an engine takes jobs and gives futures of their outcomes."""
+"""The contract of an engine (jobs in, futures of outcomes out), and processes on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xltransfer.experiments.engines.worker import Job, Outcome, begin, execute
 
 
 class Engine(ABC):
-    """A number of slots for runs. Use as a context manager; `stop` first if runs are still going."""
+    """Executes runs in a number of slots. A context manager; call `stop` first if runs are active."""
 
     lost: ClassVar[tuple[type[BaseException], ...]]
     """What a future raises where the worker died, and not the run failed."""
@@ -34,15 +34,15 @@ class Engine(ABC):
 
     @abstractmethod
     def submit(self, job: Job) -> Future[Outcome]:
-        """Begin a run; there are never more of them than slots."""
+        """Start a run; never more at a time than slots."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Have the runs save what they have, and wait for it; KeyboardInterrupt in between ends them at once."""
+        """Ask all runs to save a checkpoint and wait; KeyboardInterrupt ends them at once."""
 
 
 class LocalEngine(Engine):
-    """Processes on this machine, which are kept from run to run; one that dies is replaced."""
+    """Reused processes on this machine; one that dies is replaced."""
 
     lost = (ProcessExpired, BrokenProcessPool)
 

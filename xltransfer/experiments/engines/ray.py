@@ -1,4 +1,4 @@
-"""Runs of a sweep on a Ray cluster: this machine's own, or one that is there."""
+"""Execute the runs of a sweep on a Ray cluster, local or existing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ENVIRONMENT = {
 
 
 class RayEngine(Engine):
-    """Tasks of Ray, each with `threads` cores and `gpus`; the sweep's folder is on storage that all machines share.
+    """Ray tasks with `threads` cores and `gpus` each; the sweep's folder must be on shared storage.
 
     `address` is that of a cluster, `auto` the one this machine is in, `local` or None a new one here, of `slots` runs;
     of a cluster, None is all of it. Raises ConfigError where there is no Ray, or no such cluster.
@@ -94,7 +94,7 @@ class RayEngine(Engine):
 
 
 def execute_task(job: Job) -> Outcome:
-    """`execute`, in a process of Ray: it is told to stop by SIGINT, which a shell's background has it ignore."""
+    """Run `execute` in a Ray process, with SIGINT, by which Ray stops it, enabled."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return execute(job)
 

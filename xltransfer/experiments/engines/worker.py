@@ -1,4 +1,4 @@
-"""What a worker does, in whatever process and on whatever machine: one run, and how it ended.
+"""Execute one run in a worker process and report its outcome.
 
 Imports no torch: the number of threads has to be in the environment before that.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """A run to do. `name` is that of its folder; paths in `config` are relative to `folder`, the driver's own."""
+    """A run to execute. `name` is its folder's; paths in `config` are relative to `folder`."""
 
     name: str
     label: str
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended; `busy` is one that another process is running. `error` is one line."""
+    """How a run ended; `busy`: another process is running it. `error` is one line."""
 
     status: Literal["finished", "failed", "stopped", "busy"]
     error: str = ""
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def execute(job: Job) -> Outcome:
-    """Do a run, or what is left of it. Never raises for what goes wrong in it."""
+    """Start or resume a run. Returns errors as outcomes; never raises them."""
     warnings: dict[str, None] = {}
     try:
         os.chdir(job.folder)
@@ -79,7 +79,7 @@ def _train(job: Job, warnings: dict[str, None]) -> None:
 
 
 def begin(threads: int | None) -> None:
-    """Make this process a worker: so many threads, and an end, the run saved, when the driver is no more."""
+    """Initialise a worker process: set its threads, and stop it when the driver ends."""
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     driver = multiprocessing.parent_process()

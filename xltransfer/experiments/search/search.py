@@ -1,4 +1,4 @@
-"""Values chosen by dev scores, row by row, with Optuna's tree-structured Parzen estimator. Test scores are not read.
+"""Search hyperparameters per row by validation scores, with Optuna's TPE sampler.
 
 What is proposed depends on the file and on the scores told so far, and on nothing else. So a search that was
 interrupted goes on by being asked again from the start: what it asks for first is finished.
@@ -31,7 +31,7 @@ Do = Callable[[Sequence[Planned]], Mapping[str, State]]
 
 @dataclass
 class Found:
-    """Of a row: trials that are finished, trials of which a run failed, and the best mean dev score with its values."""
+    """Result of a row: finished and failed trials, best mean dev score and its values."""
 
     row: str
     trials: int = 0
@@ -40,7 +40,7 @@ class Found:
     values: dict[str, Any] = field(default_factory=dict)
 
     def add(self, score: float | None, values: Mapping[str, Any]) -> None:
-        """The score of a trial, None if it failed. Of equal ones the first is the best."""
+        """Record a trial's score, None if it failed. The first of equals is the best."""
         self.trials += score is not None
         self.failed += score is None
         if score is not None and (self.dev is None or score > self.dev):
@@ -48,7 +48,7 @@ class Found:
 
 
 def search(sweep: Sweep, do: Do) -> list[Found]:
-    """Ask a trial of every row at a time, and do all their runs together; stops early where runs are not there.
+    """Run the trials, one of every row at a time; stops early if runs are missing.
 
     Raises ConfigError if Optuna is not installed, or for a value that a row cannot have.
     """
@@ -76,7 +76,7 @@ def search(sweep: Sweep, do: Do) -> list[Found]:
 
 
 def write_best(sweep: Sweep, found: Sequence[Found], folder: Path) -> Path:
-    """Write `best.yaml`: the sweep with the values chosen, for the final runs."""
+    """Write `best.yaml`, the sweep of the final runs with the chosen values."""
     chosen = {one.row: one.values for one in found if one.dev is not None}
     content: dict[str, Any] = {"values": with_changes(sweep.values, chosen.get("", {}))}
     if "" not in sweep.rows:

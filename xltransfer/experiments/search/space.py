@@ -1,4 +1,4 @@
-"""What a search may choose from: numbers between two bounds, or a list of values."""
+"""The search space: numeric ranges and lists of choices."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Range:
 
     @property
     def ends(self) -> tuple[Any, Any]:
-        """Two values that it holds."""
+        """Two example values of the range."""
         return (self.choices[0], self.choices[-1]) if self.choices else (self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Search:
-    """So many trials for each row, each scored on dev with all seeds."""
+    """Settings of a search: trials per row, each scored on dev with all seeds."""
 
     trials: int
     seeds: tuple[int, ...]
@@ -40,7 +40,7 @@ class Search:
 
 
 def read_search(raw: Any, seeds: tuple[int, ...], grid: Collection[str], faults: list[str]) -> Search:
-    """Of a sweep file; `seeds` are the file's. What is wrong with it goes to `faults`."""
+    """Read the search section of a sweep file; appends to `faults`."""
     if not isinstance(raw, Mapping):
         faults.append(f"search: received {raw!r}; allowed: a mapping of {', '.join(_KEYS)}.")
         return Search(0, (), {})

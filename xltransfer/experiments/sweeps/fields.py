@@ -1,4 +1,4 @@
-"""What a sweep file may name: fields of a run, and options of its parts. What is wrong with it goes to `faults`."""
+"""Validate the field and option names in a sweep file; appends to `faults`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ELSEWHERE = {"seed": "give seeds: [0, 1, 2] beside values",
 
 
 def name_fault(name: Any, where: str, faults: list[str]) -> bool:
-    """Whether this is no field and no option of a part, as in `rtn_options.bottleneck`."""
+    """Report a name that is neither a field nor an option such as `rtn_options.bottleneck`."""
     field, _, option = str(name).partition(".")
     if field in _ELSEWHERE:
         faults.append(f"{where}: {field} is not given here; {_ELSEWHERE[field]}.")
@@ -27,7 +27,7 @@ def name_fault(name: Any, where: str, faults: list[str]) -> bool:
 
 
 def type_faults(values: Mapping[str, Any], where: str) -> list[str]:
-    """What is wrong with the types of fields."""
+    """List values of the wrong type."""
     try:
         RunConfig.from_mapping(values)
     except ConfigError as error:
@@ -36,7 +36,7 @@ def type_faults(values: Mapping[str, Any], where: str) -> list[str]:
 
 
 def read_seeds(raw: Any, name: str, faults: list[str]) -> tuple[int, ...]:
-    """A list of seeds."""
+    """Read a list of seeds."""
     if not isinstance(raw, list) or not raw or not all(type(seed) is int and seed >= 0 for seed in raw):
         faults.append(f"{name}: received {raw!r}; allowed: a list of whole numbers, 0 or more.")
         return ()

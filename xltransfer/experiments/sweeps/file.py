@@ -1,4 +1,4 @@
-"""A sweep file: rows of configurations, a grid and seeds, in YAML. It is data: what it names is never run as code."""
+"""Read a sweep file: rows, a grid and seeds, in YAML. It never names code to run."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SEEDS = (0, 1, 2)
 
 @dataclass(frozen=True)
 class Start:
-    """What a row's runs begin with: values of its own, above those of the file; or a recipe, below them."""
+    """The start of a row: its own values, which override the file's, or a recipe, which they override."""
 
     values: Mapping[str, Any]
     recipe: Recipe | None = None
 
     def config(self, shared: Mapping[str, Any]) -> RunConfig:
-        """Of one value of each. Raises ConfigError."""
+        """Build the configuration of one combination. Raises ConfigError."""
         if self.recipe is not None:
             return RunConfig.from_mapping(self.recipe.with_options(shared))
         both = {name: {**shared[name], **value} if name.endswith("_options") and name in shared else value
@@ -39,13 +39,13 @@ class Start:
         return RunConfig.from_mapping({**shared, **both})
 
     def part(self, part: str, shared: Mapping[str, Any]) -> str:
-        """The name of its method, RTN or backend."""
+        """The name of the row's method, RTN or backend."""
         below = self.recipe.values if self.recipe else {}
         name: str = {**below, **shared, **self.values}.get(part) or getattr(RunConfig, part)
         return name
 
     def without(self, names: Mapping[str, Any]) -> Start:
-        """The same, but for values that are chosen elsewhere."""
+        """The row without values that a search chooses."""
         kept = {name: value for name, value in self.values.items() if name not in names}
         for name in names:
             field, _, option = name.partition(".")
@@ -68,7 +68,7 @@ class Sweep:
     search: Search | None = None
 
     def cells(self, chosen: Mapping[str, Mapping[str, Any]] | None = None) -> list[Cell]:
-        """Every row and column of the table; `chosen` are values of a row above all others. Raises ConfigError."""
+        """Expand rows and grid into cells; `chosen` values override all others. Raises ConfigError."""
         known = {part: self._names_of(part) for part in PARTS}
         found: dict[tuple[str, str, str], Cell] = {}
         made: list[Cell] = []

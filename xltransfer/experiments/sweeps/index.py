@@ -28,7 +28,7 @@ _TAIL = 8192
 
 @dataclass(frozen=True)
 class Planned:
-    """A run of the table: one cell with one seed. Two of them may be the same run, in the same folder."""
+    """A planned run: one cell with one seed. Two may share a folder if they are the same run."""
 
     cell: Cell
     seed: int
@@ -46,7 +46,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class State:
-    """Of a run: `waiting` where there is nothing yet, `begun` where it is unfinished (running or interrupted)."""
+    """The state of a run: `waiting` (nothing yet), `begun` (running or interrupted), finished or failed."""
 
     kind: Literal["finished", "failed", "begun", "waiting"]
     result: RunResult | None = None
@@ -56,12 +56,12 @@ class State:
 
 
 def planned(cells: Sequence[Cell], seeds: Sequence[int]) -> list[Planned]:
-    """Seed by seed, so that every row has something early."""
+    """Plan the runs seed by seed, so that every row has results early."""
     return [Planned(cell, seed) for seed in seeds for cell in cells]
 
 
 def state_of(folder: Path, name: str) -> State:
-    """What is known of a run."""
+    """Read the state of a run from its folder."""
     path = folder / name
     if (path / METRICS_FILE).is_file():
         try:
@@ -75,7 +75,7 @@ def state_of(folder: Path, name: str) -> State:
 
 
 def states_of(folder: Path, runs: Sequence[Planned]) -> dict[str, State]:
-    """By run name."""
+    """Read the states of runs, by name."""
     return {name: state_of(folder, name) for name in dict.fromkeys(run.name for run in runs)}
 
 
@@ -104,12 +104,12 @@ def record_failure(folder: Path, name: str, outcome: Outcome) -> None:
 
 
 def without(folder: Path, text: str) -> str:
-    """The text with names of runs instead of paths of this machine."""
+    """Replace this machine's paths by run names."""
     return text.replace(f"{folder.resolve()}/", "").replace(f"{folder}/", "").replace(f"{Path.cwd()}/", "")
 
 
 def epoch_of(path: Path) -> tuple[int, bool]:
-    """The epoch that the log of a run is in, and whether that is scored; 0 before the first."""
+    """Read a run's current epoch from its log, and whether it is scored; 0 before the first."""
     try:
         with (path / "log.jsonl").open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - _TAIL))

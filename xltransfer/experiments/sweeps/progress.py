@@ -1,4 +1,4 @@
-"""How far a sweep is, and how long it may still take."""
+"""Report the progress of a sweep and estimate the remaining time."""
 
 from __future__ import annotations
 

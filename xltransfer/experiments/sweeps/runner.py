@@ -1,4 +1,4 @@
-"""The runs of a sweep on an engine: what is finished is taken, what is lost is tried again, all else is told."""
+"""Execute the runs of a sweep on an engine: skip finished ones, retry lost ones, report failures."""
 
 from __future__ import annotations
 

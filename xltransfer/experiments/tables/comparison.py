@@ -1,4 +1,4 @@
-"""A comparison as text: for a terminal, Markdown, LaTeX (booktabs), CSV or JSON."""
+"""Render a comparison for a terminal, Markdown, LaTeX (booktabs), CSV or JSON."""
 
 from __future__ import annotations
 

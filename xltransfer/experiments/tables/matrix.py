@@ -1,4 +1,4 @@
-"""The table of a sweep: rows × columns of the scores that are finished, and what they allow to be said."""
+"""The table of a sweep: rows × columns of finished scores, with tests against the baseline."""
 
 from __future__ import annotations
 

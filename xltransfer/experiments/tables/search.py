@@ -1,4 +1,4 @@
-"""What a search found, as text: for a terminal, Markdown, LaTeX (booktabs), CSV or JSON."""
+"""Render the result of a search for a terminal, Markdown, LaTeX (booktabs), CSV or JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of a sweep as text: for a terminal, Markdown, LaTeX (booktabs), CSV or JSON."""
+"""Render the tables of a sweep for a terminal, Markdown, LaTeX (booktabs), CSV or JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xltransfer.experiments.tables.matrix import Matrix, matrices_of
 
 @dataclass(frozen=True)
 class Report:
-    """All that is known of a sweep."""
+    """The state and tables of a sweep."""
 
     name: str
     seeds: tuple[int, ...]
