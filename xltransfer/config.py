@@ -16,7 +16,7 @@ import yaml
 
 from xltransfer.errors import ConfigError, did_you_mean
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry, compatibility, load_plugin
-from xltransfer.registry.options import checked_options, collected
+from xltransfer.registry.options import collect_fault, convert_options
 from xltransfer.registry.trusted_code import checked
 from xltransfer.registry.values import convert_field, type_fault
 
@@ -185,7 +185,7 @@ class RunConfig:
         """
         faults = [*_range_faults(self)]
         for plugin in self.plugin:
-            collected(faults, lambda plugin=plugin: load_plugin(Path(plugin).resolve()))  # type: ignore[misc]
+            collect_fault(faults, lambda plugin=plugin: load_plugin(Path(plugin).resolve()))  # type: ignore[misc]
         changes: dict[str, Any] = {}
         for kind, registry in _PARTS.items():
             options = getattr(self, f"{kind}_options")
@@ -193,12 +193,12 @@ class RunConfig:
                 if options:
                     faults.append(f"{kind}_options: received {options}; name a {kind} too.")
                 continue
-            changes[f"{kind}_options"] = checked_options(registry, getattr(self, kind), options, faults)
+            changes[f"{kind}_options"] = convert_options(registry, getattr(self, kind), options, faults)
         if self.method == "metaxl" and self.target_size is not None and min(self.target_size, self.batch_size) < 2:
             faults.append("metaxl splits each target batch into support and query: target_size and batch_size "
                           "must be at least 2.")  # fmt: skip
         typed = dataclasses.replace(self, **changes)
-        faults += compatibility.faults_of(typed)
+        faults += compatibility.compatibility_faults(typed)
         if faults:
             raise ConfigError(faults)
         return typed

@@ -113,18 +113,18 @@ _LOST = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ESTALE}
 
 
 @contextmanager
-def told_in_one_line(batch_size: int | None = None) -> Iterator[None]:
+def readable_errors(batch_size: int | None = None) -> Iterator[None]:
     """Context that turns memory and storage errors into NoMemoryError, UserError or MachineError."""
     try:
         yield
     except Exception as error:
-        told = explained(error, batch_size)
+        told = explain_machine_error(error, batch_size)
         if told is None:
             raise
         raise told from error
 
 
-def explained(error: BaseException, batch_size: int | None = None) -> UserError | MachineError | None:
+def explain_machine_error(error: BaseException, batch_size: int | None = None) -> UserError | MachineError | None:
     """Translate a memory or storage error for the user; None for any other error."""
     if isinstance(error, UserError | MachineError):
         return None

@@ -23,7 +23,7 @@ from typing import Any
 from xltransfer.config import RunConfig
 from xltransfer.experiments.engines.local import LocalEngine
 from xltransfer.experiments.sweeps.file import Sweep, read_sweep
-from xltransfer.experiments.sweeps.index import Planned, planned, states_of
+from xltransfer.experiments.sweeps.index import Planned, plan_runs, states_of
 from xltransfer.experiments.sweeps.runner import Runner, Told
 from xltransfer.training.run import RunResult
 
@@ -51,7 +51,7 @@ def run(phase: str, workers: int, chosen: Callable[[Planned], bool]) -> None:
     """Do what has no line yet, of what is `chosen`."""
     sweep = sweep_of(phase)
     done = {_place(line) for line in recorded(phase)}
-    runs = [one for one in planned(sweep.cells(), sweep.seeds) if _place(_line(one)) not in done]
+    runs = [one for one in plan_runs(sweep.cells(), sweep.seeds) if _place(_line(one)) not in done]
     runs = [one for one in runs if chosen(one)]
     print(f"{phase}: {len(done)} runs recorded, {len(runs)} to do", flush=True)
     if not runs:

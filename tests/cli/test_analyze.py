@@ -16,7 +16,7 @@ from tests.conftest import short_run
 from tests.refusals import refused
 from xltransfer.analysis.analyze import FILE, Settings, analyze
 from xltransfer.analysis.distance import MEASURES
-from xltransfer.analysis.projection import projected
+from xltransfer.analysis.projection import project
 from xltransfer.analysis.vectors import KINDS, Setting, TokenChanges, effective_rank, sentence_vectors
 from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
@@ -136,7 +136,7 @@ def test_one_map_for_all_sets() -> None:
     generator = torch.Generator().manual_seed(0)
     first = torch.randn(50, 5, generator=generator).double() * torch.tensor([5.0, 3, 0.1, 0.1, 0.1])
     shift = torch.tensor([10.0, 0, 0, 0, 0])
-    placed, explained = projected("pca", {"one": first, "other": first + shift}, ["one"])
+    placed, explained = project("pca", {"one": first, "other": first + shift}, ["one"])
     moved = placed["other"] - placed["one"]
     assert moved.std(0).max() < 1e-9
     assert abs(moved[0]).max() > 0.3
@@ -160,7 +160,7 @@ def places_all_sets_at_once(name: str, count: int) -> None:
     """The same map again, and sets that are far apart stay apart."""
     generator = torch.Generator().manual_seed(0)
     sets = {"one": torch.randn(count, 5, generator=generator), "other": torch.randn(count, 5, generator=generator) + 50}
-    (placed, nothing), (again, _) = (projected(name, sets, ["one"]) for _ in range(2))
+    (placed, nothing), (again, _) = (project(name, sets, ["one"]) for _ in range(2))
     assert nothing is None
     for key in sets:
         assert (placed[key] == again[key]).all()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from xltransfer.bench.candidates import BASELINES, candidates, step_of
+from xltransfer.bench.candidates import BASELINES, candidates, make_step
 from xltransfer.bench.measure import _error
 from xltransfer.bench.roofline import operations
 from xltransfer.bench.setting import BenchSetting
@@ -30,14 +30,14 @@ SMALL = BenchSetting(layer=(2,), batch=4, length=8, dtype=torch.float64)
 )
 def test_candidates_agree_though_some_have_the_whole_vocabulary(name: str, layers: tuple[int, ...]) -> None:
     setting = BenchSetting(layer=layers, batch=4, length=8, dtype=torch.float64)
-    error = _error(step_of(name, setting)(), step_of("func", setting)())
+    error = _error(make_step(name, setting)(), make_step("func", setting)())
     assert error is not None
     cut_between_layers = name == "released" and len(layers) > 1  # it detaches every input
     assert error > 1e-4 if cut_between_layers else error <= (1e-6 if name == "fd" else 1e-9)
 
 
 def test_joint_has_no_meta_gradient() -> None:
-    assert step_of("joint", SMALL)() == {}
+    assert make_step("joint", SMALL)() == {}
 
 
 def test_all_backends_and_baselines_are_candidates() -> None:
@@ -78,7 +78,7 @@ def test_operations_of_known_products() -> None:
 
 def test_a_candidate_may_have_a_precision_of_its_own() -> None:
     setting = dataclasses.replace(SMALL, dtype=torch.float32)
-    single, half = (step_of(name, setting)() for name in ("func", "func@bf16"))
+    single, half = (make_step(name, setting)() for name in ("func", "func@bf16"))
     error = _error(half, {name: value.double() for name, value in single.items()})
     assert error is not None
     assert 1e-4 < error < 0.2

@@ -120,19 +120,19 @@ def test_text_of_the_data_stays_text(finished_runs: Runs) -> None:
     (own,) = (spec for spec in specs if SCRIPT.lower() in spec["description"].lower())
     assert {one["name"] for one in own["data"]["values"]} == {SCRIPT}
     for spec in specs:
-        assert all(SCRIPT not in text for text in code_of(spec))
+        assert all(SCRIPT not in text for text in named_code(spec))
     (points,) = page.found("script", class_="points")
     assert set(json.loads(points.text)) == {"before", "after"}
 
 
-def code_of(spec: Any) -> list[str]:
+def named_code(spec: Any) -> list[str]:
     """What Vega reads as field names and expressions, wherever it is in a specification."""
     if isinstance(spec, list):
-        return [text for one in spec for text in code_of(one)]
+        return [text for one in spec for text in named_code(one)]
     if not isinstance(spec, dict):
         return []
     own = [value for key, value in spec.items() if key in ("field", "filter", "calculate", "expr", "test", "as")]
-    return [*map(str, own), *(text for key, value in spec.items() if key != "values" for text in code_of(value))]
+    return [*map(str, own), *(text for key, value in spec.items() if key != "values" for text in named_code(value))]
 
 
 def test_right_to_left_sentences(finished_runs: Runs) -> None:

@@ -1,4 +1,4 @@
-"""`--backend auto`: a trial before training, remembered, and written down in config.yaml."""
+"""`--backend auto`: a trial before training, read_cache, and written down in config.yaml."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.conftest import short_run
 from xltransfer.backends.auto import Auto, modes
 from xltransfer.config import RunConfig
 from xltransfer.training.backend_selection import FILE
-from xltransfer.utils.cache import cache_folder, remember, remembered
+from xltransfer.utils.cache import add_to_cache, cache_folder, read_cache
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_the_fastest_mode_is_taken_written_down_and_remembered(
 def test_a_trial_times_every_mode_and_leaves_the_run_as_it_was(tmp_path: Path) -> None:
     auto = short_run(tmp_path / "auto", backend="auto")
     mode = RunConfig.from_yaml(auto.run_dir / "config.yaml").backend_options["mode"]
-    (timed,) = remembered(FILE).values()
+    (timed,) = read_cache(FILE).values()
     assert set(timed) == set(modes())
     assert mode == min(timed, key=timed.get)
     named = short_run(tmp_path / "named", backend="func", backend_options={"mode": mode})
@@ -53,13 +53,13 @@ def test_a_trial_times_every_mode_and_leaves_the_run_as_it_was(tmp_path: Path) -
 
 
 def test_a_damaged_or_unwritable_cache_is_no_fault(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    remember("a.json", "key", 1)
-    assert remembered("a.json") == {"key": 1}
+    add_to_cache("a.json", "key", 1)
+    assert read_cache("a.json") == {"key": 1}
     (cache / "a.json").write_text("{")
-    assert remembered("a.json") == {}
+    assert read_cache("a.json") == {}
     monkeypatch.setenv("XLT_CACHE", str(cache / "a.json"))  # a file, where a folder is wanted
-    remember("b.json", "key", 1)
-    assert remembered("b.json") == {}
+    add_to_cache("b.json", "key", 1)
+    assert read_cache("b.json") == {}
 
 
 def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, cache: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from xltransfer.training.preparation import PreparedRun, prepare
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import RunFolder
 from xltransfer.training.state import TrainingState
-from xltransfer.utils.files import whole_folder
+from xltransfer.utils.files import atomic_folder
 
 TENSORS = {"state": {"a": torch.arange(6.0).view(2, 3).t(), "b": torch.tensor(1)}, "best": {"a": torch.ones(2)}}
 VALUES = {"step": 3, "rate": 0.1 + 0.2, "best": None}
@@ -105,7 +105,7 @@ def test_a_folder_gets_its_name_when_it_is_whole_and_on_the_disk(
     monkeypatch.setattr(os, "fsync", lambda opened: synced.append(os.fstat(opened).st_ino))
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "old").write_text("old")
-    with whole_folder(tmp_path / "model") as partial:
+    with atomic_folder(tmp_path / "model") as partial:
         (partial / "new").write_text("new")
         assert (tmp_path / "model" / "old").exists()
         assert not synced

@@ -59,7 +59,7 @@ def test_a_batch_helps_itself_and_an_unsourced_method_has_no_cosine() -> None:
     batch = Collator(made.encoder.padding)(made.target.encoded[:4])
     if state.vocabulary:
         batch = replace(
-            batch, inputs={**batch.inputs, "input_ids": state.vocabulary.renumbered(batch.inputs["input_ids"])}
+            batch, inputs={**batch.inputs, "input_ids": state.vocabulary.to_reduced_ids(batch.inputs["input_ids"])}
         )
     assert gradient_cosine(made.method, state.trainee, batch, batch, 0) == pytest.approx(1)
     made, state = prepared("target-only")

@@ -10,12 +10,12 @@ import pytest
 from xltransfer.cli.options import merged_config
 from xltransfer.errors import ConfigError
 from xltransfer.experiments.grid import Cell, cells_of
-from xltransfer.experiments.repeated_options import values_and_alternatives
+from xltransfer.experiments.repeated_options import split_repeated
 
 
 def cells(**given: Any) -> list[Cell]:
     recipe = given.pop("recipe", None)
-    return cells_of(*values_and_alternatives(given), lambda values: merged_config(values, None, recipe))
+    return cells_of(*split_repeated(given), lambda values: merged_config(values, None, recipe))
 
 
 def names(**given: Any) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.sweeping import VALUES, write
 from xltransfer.experiments.sweeps.file import read_sweep
-from xltransfer.experiments.sweeps.index import Planned, planned, states_of
+from xltransfer.experiments.sweeps.index import Planned, plan_runs, states_of
 from xltransfer.experiments.tables.comparison import as_markup
 from xltransfer.experiments.tables.matrix import Matrix, matrices_of
 from xltransfer.experiments.tables.plot import difference
@@ -24,7 +24,7 @@ ROWS = {"joint": {"method": "joint"}, "MetaXL": {"method": "metaxl"}}
 
 def runs_of(**content: Any) -> list[Planned]:
     sweep = read_sweep(Path(write({"values": VALUES, "rows": ROWS, **content})))
-    return planned(sweep.cells(), sweep.seeds)
+    return plan_runs(sweep.cells(), sweep.seeds)
 
 
 def finish(run: Planned, score: float) -> None:

@@ -16,7 +16,7 @@ from xltransfer.errors import Interrupted
 from xltransfer.experiments.engines.worker import Job, Outcome, execute
 from xltransfer.experiments.runs import config_of
 from xltransfer.experiments.sweeps.file import read_sweep
-from xltransfer.experiments.sweeps.index import Planned, planned, state_of
+from xltransfer.experiments.sweeps.index import Planned, plan_runs, state_of
 from xltransfer.experiments.sweeps.progress import Progress
 from xltransfer.experiments.sweeps.runner import Runner, Told
 from xltransfer.training.run_folder import LOCK
@@ -27,7 +27,7 @@ FOLDER = Path("swept")
 
 def runs() -> list[Planned]:
     sweep = read_sweep(Path(write(FOUR)))
-    return planned(sweep.cells(), sweep.seeds)
+    return plan_runs(sweep.cells(), sweep.seeds)
 
 
 def finishing(job: Job) -> Outcome:
@@ -60,7 +60,7 @@ def test_one_run_of_two_rows_is_done_once() -> None:
     rows = {"one": {"method": "joint"}, "same": {"method": "joint", "layer": 3}}
     sweep = read_sweep(Path(write({"values": VALUES, "rows": rows, "seeds": [1]})))
     loop, engine, _ = runner(finishing)
-    loop.run(planned(sweep.cells(), sweep.seeds))
+    loop.run(plan_runs(sweep.cells(), sweep.seeds))
     assert engine.done == ["same, synthetic, seed 1"]
     (run,) = json.loads((FOLDER / "index.json").read_text())["runs"].values()
     assert [cell["row"] for cell in run["cells"]] == ["one", "same"]

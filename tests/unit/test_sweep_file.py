@@ -11,7 +11,7 @@ import yaml
 from xltransfer.cli.options import merged_config
 from xltransfer.errors import ConfigError
 from xltransfer.experiments.grid import Cell, cells_of
-from xltransfer.experiments.repeated_options import values_and_alternatives
+from xltransfer.experiments.repeated_options import split_repeated
 from xltransfer.experiments.sweeps.file import Sweep, read_sweep
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
@@ -97,7 +97,7 @@ def test_options_go_to_the_rows_whose_parts_have_them() -> None:
 def test_a_sweep_and_a_comparison_share_their_runs() -> None:
     given = {"method": ["joint", "metaxl"], "layer": ["2", "2,3"], "lr": ["0.005"], "source": ["base,near"],
              "rtn_options": ["bottleneck=8"]}  # fmt: skip
-    compared = cells_of(*values_and_alternatives(given), lambda values: merged_config(values, None))
+    compared = cells_of(*split_repeated(given), lambda values: merged_config(values, None))
     swept = cells(
         values={"lr": 0.005, "source": ["base", "near"], "rtn_options": {"bottleneck": 8}},
         grid={"method": ["joint", "metaxl"], "layer": [2, [2, 3]]},

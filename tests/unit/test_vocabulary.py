@@ -47,7 +47,7 @@ def trained(learner: Learner, vocabulary: CompactVocabulary | None, settings: di
         source, target = batch(10 * step), batch(10 * step + 1)
         if vocabulary is not None:
             for part in (source, target):
-                part.inputs["input_ids"] = vocabulary.renumbered(part.inputs["input_ids"])
+                part.inputs["input_ids"] = vocabulary.to_reduced_ids(part.inputs["input_ids"])
         MetaXL().step(trainee, source, target, 8 * step)
     return trainee
 
@@ -61,7 +61,7 @@ def test_three_steps_end_where_those_of_the_whole_vocabulary_do(model_type: str,
     whole = Learner(small_model(model_type).double(), (1,))
     compact = copy.deepcopy(whole)
     before = copy.deepcopy(whole.state_dict())
-    vocabulary = CompactVocabulary.where_it_pays(compact, USED)
+    vocabulary = CompactVocabulary.reduce_if_worthwhile(compact, USED)
     assert vocabulary is not None
     assert len(vocabulary) == len(USED)
     one, other = trained(whole, None, settings), trained(compact, vocabulary, settings)
@@ -80,7 +80,7 @@ def test_logits_are_the_same_bit_for_bit(model_type: str) -> None:
     wanted = learner(inputs)
     vocabulary = CompactVocabulary(learner, USED)
     assert learner.model.get_input_embeddings().num_embeddings == len(USED)
-    assert torch.equal(learner({**inputs, "input_ids": vocabulary.renumbered(inputs["input_ids"])}), wanted)
+    assert torch.equal(learner({**inputs, "input_ids": vocabulary.to_reduced_ids(inputs["input_ids"])}), wanted)
     with vocabulary.whole():
         assert torch.equal(learner(inputs), wanted)
     vocabulary.restore()
@@ -96,10 +96,10 @@ def test_frozen_rows_stay_frozen() -> None:
 
 def test_left_alone_where_it_does_not_pay_or_would_not_be_exact(tmp_path: Any) -> None:
     learner = Learner(small_model("bert"), (1,))
-    assert CompactVocabulary.where_it_pays(learner, range(VOCABULARY)) is None
-    assert CompactVocabulary.where_it_pays(learner, USED) is not None
+    assert CompactVocabulary.reduce_if_worthwhile(learner, range(VOCABULARY)) is None
+    assert CompactVocabulary.reduce_if_worthwhile(learner, USED) is not None
     tied = Learner(small_model("bert", "AutoModelForMaskedLM"), (1,))
-    assert CompactVocabulary.where_it_pays(tied, USED) is None
+    assert CompactVocabulary.reduce_if_worthwhile(tied, USED) is None
     moving = {"optimizer": "adam", "weight_decay": 0.1}
     one, other = (short_run(tmp_path / choice, vocabulary=choice, **moving) for choice in ("auto", "full"))
     assert dataclasses.asdict(one.test) == dataclasses.asdict(other.test)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from xltransfer.analysis.distance import Interval, distances, linear_cka, with_interval
-from xltransfer.analysis.projection import check, picked, projected
+from xltransfer.analysis.projection import check, choose_rows, project
 from xltransfer.analysis.vectors import Setting, TokenChanges, sentence_vectors
 from xltransfer.analysis.weights import sentence_weights, summary
 from xltransfer.config import RunConfig
@@ -107,7 +107,7 @@ def _sentences(run: PreparedRun, settings: Settings) -> dict[str, EncodedSet]:
 def _some(part: EncodedSet, most: int) -> EncodedSet:
     """Select `count` sentences of a set; of a long one its first window."""
     whole = [encoded for encoded in part.encoded if not encoded.continues]
-    rows = picked(len(whole), most)
+    rows = choose_rows(len(whole), most)
     return EncodedSet([part.examples[row] for row in rows], [whole[row] for row in rows])
 
 
@@ -160,7 +160,7 @@ def _moved(vectors: Mapping[str, Vectors], layers: Sequence[int]) -> dict[str, A
 def _map(
     vectors: Mapping[str, Vectors], sets: Mapping[str, EncodedSet], layers: Sequence[int], projection: str
 ) -> dict[str, Any]:
-    rows = {name: picked(len(part.encoded), ON_MAP) for name, part in sets.items()}
+    rows = {name: choose_rows(len(part.encoded), ON_MAP) for name, part in sets.items()}
     rows["transformed"] = rows["source"]
     points: dict[str, dict[str, dict[str, Any]]] = {state: {} for state in STATES}
     explained = None
@@ -168,7 +168,7 @@ def _map(
         views = {
             f"{state} {name}": vectors[state][name][layer][rows[name]] for state in STATES for name in vectors[state]
         }
-        placed, shares = projected(projection, views, ["before source", "before target"])
+        placed, shares = project(projection, views, ["before source", "before target"])
         explained = shares if layer == layers[0] else explained
         for key, where in placed.items():
             state, name = key.split()

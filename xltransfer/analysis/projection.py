@@ -28,7 +28,7 @@ def check(name: str) -> None:
                                "Run: pip install umap-learn; or take pca or tsne."]) from error  # fmt: skip
 
 
-def projected(
+def project(
     name: str, sets: Mapping[str, Tensor], fitted: Sequence[str], seed: int = 0
 ) -> tuple[dict[str, Points], list[float] | None]:
     """Project each set to two coordinates; also returns the explained shares of variance (pca only).
@@ -61,7 +61,7 @@ def _model(name: str, count: int, seed: int) -> Any:
     return umap.UMAP(n_components=2, random_state=seed, n_jobs=1, n_neighbors=min(15, max(2, count - 1)))
 
 
-def picked(count: int, most: int, seed: int = 0) -> list[int]:
+def choose_rows(count: int, most: int, seed: int = 0) -> list[int]:
     """Choose at most `most` of `count` rows at random, in order."""
     if count <= most:
         return list(range(count))

@@ -14,7 +14,7 @@ from xltransfer.bench.released import released_step
 from xltransfer.bench.setting import Bench, BenchSetting, build
 from xltransfer.config import RunConfig, allowed_values
 from xltransfer.data.batching import Batch, split_batch
-from xltransfer.encoders.learner import casts_kept, plain_passes, source_loss
+from xltransfer.encoders.learner import cached_casts, plain_passes, source_loss
 from xltransfer.errors import ConfigError, RegistryError, unknown
 from xltransfer.registry import BACKENDS
 from xltransfer.registry.compatibility import memory_faults
@@ -40,14 +40,14 @@ def candidates() -> list[str]:
     return [*(name for name in BASELINES if _loads(name)), *(name for name in BACKENDS.names() if _loads(name))]
 
 
-def step_of(name: str, setting: BenchSetting) -> Step:
+def make_step(name: str, setting: BenchSetting) -> Step:
     """Prepare a candidate's step. Raises UserError.
 
     A baseline or a backend, with options as in `func:mode=forward`, and with a precision of its own as in `func@bf16`.
     """
     part, _, precision = name.partition("@")
     if precision:
-        setting = dataclasses.replace(setting, precision=checked_precision(precision))
+        setting = dataclasses.replace(setting, precision=validate_precision(precision))
     step = _step_of(part, setting)
 
     def run() -> Gradients:
@@ -57,7 +57,7 @@ def step_of(name: str, setting: BenchSetting) -> Step:
     return run
 
 
-def checked_precision(name: str) -> str:
+def validate_precision(name: str) -> str:
     """Validate a precision. Raises ConfigError."""
     allowed = allowed_values(RunConfig, "precision")
     if name not in allowed:
@@ -71,18 +71,18 @@ def _step_of(name: str, setting: BenchSetting) -> Step:
     if name in BASELINES:
         setting = dataclasses.replace(setting, activations="keep", compile=False)
     if name in _WHOLE_STEPS:
-        return partial(_WHOLE_STEPS[name], problem_of(build(setting, "eager", compact=False)), INNER_LR)
+        return partial(_WHOLE_STEPS[name], build_problem(build(setting, "eager", compact=False)), INNER_LR)
     plain = name.removesuffix("-plain")
     if plain.partition(":")[0] not in BACKENDS.names():
         raise RegistryError(unknown("candidate", name, candidates()))
-    backend = backend_of(plain)
+    backend = parse_backend(plain)
     if faults := memory_faults(setting, plain, backend.capabilities):
         raise ConfigError(faults)
     bench = build(setting, "eager" if name in BASELINES else None, compact=name not in BASELINES)
-    problem = problem_of(bench, plain_source=backend.capabilities.second_order)
+    problem = build_problem(bench, plain_source=backend.capabilities.second_order)
 
     def step() -> Gradients:
-        with casts_kept(bench.learner):
+        with cached_casts(bench.learner):
             return backend.step(problem, INNER_LR).meta_grads
 
     return step
@@ -91,7 +91,7 @@ def _step_of(name: str, setting: BenchSetting) -> Step:
 _WHOLE_STEPS = {"released": released_step, "torchopt-plain": torchopt.torchopt_step}
 
 
-def backend_of(spec: str) -> Backend:
+def parse_backend(spec: str) -> Backend:
     """Build a backend from `name` or `name:option=value,option=value`. Raises UserError."""
     name, _, given = spec.partition(":")
     part = BACKENDS.load(name)
@@ -102,7 +102,7 @@ def backend_of(spec: str) -> Backend:
     return backend
 
 
-def problem_of(bench: Bench, plain_source: bool = False) -> BilevelProblem:
+def build_problem(bench: Bench, plain_source: bool = False) -> BilevelProblem:
     """Build the bilevel problem of MetaXL's step; `plain_source` uses eager attention where differentiated twice."""
     support, query = split_batch(bench.target, len(bench.target) // 2)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from xltransfer.bench.candidates import Step, step_of
+from xltransfer.bench.candidates import Step, make_step
 from xltransfer.bench.roofline import operations, peak_speed
 from xltransfer.bench.setting import BenchSetting
 from xltransfer.testing.problems import relative_error
@@ -62,7 +62,7 @@ def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: P
     steps, gradients, counted = {}, {}, {}
     for name in names:
         progress(f"preparing {name}")
-        steps[name] = step_of(name, setting)
+        steps[name] = make_step(name, setting)
         gradients[name], counted[name] = operations(steps[name])
     times = _timed(steps, wanted.repeats, progress)
     steps.clear()
@@ -109,7 +109,7 @@ def _middle_half(values: list[float]) -> tuple[float, float]:
 
 def _exact(setting: BenchSetting, progress: Progress) -> Gradients:
     progress("exact meta-gradient in float64")
-    return step_of("func", dataclasses.replace(setting, dtype=torch.float64, precision="fp32"))()
+    return make_step("func", dataclasses.replace(setting, dtype=torch.float64, precision="fp32"))()
 
 
 def _error(found: Gradients, exact: Gradients | None) -> float | None:
@@ -127,7 +127,7 @@ def _peak(setting: BenchSetting, name: str) -> int:
 
 def _two_steps(setting: BenchSetting, name: str, threads: int) -> int:
     torch.set_num_threads(threads)
-    step = step_of(name, setting)
+    step = make_step(name, setting)
     for _ in range(2):
         step()
     return peak_memory(choose_device(setting.device))

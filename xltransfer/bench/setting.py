@@ -130,11 +130,11 @@ def _random_batch(setting: BenchSetting, vocabulary: int, padding: int | None) -
 def _compacted(learner: Learner, source: Batch, target: Batch) -> tuple[Batch, Batch]:
     used = {token for batch in (source, target) for row in batch.inputs["input_ids"].tolist() for token in row}
     padding = learner.model.config.pad_token_id
-    vocabulary = CompactVocabulary.where_it_pays(learner, used | ({padding} if padding is not None else set()))
+    vocabulary = CompactVocabulary.reduce_if_worthwhile(learner, used | ({padding} if padding is not None else set()))
     if vocabulary is None:
         return source, target
     for batch in (source, target):
-        batch.inputs["input_ids"] = vocabulary.renumbered(batch.inputs["input_ids"])
+        batch.inputs["input_ids"] = vocabulary.to_reduced_ids(batch.inputs["input_ids"])
     return source, target
 
 

@@ -59,13 +59,13 @@ def command(
     for path in plugin or []:
         load_plugin(path.resolve())
 
-    from xltransfer.bench.candidates import candidates, checked_precision
+    from xltransfer.bench.candidates import candidates, validate_precision
     from xltransfer.bench.measure import Wanted
     from xltransfer.bench.setting import BenchSetting
     from xltransfer.bench.sweep import parse
 
     setting = BenchSetting(
-        encoder, rtn, tuple(layer or [2]), batch, length, checked_precision(precision), device,
+        encoder, rtn, tuple(layer or [2]), batch, length, validate_precision(precision), device,
         activations="recompute" if recompute else "keep", compile=compile,
     )  # fmt: skip
     if faults := setting.faults():

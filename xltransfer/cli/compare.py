@@ -59,9 +59,9 @@ def command(
         raise ConfigError(faults)
     seeds = _seeds(given.pop("seed", list(SEEDS)))
 
-    from xltransfer.experiments.compare import chosen_baseline, compare, run_all
+    from xltransfer.experiments.compare import choose_baseline, compare, run_all
     from xltransfer.experiments.grid import cells_of
-    from xltransfer.experiments.repeated_options import values_and_alternatives
+    from xltransfer.experiments.repeated_options import split_repeated
     from xltransfer.experiments.tables.plot import plot
 
     outputs = given.pop("output", [])
@@ -69,8 +69,8 @@ def command(
         raise ConfigError([f"output: received {', '.join(outputs)}; allowed: one folder, for all runs."])
     for name, flag in OPTION_NAMES.items():
         pairs(flag, given.get(name, []))
-    cells = cells_of(*values_and_alternatives(given), lambda values: merged_config(values, config, recipe))
-    chosen_baseline(cells, baseline)  # a name that is none of theirs is refused before anything is run
+    cells = cells_of(*split_repeated(given), lambda values: merged_config(values, config, recipe))
+    choose_baseline(cells, baseline)  # a name that is none of theirs is refused before anything is run
     targets = list(dict.fromkeys(cell.column for cell in cells))
     folder = Path(outputs[0]) if outputs else _folder(cells[0], targets)
     comparison = None
@@ -96,10 +96,10 @@ def command(
 
 
 def _report(cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None) -> Report:
-    from xltransfer.experiments.sweeps.index import planned, states_of
+    from xltransfer.experiments.sweeps.index import plan_runs, states_of
     from xltransfer.experiments.tables.sweep import report_of
 
-    runs = planned(cells, seeds)
+    runs = plan_runs(cells, seeds)
     return report_of(folder.name, seeds, runs, states_of(folder, runs), baseline)
 
 

@@ -86,7 +86,7 @@ def _nature(registry: Registry, part: Any) -> list[str]:
         return [f"{kind}; attention {' or '.join(found.attention)}; precision {' or '.join(found.precisions)}"
                 f"{'; ' + ', '.join(also).replace('_', ' ') if also else ''}"]  # fmt: skip
     if registry is RTNS:
-        from xltransfer.rtns.size import at_base_size
+        from xltransfer.rtns.size import describe_at_base_size
 
-        return [f"{at_base_size(part)}; precision {' or '.join(part.precisions)}"]
+        return [f"{describe_at_base_size(part)}; precision {' or '.join(part.precisions)}"]
     return []

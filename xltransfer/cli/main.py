@@ -12,7 +12,7 @@ import typer
 from xltransfer.cli import analyze, bench, compare, doctor, evaluate, export, ls, predict, report, run, sweep
 from xltransfer.cli.data import app as data
 from xltransfer.cli.options import flags_normalised
-from xltransfer.errors import ConfigError, MachineError, UserError, explained
+from xltransfer.errors import ConfigError, MachineError, UserError, explain_machine_error
 from xltransfer.utils.processes import launched_count, launched_number
 from xltransfer.utils.version import __version__
 
@@ -90,7 +90,7 @@ def status_of(arguments: list[str] | None = None) -> int:
             return _complain(f"{error.format_message()} 'xlt --help' and 'xlt COMMAND --help' list what is allowed.", 2)
         if type(error).__name__ == "Abort":
             return _complain("interrupted", 130)
-        if (told := explained(error)) is not None:
+        if (told := explain_machine_error(error)) is not None:
             return _complain(str(told), 2 if isinstance(told, UserError) else 1)
         traceback.print_exc()
         return 1

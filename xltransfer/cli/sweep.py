@@ -91,10 +91,10 @@ def command(
 
 def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str, picture: Path | None) -> int:
     """Do the runs, unless there is no `runner`, and print their table."""
-    from xltransfer.experiments.sweeps.index import planned, states_of, write_index
+    from xltransfer.experiments.sweeps.index import plan_runs, states_of, write_index
     from xltransfer.experiments.tables.sweep import report_of
 
-    runs = planned(sweep.cells(), sweep.seeds)
+    runs = plan_runs(sweep.cells(), sweep.seeds)
     states = states_of(folder, runs)
     unfinished = [name for name, state in states.items() if state.kind != "finished"]
     if folder.is_dir():

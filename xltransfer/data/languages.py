@@ -112,7 +112,7 @@ def _listed(names: list[str]) -> str:
 
 def _suggestion(received: str, names: list[str]) -> str:
     """Suggest names with a similar code or English name."""
-    spoken = {english_name(name).lower(): name for name in names}
-    near = difflib.get_close_matches(received.lower(), [*names, *spoken], n=2, cutoff=0.6)
-    codes = list(dict.fromkeys(spoken.get(name, name) for name in near))
+    display_value = {english_name(name).lower(): name for name in names}
+    near = difflib.get_close_matches(received.lower(), [*names, *display_value], n=2, cutoff=0.6)
+    codes = list(dict.fromkeys(display_value.get(name, name) for name in near))
     return f" Did you mean {' or '.join(f'{code!r} ({english_name(code)})' for code in codes)}?" if codes else ""

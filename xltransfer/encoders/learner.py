@@ -65,7 +65,7 @@ def plain_passes(learner: Any) -> Iterator[None]:
         yield
 
 
-def casts_kept(learner: nn.Module) -> AbstractContextManager[object]:
+def cached_casts(learner: nn.Module) -> AbstractContextManager[object]:
     """Context in which autocast casts each weight once for all passes.
 
     Its cache lives until the outermost autocast ends. That is this one, which casts nothing itself. No parameter may

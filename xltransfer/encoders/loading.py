@@ -17,7 +17,7 @@ from xltransfer.encoders.layouts import layer_count, layout_for, longest_input
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.source import EncoderSource
 from xltransfer.encoders.untrusted import refuse_code
-from xltransfer.errors import EncoderError, did_you_mean, explained
+from xltransfer.errors import EncoderError, did_you_mean, explain_machine_error
 from xltransfer.registry import ENCODERS
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "vocab.txt", "merges.txt"]
@@ -69,7 +69,7 @@ def open_encoder(name: str) -> EncoderFiles:
             tokenizer = _load_tokenizer(folder)
         except Exception as error:  # transformers raises many kinds on a damaged or incomplete folder
             told = f"encoder {name!r}: {folder} cannot be read: {_one_line(error)}"
-            raise explained(error) or EncoderError(told) from error
+            raise explain_machine_error(error) or EncoderError(told) from error
     layout_for(config.model_type)
     return EncoderFiles(name, folder, config, tokenizer, (source or EncoderSource).default_lr)
 
@@ -105,7 +105,7 @@ def _load_model(folder: Path, auto_class: str, name: str, **options: Any) -> Any
             )
         except Exception as error:  # transformers raises many kinds on weights that do not fit
             told = f"encoder {name!r}: weights in {folder} cannot be loaded: {_one_line(error)}"
-            raise explained(error) or EncoderError(told) from error
+            raise explain_machine_error(error) or EncoderError(told) from error
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -33,7 +33,7 @@ class CompactVocabulary:
         self._model.set_input_embeddings(self._small)
 
     @classmethod
-    def where_it_pays(cls, learner: Learner, used: Iterable[int]) -> CompactVocabulary | None:
+    def reduce_if_worthwhile(cls, learner: Learner, used: Iterable[int]) -> CompactVocabulary | None:
         """Reduce the embedding; None if most rows are in use or it is tied to an output layer."""
         rows = set(used)
         embedding = learner.model.get_input_embeddings()
@@ -50,7 +50,7 @@ class CompactVocabulary:
         """Restore the whole matrix permanently; the caller sets its values."""
         self._model.set_input_embeddings(self._full)
 
-    def settle(self, decay: float = 1.0) -> None:
+    def restore_trained(self, decay: float = 1.0) -> None:
         """Restore the whole matrix permanently, with the trained rows; `decay` as in `whole`."""
         self._fill(decay)
         self.restore()
@@ -58,7 +58,7 @@ class CompactVocabulary:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def renumbered(self, ids: Tensor) -> Tensor:
+    def to_reduced_ids(self, ids: Tensor) -> Tensor:
         """Map token ids to indices of the rows in use, (batch, time). The padding id is unchanged."""
         return self._places[ids]
 

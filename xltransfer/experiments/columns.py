@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from xltransfer.experiments.grid import FIXED, Cell, spoken
+from xltransfer.experiments.grid import FIXED, Cell, display_value
 
 _BARE = ("data", "target")
 """Fields whose values are said alone."""
 
 
-def with_columns(cells: Sequence[Cell]) -> list[Cell]:
+def name_columns(cells: Sequence[Cell]) -> list[Cell]:
     """Set the column name of each cell; each task has its own table."""
     found = {}
     for task in dict.fromkeys(cell.config.task for cell in cells):
@@ -43,4 +43,4 @@ def _value(cell: Cell, name: str) -> Any:
 
 
 def _said(name: str, value: Any) -> str:
-    return str(value) if name in _BARE and value is not None else spoken(name, value)
+    return str(value) if name in _BARE and value is not None else display_value(name, value)

@@ -13,7 +13,7 @@ import numpy as np
 
 from xltransfer.errors import ConfigError, UserError, unknown
 from xltransfer.experiments.grid import Cell
-from xltransfer.experiments.runs import config_of, finished_or_run
+from xltransfer.experiments.runs import config_of, load_or_run
 from xltransfer.experiments.statistics import LEVEL, Array, Difference, difference, holm, pseudovalues
 from xltransfer.registry import TASKS
 from xltransfer.tasks.base import Task
@@ -111,7 +111,7 @@ def compare(
     A finished run is taken as it is, an interrupted one is continued. `reporter` makes the reporter of a run, from what
     is run. Raises UserError, and what has been run is kept.
     """
-    chosen = chosen_baseline(cells, baseline)
+    chosen = choose_baseline(cells, baseline)
     found = run_all(cells, seeds, folder, reporter)
     results = {cell.name: [found[cell.run_name(seed)] for seed in seeds] for cell in cells}
     return compared(cells[0].config.task, task_of(cells[0]), results, seeds, chosen)
@@ -131,7 +131,7 @@ def run_all(
     return found
 
 
-def chosen_baseline(cells: Sequence[Cell], wanted: str | None) -> str:
+def choose_baseline(cells: Sequence[Cell], wanted: str | None) -> str:
     """Choose the baseline: the first row with method `joint`, or the first. Raises ConfigError."""
     names = list(dict.fromkeys(cell.name for cell in cells))
     preferred = [cell.name for cell in cells if cell.config.method == PREFERRED_BASELINE]
@@ -143,7 +143,7 @@ def chosen_baseline(cells: Sequence[Cell], wanted: str | None) -> str:
 
 def _result(cell: Cell, seed: int, folder: Path, reporter: Reporter) -> RunResult:
     try:
-        return finished_or_run(config_of(cell, seed, folder), reporter)
+        return load_or_run(config_of(cell, seed, folder), reporter)
     except UserError as error:
         error.args = (f"{cell.name}, seed {seed}: {error}",)
         raise

@@ -160,10 +160,10 @@ def _plugins(config: RunConfig, unused: set[str]) -> Iterator[str]:
 
 
 def _name(row: str, changes: Mapping[str, Any]) -> str:
-    return "/".join([*([row] if row else []), *(spoken(name, value) for name, value in changes.items())])
+    return "/".join([*([row] if row else []), *(display_value(name, value) for name, value in changes.items())])
 
 
-def spoken(name: str, value: Any) -> str:
+def display_value(name: str, value: Any) -> str:
     """Format a value of a field or option for a table."""
     said = "+".join(map(str, value)) if isinstance(value, list | tuple) else _plain(value)
     field, _, option = name.partition(".")

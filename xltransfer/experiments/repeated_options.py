@@ -15,7 +15,7 @@ from xltransfer.registry import load_plugin
 _SEVERAL = tuple(spec.name for spec in fields(RunConfig) if isinstance(spec.default, tuple))
 
 
-def values_and_alternatives(given: Mapping[str, list[str]]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def split_repeated(given: Mapping[str, list[str]]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the first value of every option, and all values of those given several times.
 
     Of `layer` and `source`, which a run may have several of, each is one alternative, `2,3` two together; options of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xltransfer.config import RunConfig
 from xltransfer.experiments.grid import Cell
-from xltransfer.registry.trusted_code import code_of
+from xltransfer.registry.trusted_code import named_code
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run import RunResult, load_result, resume, run
 from xltransfer.training.run_folder import METRICS_FILE
@@ -18,12 +18,12 @@ def config_of(cell: Cell, seed: int, folder: Path) -> RunConfig:
     return dataclasses.replace(cell.config, seed=seed, output=str(folder / cell.run_name(seed)))
 
 
-def finished_or_run(config: RunConfig, reporter: Reporter) -> RunResult:
+def load_or_run(config: RunConfig, reporter: Reporter) -> RunResult:
     """Return the result of the run in `config.output`, running it if needed. Raises as `run` and `resume`."""
     path = Path(str(config.output))
     if (path / METRICS_FILE).is_file():
         return load_result(path)
     if not path.exists():
         return run(config, reporter)
-    given = {**code_of(config.to_dict()), "skip_nonfinite": config.skip_nonfinite}
+    given = {**named_code(config.to_dict()), "skip_nonfinite": config.skip_nonfinite}
     return resume(path, RunConfig.from_yaml(path / "config.yaml", given), reporter)

@@ -11,7 +11,7 @@ from xltransfer.backends.base import BilevelProblem, MetaStep, checked, require_
 from xltransfer.backends.inner_update import SGD, InnerUpdate
 from xltransfer.data.batching import Batch, split_batch
 from xltransfer.data.held_out import Phase, held_out_batches
-from xltransfer.encoders.learner import casts_kept
+from xltransfer.encoders.learner import cached_casts
 from xltransfer.errors import ConfigError, require_finite
 from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
 from xltransfer.methods.cosine import cosine
@@ -136,7 +136,7 @@ class MetaXL(Method):
         halves = self._halves(target)
         problems = self._problems(trainee, source, halves, seed)
         inner_lr = trainee.theta.lr
-        with casts_kept(trainee.learner):
+        with cached_casts(trainee.learner):
             meta = checked(_step(trainee, problems, inner_lr), problems[0], trainee.backend)
         phi = self._meta_gradients(meta, inner_lr)
         useful = _usefulness(trainee, meta)  # before θ's gradient is made of these, in place
@@ -147,7 +147,7 @@ class MetaXL(Method):
         norm = trainee.phi.norm(phi)
         figures["meta_grad_norm"] = norm.item()
         require_finite(figures)
-        with trainee.phi.taken_back():
+        with trainee.phi.undone_on_failure():
             trainee.phi.apply(phi, norm, self.normalised)
             sums = Sums()
             for of_source, support in zip(trainee.pieces(source), trainee.pieces(halves.support), strict=True):

@@ -101,7 +101,7 @@ class Updater:
         self.ratio = None
 
     @contextmanager
-    def taken_back(self) -> Iterator[None]:
+    def undone_on_failure(self) -> Iterator[None]:
         """Context that undoes an update if NonFiniteError is raised after it; copies what is updated."""
         values = [parameter.detach().clone() for parameter in self.parameters.values()]
         tensors, place = self.state()

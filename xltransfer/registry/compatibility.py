@@ -64,7 +64,7 @@ class Choice(Memory, Pieces, InnerStep, Mixed, Protocol):
     def deterministic(self) -> bool: ...
 
 
-def faults_of(choice: Choice) -> list[str]:
+def compatibility_faults(choice: Choice) -> list[str]:
     """List every incompatible combination, with the compatible ones. Skips parts that do not load."""
     faults = []
     if choice.activations == "recompute" and choice.compile:

@@ -83,13 +83,13 @@ INNER = "inner."
 """What starts the names of options meant for the parts inside a part that has an option `inner`."""
 
 
-def checked_options(registry: Registry, name: str, options: dict[str, Any], faults: list[str]) -> dict[str, Any]:
+def convert_options(registry: Registry, name: str, options: dict[str, Any], faults: list[str]) -> dict[str, Any]:
     """Convert options of a registered part, and of the part inside it; appends to `faults`."""
     if registry is DATASETS and name not in registry:  # a folder: the data layer says if it is not there
         if options:
             faults.append(f"data_options: received {options}; a folder of files takes none.")
         return options
-    part = collected(faults, lambda: registry.load(name))
+    part = collect_fault(faults, lambda: registry.load(name))
     if part is None:
         return options
     nested = {key: value for key, value in options.items() if key.startswith(INNER) and "inner" in options_of(part)}
@@ -100,11 +100,11 @@ def checked_options(registry: Registry, name: str, options: dict[str, Any], faul
         return values
     inner = values.get("inner", options_of(part)["inner"].default)
     unprefixed = {key.removeprefix(INNER): value for key, value in nested.items()}
-    checked = checked_options(registry, inner, unprefixed, faults)
+    checked = convert_options(registry, inner, unprefixed, faults)
     return {**values, **{INNER + key: value for key, value in checked.items()}}
 
 
-def collected(faults: list[str], action: Callable[[], Any]) -> Any:
+def collect_fault(faults: list[str], action: Callable[[], Any]) -> Any:
     """Call `action`; on RegistryError append its message to `faults` and return None."""
     try:
         return action()

@@ -33,13 +33,13 @@ def checked(raw: Mapping[str, Any], given: Mapping[str, Any], where: str) -> dic
     return merged
 
 
-def flags_of(values: Mapping[str, Any]) -> str:
+def code_flags(values: Mapping[str, Any]) -> str:
     """The command-line options that name the same code as `values`; empty if none."""
     named = [(flag, value) for part in _PARTS for flag, value, _ in _classes(values, {}, part)]
     return " ".join([_plugin_flags(values), *(f"{flag}{shlex.quote(value)}" for flag, value in named)]).strip()
 
 
-def code_of(values: Mapping[str, Any]) -> dict[str, Any]:
+def named_code(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a configuration that name code."""
     found: dict[str, Any] = {"plugin": values["plugin"]} if values.get("plugin") else {}
     for part in _PARTS:

@@ -15,14 +15,14 @@ from xltransfer.report.labels import confusion, label_scores
 from xltransfer.report.page import unique_names
 from xltransfer.report.representations import STAGES, Analysis
 from xltransfer.report.runs import FinishedRun
-from xltransfer.utils.files import whole_folder
+from xltransfer.utils.files import atomic_folder
 from xltransfer.utils.pictures import KINDS, save
 
 
 def write_figures(runs: Sequence[FinishedRun], folder: Path) -> tuple[Path, ...]:
     """Create the folder and its files; with several runs, each file name starts with the name of its run."""
     made: list[Path] = []
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         for name, chart in _figures(runs):
             save(chart, *(partial / f"{name}{kind}" for kind in KINDS))
             made += (folder / f"{name}{kind}" for kind in KINDS)

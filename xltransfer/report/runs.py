@@ -12,7 +12,7 @@ from typing import Any
 
 from xltransfer.config import read_yaml
 from xltransfer.errors import ConfigError
-from xltransfer.registry.trusted_code import flags_of
+from xltransfer.registry.trusted_code import code_flags
 from xltransfer.report.predictions import Predictions, read_predictions
 from xltransfer.report.representations import Analysis, read_analysis
 from xltransfer.utils.files import refuse_link_out
@@ -76,7 +76,7 @@ class FinishedRun:
     @property
     def command(self) -> str:
         """The command that repeats the run."""
-        flags = flags_of(self.config)
+        flags = code_flags(self.config)
         config = shlex.quote(str(self.path / "config.yaml"))
         return f"xlt run --config {config} --output {shlex.quote(f'{self.path}-again')}{flags and f' {flags}'}"
 

@@ -16,7 +16,7 @@ _WANTED = "forward(hidden, mask, layer) returns the change, a tensor of the shap
 _WEIGHTS = "weights(losses, labelled, hidden, mask, layer) returns factors, a tensor of the shape of losses"
 
 
-def try_rtn(name: str, rtn: RTN, info: RTNInfo, kind: str = "tagging") -> str | None:
+def check_rtn_outputs(name: str, rtn: RTN, info: RTNInfo, kind: str = "tagging") -> str | None:
     """Evaluate `rtn` on random states at each of its layers. Returns a warning or None.
 
     `kind` is the task's: whether there is a loss for each token, or one a text. Raises ConfigError if `forward` or
@@ -48,18 +48,22 @@ def try_rtn(name: str, rtn: RTN, info: RTNInfo, kind: str = "tagging") -> str | 
 
 def _change(name: str, rtn: RTN, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
     bound = rtn.for_batch(torch.zeros(len(hidden), dtype=torch.long))
-    return _tried(lambda: bound(hidden.clone(), mask, layer), f"rtn {name}: {_WANTED}", hidden, "states")
+    return _checked_output(lambda: bound(hidden.clone(), mask, layer), f"rtn {name}: {_WANTED}", hidden, "states")
 
 
 def _weights(name: str, rtn: RTN, hidden: Tensor, mask: Tensor, layer: int, kind: str) -> Tensor:
     labelled = mask.bool() if kind == "tagging" else mask.bool().any(1)
     losses = torch.rand(labelled.shape) * labelled
     bound = rtn.for_batch(torch.zeros(len(hidden), dtype=torch.long))
-    return _tried(lambda: bound.weights(losses, labelled, hidden.clone(), mask, layer), f"rtn {name}: {_WEIGHTS}",
-                  losses, "losses")  # fmt: skip
+    return _checked_output(
+        lambda: bound.weights(losses, labelled, hidden.clone(), mask, layer),
+        f"rtn {name}: {_WEIGHTS}",
+        losses,
+        "losses",
+    )
 
 
-def _tried(returned: Callable[[], Any], wanted: str, like: Tensor, what: str) -> Tensor:
+def _checked_output(returned: Callable[[], Any], wanted: str, like: Tensor, what: str) -> Tensor:
     """What a plugin's function returns, if that has the shape of `like`. Raises ConfigError."""
     try:
         found = returned()

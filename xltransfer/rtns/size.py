@@ -14,7 +14,7 @@ def parameter_counts(module: nn.Module) -> tuple[int, int]:
     return sum(parameter.numel() for parameter in module.parameters()), trained
 
 
-def described(module: nn.Module) -> str:
+def describe_size(module: nn.Module) -> str:
     """Describe the size: `33,153 parameters`, or `33,153 parameters, none trained`."""
     every, trained = parameter_counts(module)
     if trained == every:
@@ -22,7 +22,7 @@ def described(module: nn.Module) -> str:
     return f"{every:,} parameters, {f'{trained:,}' if trained else 'none'} trained"
 
 
-def at_base_size(rtn: type[RTN]) -> str:
+def describe_at_base_size(rtn: type[RTN]) -> str:
     """Describe the size with default options at one layer of XLM-R base (hidden size 768)."""
     import transformers
 
@@ -31,4 +31,4 @@ def at_base_size(rtn: type[RTN]) -> str:
         built = rtn.build(RTNInfo(config.hidden_size, (12,), ("source",), config))
     except Exception as error:  # a plugin may raise anything; one with a required option cannot be built here
         return f"size not known with default options ({type(error).__name__}: {error})"
-    return f"{described(built)} at one layer of XLM-R base"
+    return f"{describe_size(built)} at one layer of XLM-R base"

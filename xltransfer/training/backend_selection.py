@@ -17,7 +17,7 @@ from xltransfer.training.loop import make_batch
 from xltransfer.training.preparation import PreparedRun
 from xltransfer.training.progress import Reporter
 from xltransfer.training.state import build_trainee, compact_vocabulary
-from xltransfer.utils.cache import remember, remembered
+from xltransfer.utils.cache import add_to_cache, read_cache
 
 FILE = "backend-auto.json"
 _KEY_FIELDS = ("encoder", "layer", "rtn", "rtn_options", "batch_size", "max_length", "precision", "attention",
@@ -29,12 +29,12 @@ def select_backend(run: PreparedRun, reporter: Reporter) -> PreparedRun:
     if not isinstance(run.backend, Auto) or not isinstance(run.method, MetaXL):
         return run
     key = _key(run)
-    seconds: dict[str, float] = run.processes.from_first(lambda: remembered(FILE).get(key, {}))
+    seconds: dict[str, float] = run.processes.from_first(lambda: read_cache(FILE).get(key, {}))
     is_cached = seconds.keys() == run.backend.candidates.keys()
     if not is_cached:
         reporter.stage("measuring the backends")
         seconds = run.processes.from_first(functools.partial(_measure, run, run.backend, run.method))
-        remember(FILE, key, seconds)
+        add_to_cache(FILE, key, seconds)
     mode = min(seconds, key=seconds.__getitem__)
     times = ", ".join(f"{name} {value:.3f} s a step" for name, value in seconds.items())
     reporter.note(f"backend auto: func mode={mode} ({times}; {'measured before' if is_cached else 'measured now'})")

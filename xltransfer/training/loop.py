@@ -162,8 +162,8 @@ def step_batches(
 def make_batch(
     part: EncodedSet, rows: list[int], collate: Collator, run: PreparedRun, vocabulary: CompactVocabulary | None
 ) -> Batch:
-    """Collate rows of a set into a batch on the run's device; ids are renumbered for a compact vocabulary."""
+    """Collate rows of a set into a batch on the run's device; ids are to_reduced_ids for a compact vocabulary."""
     batch = collate([part.encoded[row] for row in rows]).to(run.device)
     if vocabulary is not None:
-        batch.inputs["input_ids"] = vocabulary.renumbered(batch.inputs["input_ids"])
+        batch.inputs["input_ids"] = vocabulary.to_reduced_ids(batch.inputs["input_ids"])
     return batch

@@ -27,7 +27,7 @@ from xltransfer.methods.base import Method
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry
 from xltransfer.registry.compatibility import attention_for
 from xltransfer.rtns.base import RTN, RTNInfo
-from xltransfer.rtns.checks import try_rtn
+from xltransfer.rtns.checks import check_rtn_outputs
 from xltransfer.tasks.base import Task
 from xltransfer.training.device import autocast, choose_device, set_matmul_precision
 from xltransfer.training.progress import Reporter
@@ -226,7 +226,7 @@ def _build_components(
             raise ConfigError([f"rtn {config.rtn}: {_describe_error(error)}"]) from error
     if method.uses_rtn and rtn.weighs:
         _check_weighing(config, task, method)
-    if method.uses_rtn and (warning := try_rtn(config.rtn, rtn, info, task.kind)):
+    if method.uses_rtn and (warning := check_rtn_outputs(config.rtn, rtn, info, task.kind)):
         reporter.warn(warning)
     return method, backend, rtn
 

@@ -18,9 +18,9 @@ from xltransfer.errors import (
     Interrupted,
     MachineError,
     UserError,
-    told_in_one_line,
+    readable_errors,
 )
-from xltransfer.rtns.size import described, parameter_counts
+from xltransfer.rtns.size import describe_size, parameter_counts
 from xltransfer.tasks.base import Scores
 from xltransfer.training.backend_selection import select_backend
 from xltransfer.training.checkpointing.checkpoint import Checkpoint
@@ -105,7 +105,7 @@ def _session(config: RunConfig, stop: StopSignal, reporter: Reporter | None) -> 
     processes = stop.processes = connect_processes(config)
     reporter = reporter if reporter and processes.number == 0 else Reporter()
     try:
-        with stop.catch_signals(), told_in_one_line(config.batch_size), deterministic(config.deterministic):
+        with stop.catch_signals(), readable_errors(config.batch_size), deterministic(config.deterministic):
             yield processes, reporter
     finally:
         reporter.stop()
@@ -134,7 +134,7 @@ def _open_folder(processes: Processes, open_or_create: Callable[[], RunFolder]) 
 def _closing(folder: RunFolder, config: RunConfig) -> Iterator[None]:
     """Close the folder at the end. On an error, add the resume command, or delete a new folder without checkpoints."""
     try:
-        with told_in_one_line(config.batch_size):  # here too, so that the handlers below see UserError or MachineError
+        with readable_errors(config.batch_size):  # here too, so that the handlers below see UserError or MachineError
             yield
     except (FailedStepError, CheckpointError):  # resuming would fail in the same way
         raise
@@ -241,8 +241,8 @@ def _summary(run: PreparedRun) -> str:
     parts = [f"{config.method} on {run.device}"]
     if run.method.uses_rtn:
         layers = ", ".join(map(str, config.layer))
-        parts.append(f"RTN {config.rtn} ({described(run.rtn)}) at layer {layers}")
+        parts.append(f"RTN {config.rtn} ({describe_size(run.rtn)}) at layer {layers}")
     if run.method.uses_backend:
         parts.append(f"backend {config.backend}")
     sizes = f"{len(run.source.examples)} source and {len(run.target.examples)} target sentences"
-    return f"{', '.join(parts)}; encoder of {described(run.learner)}; {sizes}"
+    return f"{', '.join(parts)}; encoder of {describe_size(run.learner)}; {sizes}"

@@ -28,7 +28,7 @@ from xltransfer.training.checkpointing.checkpoint import list_checkpoints, untie
 from xltransfer.training.device import cpu_name
 from xltransfer.training.preparation import PreparedRun
 from xltransfer.training.safety.failed_step import FOLDER as FAILURE
-from xltransfer.utils.files import refuse_link, refuse_links_out, sync, whole_folder, write_json, write_text
+from xltransfer.utils.files import atomic_folder, refuse_link, refuse_links_out, sync, write_json, write_text
 from xltransfer.utils.processes import launched_count
 
 _PACKAGES = ("xltransfer", "torch", "transformers", "tokenizers", "safetensors", "higher", "seqeval", "numpy")
@@ -163,14 +163,14 @@ class RunFolder:
         tokenizer = run.encoder.tokenizer  # its settings depend on what was encoded last, or are the file's
         tokenizer.backend_tokenizer.enable_truncation(run.config.max_length)
         tokenizer.backend_tokenizer.no_padding()
-        with whole_folder(self.path / "model") as folder, quiet_transformers():
+        with atomic_folder(self.path / "model") as folder, quiet_transformers():
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
         if not run.method.uses_rtn:
             return
         described = {"rtn": run.config.rtn, "options": run.config.rtn_options, "layers": list(run.config.layer),
                      "dim": run.encoder.config.hidden_size}  # fmt: skip
-        with whole_folder(self.path / "rtn") as folder:
+        with atomic_folder(self.path / "rtn") as folder:
             safetensors.torch.save_file(untied_on_cpu(run.rtn.state_dict()), folder / "rtn.safetensors")
             write_json(folder / "config.json", described)
 

@@ -85,7 +85,7 @@ class TrainingState:
         self.trainee.learner.load_state_dict(self.best.learner)
         self.trainee.rtn.load_state_dict(self.best.rtn)
         if self.vocabulary:
-            self.vocabulary.settle(self.best.decay)
+            self.vocabulary.restore_trained(self.best.decay)
         return self.best
 
     def snapshot(self) -> StateSnapshot:
@@ -175,7 +175,7 @@ def compact_vocabulary(run: PreparedRun) -> CompactVocabulary | None:
     used = {run.encoder.tokenizer.pad_token_id}
     for part in (run.source, run.target):
         used.update(token for sentence in part.encoded for token in sentence.features["input_ids"])
-    return CompactVocabulary.where_it_pays(run.learner, used)
+    return CompactVocabulary.reduce_if_worthwhile(run.learner, used)
 
 
 def _copy(module: Any) -> State:

@@ -23,7 +23,7 @@ from xltransfer.tasks.base import Scores, Task
 from xltransfer.training.device import choose_device
 from xltransfer.training.evaluation import predict
 from xltransfer.training.preparation import open_dataset
-from xltransfer.utils.files import refuse_link_out, refuse_links_out, whole_folder
+from xltransfer.utils.files import atomic_folder, refuse_link_out, refuse_links_out
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def export_model(run_dir: Path, destination: Path) -> None:
     if destination.exists():
         raise ConfigError([f"export: {str(destination)!r} exists; name another folder."])
     refuse_links_out(model)
-    with whole_folder(destination) as partial:
+    with atomic_folder(destination) as partial:
         shutil.copytree(model, partial, dirs_exist_ok=True)
 
 

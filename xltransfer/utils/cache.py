@@ -17,7 +17,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xltransfer"
 
 
-def remembered(name: str) -> dict[str, Any]:
+def read_cache(name: str) -> dict[str, Any]:
     """Read the JSON object of a cache file; empty if it cannot be read."""
     try:
         found = json.loads((cache_folder() / name).read_text(encoding="utf-8"))
@@ -26,9 +26,9 @@ def remembered(name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def remember(name: str, key: str, value: Any) -> None:
+def add_to_cache(name: str, key: str, value: Any) -> None:
     """Add one entry to a cache file atomically; a write error is ignored."""
-    text = json.dumps({**remembered(name), key: value}, indent=1)
+    text = json.dumps({**read_cache(name), key: value}, indent=1)
     keep(cache_folder() / name, lambda file: file.write(text.encode()))
 
 

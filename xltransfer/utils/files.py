@@ -36,7 +36,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Context with an empty folder to fill, renamed to `path` at the end, replacing it.
 
     Raises ConfigError if `path` is a link: what it leads to is not this program's to replace.

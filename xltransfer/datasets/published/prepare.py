@@ -12,7 +12,7 @@ from xltransfer.datasets.published.report import SplitReport, report_splits
 from xltransfer.datasets.published.splits import RebuiltSplit, read_index, rebuild
 from xltransfer.errors import DataError, unknown
 from xltransfer.tasks.sentiment import Sentiment
-from xltransfer.utils.files import whole_folder
+from xltransfer.utils.files import atomic_folder
 
 CORPORA = {"sentipers": "fa", "sentiraama": "tir"}
 """Corpora of the published index and the language code it uses for each."""
@@ -56,7 +56,7 @@ def _source_files(corpus: str, sources: Sequence[Path], named: set[str]) -> list
 
 def _write(output: Path, splits: Mapping[str, Sequence[LabelledText]]) -> None:
     try:
-        with whole_folder(output) as partial:
+        with atomic_folder(output) as partial:
             for split, examples in splits.items():
                 rows = [("text", "label"), *((example.text, example.label) for example in examples)]
                 (partial / f"{split}.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")

@@ -66,7 +66,7 @@ def execute(job: Job) -> Outcome:
 def _train(job: Job, warnings: dict[str, None]) -> None:
     import torch
 
-    from xltransfer.experiments.runs import finished_or_run
+    from xltransfer.experiments.runs import load_or_run
     from xltransfer.training.progress import Reporter
 
     class Warned(Reporter):
@@ -75,7 +75,7 @@ def _train(job: Job, warnings: dict[str, None]) -> None:
 
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    finished_or_run(job.config, Warned())
+    load_or_run(job.config, Warned())
 
 
 def begin(threads: int | None) -> None:

@@ -20,7 +20,7 @@ from xltransfer.experiments.compare import task_of
 from xltransfer.experiments.grid import Cell, with_changes
 from xltransfer.experiments.search.space import Range
 from xltransfer.experiments.sweeps.file import Start, Sweep
-from xltransfer.experiments.sweeps.index import LOCK, Planned, State, planned
+from xltransfer.experiments.sweeps.index import LOCK, Planned, State, plan_runs
 from xltransfer.utils.files import write_text
 
 BEST = "best.yaml"
@@ -64,7 +64,7 @@ def search(sweep: Sweep, do: Do) -> list[Found]:
         trials = {row: study.ask() for row, study in studies.items()}
         chosen = {row: _proposed(trial, space[row]) for row, trial in trials.items()}
         cells = [cell for cell in sweep.cells(chosen) if cell.row in studies]
-        states = do(planned(cells, sweep.search.seeds))
+        states = do(plan_runs(cells, sweep.search.seeds))
         if any(state.kind not in ("finished", "failed") for state in states.values()):
             break
         for row, trial in trials.items():

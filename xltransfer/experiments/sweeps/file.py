@@ -10,14 +10,14 @@ from typing import Any
 
 from xltransfer.config import RunConfig, read_yaml
 from xltransfer.errors import ConfigError, UserError, did_you_mean
-from xltransfer.experiments.columns import with_columns
-from xltransfer.experiments.compare import chosen_baseline
+from xltransfer.experiments.columns import name_columns
+from xltransfer.experiments.compare import choose_baseline
 from xltransfer.experiments.grid import PARTS, Cell, Row, cells_of, with_changes
 from xltransfer.experiments.search.space import Search, read_search
 from xltransfer.experiments.sweeps.fields import name_fault, read_seeds, type_faults
 from xltransfer.recipes.catalogue import Recipe, find, recipes
 from xltransfer.registry import load_plugin
-from xltransfer.registry.trusted_code import code_of
+from xltransfer.registry.trusted_code import named_code
 
 KEYS = ("values", "rows", "grid", "seeds", "baseline", "search")
 SEEDS = (0, 1, 2)
@@ -82,7 +82,7 @@ class Sweep:
                     made += cells_of(values, self.grid, start.config, Row(name, parts, known))
                 except UserError as error:
                     faults += error.faults if isinstance(error, ConfigError) else [f"{name}: {error}"]
-        for cell in with_columns(made):
+        for cell in name_columns(made):
             if found.setdefault((cell.config.task, cell.column, cell.name), cell).key != cell.key:
                 faults.append(f"rows: {cell.name!r} would be two different runs on {cell.column}: give each a row of "
                               "its own.")  # fmt: skip
@@ -123,7 +123,7 @@ def read_sweep(path: Path, plugins: Sequence[str] = ()) -> Sweep:
     varied = {name: several for name, several in grid.items() if len(several) > 1}
     sweep = Sweep(path.stem, where, values, rows, varied, seeds, baseline, search)
     try:
-        chosen_baseline(sweep.cells(), baseline)
+        choose_baseline(sweep.cells(), baseline)
     except ConfigError as error:
         raise ConfigError([f if f.startswith(where) else f"{where}: {f}" for f in error.faults]) from error
     return sweep
@@ -225,7 +225,7 @@ def _code_faults(
         faults += [
             f"{part}: {found!r} names code, which no file can have run; register it in a plugin file and pass that "
             "with --plugin."
-            for part, found in code_of(one).items()
+            for part, found in named_code(one).items()
             if part != "plugin"
         ]
     return faults

@@ -55,7 +55,7 @@ class State:
     """That failed."""
 
 
-def planned(cells: Sequence[Cell], seeds: Sequence[int]) -> list[Planned]:
+def plan_runs(cells: Sequence[Cell], seeds: Sequence[int]) -> list[Planned]:
     """Plan the runs seed by seed, so that every row has results early."""
     return [Planned(cell, seed) for seed in seeds for cell in cells]
 
@@ -67,7 +67,7 @@ def state_of(folder: Path, name: str) -> State:
         try:
             return State("finished", load_result(path))
         except ConfigError as error:
-            return State("failed", error=without(folder, str(error)))
+            return State("failed", error=hide_paths(folder, str(error)))
     note = _note(folder, name)
     if note:
         return State("failed", error=str(note.get("error")), attempts=int(note.get("attempts", 1)))
@@ -99,11 +99,11 @@ def write_index(folder: Path, sweep: str, runs: Sequence[Planned], states: dict[
 def record_failure(folder: Path, name: str, outcome: Outcome) -> None:
     """Write the note of a run that has failed."""
     attempts = int((_note(folder, name) or {}).get("attempts", 0)) + 1
-    write_json(_note_file(folder, name), {"error": without(folder, outcome.error), "traceback": outcome.traceback,
+    write_json(_note_file(folder, name), {"error": hide_paths(folder, outcome.error), "traceback": outcome.traceback,
                                           "attempts": attempts})  # fmt: skip
 
 
-def without(folder: Path, text: str) -> str:
+def hide_paths(folder: Path, text: str) -> str:
     """Replace this machine's paths by run names."""
     return text.replace(f"{folder.resolve()}/", "").replace(f"{folder}/", "").replace(f"{Path.cwd()}/", "")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xltransfer.experiments.compare import Comparison, chosen_baseline, compared, task_of
+from xltransfer.experiments.compare import Comparison, choose_baseline, compared, task_of
 from xltransfer.experiments.grid import Cell
 from xltransfer.experiments.sweeps.index import Planned, State
 from xltransfer.training.run import RunResult
@@ -105,7 +105,7 @@ def _matrix(
         if found is not None:
             comparisons[column] = found
     rows = tuple(dict.fromkeys(cell.name for cell in cells))
-    chosen = chosen_baseline(cells, baseline if baseline in rows else None)
+    chosen = choose_baseline(cells, baseline if baseline in rows else None)
     return Matrix(*kind, rows, columns, tuple(seeds), chosen, results, comparisons)
 
 
@@ -122,7 +122,7 @@ def _comparison(cells: Sequence[Cell], results: Mapping[str, Results], baseline:
     if len(shared) < 2:
         return None
     chosen = {name: [found[seed] for seed in shared] for name, found in results.items()}
-    return compared(cells[0].config.task, task_of(cells[0]), chosen, shared, chosen_baseline(cells, baseline))
+    return compared(cells[0].config.task, task_of(cells[0]), chosen, shared, choose_baseline(cells, baseline))
 
 
 def _with_names(comparison: Comparison) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import safetensors.torch
 from torch import Tensor
 
 from xltransfer.errors import CheckpointError
-from xltransfer.utils.files import refuse_link, whole_folder
+from xltransfer.utils.files import atomic_folder, refuse_link
 
 FOLDER = "checkpoint"
 VALUES_FILE = "state.json"
@@ -57,7 +57,7 @@ def write(
     """Write a checkpoint: one safetensors file per group of `tensors`, `values` as JSON, and the manifest."""
     refuse_link(path.parent)
     path.parent.mkdir(exist_ok=True)
-    with whole_folder(path) as partial:
+    with atomic_folder(path) as partial:
         for name, group in tensors.items():
             safetensors.torch.save_file(untied_on_cpu(group), partial / f"{name}.safetensors")
         (partial / VALUES_FILE).write_text(json.dumps(values), encoding="utf-8")

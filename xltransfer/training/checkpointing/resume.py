@@ -9,7 +9,7 @@ from typing import Any
 
 from xltransfer.config import RunConfig, read_yaml
 from xltransfer.errors import CheckpointError, ConfigError
-from xltransfer.registry.trusted_code import flags_of
+from xltransfer.registry.trusted_code import code_flags
 from xltransfer.training.checkpointing import checkpoint
 from xltransfer.training.checkpointing.checkpoint import Checkpoint
 from xltransfer.training.checkpointing.saver import run_identity
@@ -21,7 +21,7 @@ CHANGEABLE_FIELDS = ("output", "checkpoint_steps", "checkpoint_minutes", "skip_n
 
 def resume_command(run_dir: Path, config: RunConfig) -> str:
     """The command that resumes a run. It names the plugins again: third-party code is loaded only on request."""
-    return f"xlt run --resume {shlex.quote(str(run_dir))} {flags_of(config.to_dict())}".rstrip()
+    return f"xlt run --resume {shlex.quote(str(run_dir))} {code_flags(config.to_dict())}".rstrip()
 
 
 def read_run_config(run_dir: Path, expected: RunConfig | None) -> RunConfig:

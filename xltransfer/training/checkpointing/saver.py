@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer.config import RunConfig
-from xltransfer.errors import CheckpointError, explained
+from xltransfer.errors import CheckpointError, explain_machine_error
 from xltransfer.training.checkpointing import checkpoint
 from xltransfer.training.checkpointing.checkpoint import Checkpoint
 from xltransfer.training.device import numeric_environment
@@ -92,7 +92,7 @@ class CheckpointSaver:
             self._state.load(StateSnapshot(tensors, found.values()))
         except (RuntimeError, KeyError) as error:
             unfit = f"resume: {found.path} does not fit this run: {' '.join(str(error).split())}"
-            raise explained(error, self._run.config.batch_size) or CheckpointError(unfit) from error
+            raise explain_machine_error(error, self._run.config.batch_size) or CheckpointError(unfit) from error
         self._latest = found.path
 
     @property

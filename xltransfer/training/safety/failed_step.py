@@ -13,7 +13,7 @@ from xltransfer.errors import ConfigError
 from xltransfer.methods.base import Trainee
 from xltransfer.training.checkpointing.checkpoint import untied_on_cpu
 from xltransfer.training.preparation import EncodedSet, PreparedRun
-from xltransfer.utils.files import whole_folder, write_json
+from xltransfer.utils.files import atomic_folder, write_json
 
 FOLDER = "failure"
 STEP, THETA, PHI, MOMENTS = "step.json", "theta.safetensors", "phi.safetensors", "phi_optimizer.safetensors"
@@ -64,7 +64,7 @@ def save_failed_step(
         "figures": {name: _json_value(value) for name, value in figures.items()},
     }
     try:
-        with whole_folder(folder) as partial:
+        with atomic_folder(folder) as partial:
             for name, tensors in states.items():
                 safetensors.torch.save_file(untied_on_cpu(tensors), partial / name)
             write_json(partial / STEP, described)
