@@ -16,8 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xltransfer.analysis.distance import hausdorff
-from xltransfer.analysis.nearest import nearest
+from xltransfer.analysis.distance import hausdorff, nearest
 from xltransfer.training.device import peak_memory, reset_peak_memory
 from xltransfer.training.run_folder import environment
 from xltransfer.utils.files import write_json

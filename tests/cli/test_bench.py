@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+from xltransfer.bench.baselines import torchopt_step
 from xltransfer.bench.candidates import BASELINES, candidates, make_step
 from xltransfer.bench.measure import _error
 from xltransfer.bench.roofline import operations
 from xltransfer.bench.setting import BenchSetting
-from xltransfer.bench.torchopt import torchopt_step
 from xltransfer.cli.main import status_of
 from xltransfer.cli.status import status
 from xltransfer.registry import BACKENDS

@@ -11,7 +11,7 @@ import torch
 from scipy.spatial.distance import cdist, directed_hausdorff
 from torch import Tensor
 
-from xltransfer.analysis import nearest as module
+from xltransfer.analysis import distance as module
 from xltransfer.analysis.distance import (
     MEASURES,
     OF_NEAREST,
@@ -24,10 +24,10 @@ from xltransfer.analysis.distance import (
     hausdorff,
     hausdorff_95,
     linear_cka,
+    nearest,
     neighbour_overlap,
     with_interval,
 )
-from xltransfer.analysis.nearest import nearest
 
 SIZES = [(1, 1, 3), (7, 1, 5), (40, 60, 8), (200, 33, 64)]
 

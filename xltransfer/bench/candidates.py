@@ -9,8 +9,7 @@ from functools import partial
 import torch
 
 from xltransfer.backends.base import Backend, BilevelProblem
-from xltransfer.bench import torchopt
-from xltransfer.bench.released import released_step
+from xltransfer.bench.baselines import released_step, torchopt_installed, torchopt_step
 from xltransfer.bench.setting import Bench, BenchSetting, build
 from xltransfer.config import RunConfig, allowed_values
 from xltransfer.data.batching import Batch, split_batch
@@ -88,7 +87,7 @@ def _step_of(name: str, setting: BenchSetting) -> Step:
     return step
 
 
-_WHOLE_STEPS = {"released": released_step, "torchopt-plain": torchopt.torchopt_step}
+_WHOLE_STEPS = {"released": released_step, "torchopt-plain": torchopt_step}
 
 
 def parse_backend(spec: str) -> Backend:
@@ -143,7 +142,7 @@ def _joint(bench: Bench) -> Step:
 
 def _loads(name: str) -> bool:
     if name == "torchopt-plain":
-        return torchopt.installed()
+        return torchopt_installed()
     plain = name.removesuffix("-plain")
     if plain in ("joint", "released"):
         return True

@@ -14,9 +14,8 @@ from xltransfer.data.held_out import Phase, held_out_batches
 from xltransfer.encoders.learner import cached_casts
 from xltransfer.errors import ConfigError, require_finite
 from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
-from xltransfer.methods.cosine import cosine
 from xltransfer.methods.joint import joint_step
-from xltransfer.utils.parameters import Gradients, add_into
+from xltransfer.utils.parameters import Gradients, add_into, cosine
 
 
 @dataclass(frozen=True)

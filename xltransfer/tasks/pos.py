@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xltransfer.data.examples import Example
-from xltransfer.tasks.base import Scores
-from xltransfer.tasks.scores import classification_scores
+from xltransfer.tasks.base import Scores, classification_scores
 from xltransfer.tasks.tagging import Tagging
 
 

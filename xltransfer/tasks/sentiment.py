@@ -13,8 +13,7 @@ from torch import Tensor
 from xltransfer.data.batching import IGNORED, Encoded
 from xltransfer.data.examples import Example, LabelledText
 from xltransfer.errors import DataError
-from xltransfer.tasks.base import Scores, Task, cross_entropies, cross_entropy
-from xltransfer.tasks.scores import classification_scores
+from xltransfer.tasks.base import Scores, Task, classification_scores, cross_entropies, cross_entropy
 
 _NEUTRAL = {"stars": 3.0, "polarity": 0.0, "binary": 0.5}
 _NAMES = {"pos": "positive", "positive": "positive", "neg": "negative", "negative": "negative",

@@ -9,8 +9,7 @@ from torch import nn
 
 from xltransfer.data.batching import Batch
 from xltransfer.methods.base import SOURCE, TARGET, Method, Sums, Trainee, gradients
-from xltransfer.methods.cosine import cosine
-from xltransfer.utils.parameters import Gradients
+from xltransfer.utils.parameters import Gradients, cosine
 
 
 def gradient_cosine(method: Method, trainee: Trainee, source: Batch, target: Batch, seed: int) -> float | None:

@@ -10,9 +10,8 @@ from typing import Any
 
 from xltransfer.config import RunConfig, read_yaml
 from xltransfer.errors import ConfigError, UserError, did_you_mean
-from xltransfer.experiments.columns import name_columns
 from xltransfer.experiments.compare import choose_baseline
-from xltransfer.experiments.grid import PARTS, Cell, Row, cells_of, with_changes
+from xltransfer.experiments.grid import PARTS, Cell, Row, cells_of, name_columns, with_changes
 from xltransfer.experiments.search.space import Search, read_search
 from xltransfer.experiments.sweeps.fields import name_fault, read_seeds, type_faults
 from xltransfer.recipes.catalogue import Recipe, find, recipes
