@@ -1,8 +1,10 @@
-"""Exact meta-gradient in plain torch: the derivative of ⟨∇_θ L_s(θ, φ), v⟩ by φ, in reverse or in forward mode.
+"""Compute the exact meta-gradient in plain torch: by double backward, or in forward-over-reverse mode.
 
-v is the query loss's gradient after the inner step (brought back through it, where it is not one of SGD), so that −η
-times this derivative is the meta-gradient (Xia et al. 2021, equation 3, by the chain rule; Pearlmutter 1994 for the
-product of a second derivative and a vector).
+    ∇_φ L_query(θ'(φ)) = −η ∂/∂φ ⟨∇_θ L_s(θ, φ), v⟩    with    v = ∇_θ' L_query(θ')
+
+This is equation 3 of Xia et al. 2021 by the chain rule. It takes three steps: the inner step from θ to θ', and v there,
+which `unrolled.py` computes; then the mixed derivative along v, which `Func.product` below computes as a product of a
+second derivative and a vector (Pearlmutter 1994). If the inner step is not SGD's, v is first pulled back through it.
 """
 
 from __future__ import annotations
@@ -39,10 +41,10 @@ class Func(Unrolled):
 
     def product(self, step: InnerStep, vector: Gradients) -> Tensors:
         """See `Unrolled.product`."""
-        return _reverse(step, vector) if self.differentiable_gradient else _forward(step, vector)
+        return _double_backward(step, vector) if self.differentiable_gradient else _forward_over_reverse(step, vector)
 
 
-def _reverse(step: InnerStep, vector: Gradients) -> Tensors:
+def _double_backward(step: InnerStep, vector: Gradients) -> Tensors:
     """Double backward: differentiate ⟨∇_θ L_s, v⟩ by φ through the graph of the inner gradient."""
     repeated = [*vector.values()] * (1 if step.first else 2)  # source and support gradients
     pairs = [(end, v) for end, v in zip(step.graph, repeated, strict=True) if end is not None]
@@ -54,7 +56,7 @@ def _reverse(step: InnerStep, vector: Gradients) -> Tensors:
         return torch.autograd.grad(outputs, by, grad_outputs=cotangents, allow_unused=True)
 
 
-def _forward(step: InnerStep, vector: Gradients) -> Tensors:
+def _forward_over_reverse(step: InnerStep, vector: Gradients) -> Tensors:
     """Forward over reverse: the derivative of ∂L_s/∂changes along v, then backward from the changes to φ."""
     held = step.changes.held()
     with forward_ad.dual_level():
