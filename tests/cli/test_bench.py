@@ -16,7 +16,7 @@ from xltransfer.bench.measure import _error
 from xltransfer.bench.roofline import operations
 from xltransfer.bench.setting import BenchSetting
 from xltransfer.cli.main import status_of
-from xltransfer.cli.status import status
+from xltransfer.cli.output import status
 from xltransfer.registry import BACKENDS
 from xltransfer.testing.problems import small_problem
 
@@ -100,7 +100,7 @@ def test_a_line_now_and_then_where_there_is_no_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for every, quiet, expected in ((0.0, False, "one\ntwo\n"), (1e9, False, ""), (0.0, True, "")):
-        monkeypatch.setattr("xltransfer.cli.status.EVERY", every)
+        monkeypatch.setattr("xltransfer.cli.output.EVERY", every)
         with status(quiet) as tell:
             tell("one")
             tell("two")

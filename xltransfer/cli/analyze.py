@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from xltransfer.cli.options import PLUGIN_HELP, switch
-from xltransfer.cli.status import status
+from xltransfer.cli.output import print_table, status
 from xltransfer.datasets.base import SPLITS
 from xltransfer.errors import ConfigError, unknown
 
@@ -56,17 +56,10 @@ def command(
 
 def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.table import Table
-
-    from xltransfer.cli.tables import print_whole
 
     console = Console()
-    table = Table(title="distances of sentence vectors, before → after training", caption=_legend(found))
-    for index, heading in enumerate(("layer", "sets", *_TITLES.values())):
-        table.add_column(heading, justify="right" if index > 1 else "left")
-    for row in _rows(found["distances"]):
-        table.add_row(*row)
-    print_whole(table)
+    head, title = ("layer", "sets", *_TITLES.values()), "distances of sentence vectors, before → after training"
+    print_table(head, _rows(found["distances"]), title, left=2, caption=_legend(found))
     for layer, what in found["rtn"].get("after", {}).items():
         norms = ", ".join(f"{kind} {100 * one['relative_norm']:.0f} %" for kind, one in what["tokens"].items())
         console.print(f"RTN at layer {layer}: its change is, of the hidden state's norm: {norms}; effective rank "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xltransfer.cli.options import switch
-from xltransfer.cli.status import status
+from xltransfer.cli.output import print_table, status
 from xltransfer.errors import ConfigError
 from xltransfer.registry import load_plugin
 from xltransfer.utils.pictures import file_faults
@@ -87,7 +87,7 @@ def _one(setting: BenchSetting, names: list[str], wanted: Wanted, tell: Tell) ->
     from xltransfer.bench.measure import measure
 
     found = measure(setting, names, wanted, tell)
-    _print_table("", found)
+    _print_measured("", found)
     return {"steps": [one.to_dict() for one in found]}
 
 
@@ -100,7 +100,7 @@ def _varied(
 
     points = sweep(setting, over, values, names, wanted, tell)
     for point in points:
-        _print_table(f"{over} {point.value}", point.steps)
+        _print_measured(f"{over} {point.value}", point.steps)
     if picture is not None:
         plot(points, over, picture)
     return {"over": over, "points": [point.to_dict() for point in points]}
@@ -124,23 +124,13 @@ def _write(file: Path, setting: BenchSetting, wanted: Any, figures: dict[str, An
     write_json(file, {"setting": described, "machine": environment(), **figures})
 
 
-_WIDTH = 110
-"""What the widest table needs; a narrower terminal wraps its lines."""
 _COLUMNS = ("step", "seconds", "/joint", "released/", "tokens/s", "GFLOP", "of peak", "GB", "error")
 
 
-def _print_table(title: str, found: list[Measured]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title)
+def _print_measured(title: str, found: list[Measured]) -> None:
     rows = [_row(one) for one in found]
     used = [index for index in range(len(_COLUMNS)) if any(row[index] for row in rows)]
-    for index in used:
-        table.add_column(_COLUMNS[index], justify="right" if index else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(row[index] for index in used))
-    Console(width=max(Console().width, _WIDTH)).print(table)
+    print_table([_COLUMNS[index] for index in used], [[row[index] for index in used] for row in rows], title)
 
 
 def _row(one: Measured) -> tuple[str, ...]:

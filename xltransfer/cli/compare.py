@@ -12,8 +12,7 @@ import typer
 from rich.markup import escape
 
 from xltransfer.cli.options import OPTION_NAMES, AsJson, ConfigFile, Quiet, Recipe, merged_config, pairs, takes_config
-from xltransfer.cli.status import status
-from xltransfer.cli.tables import print_report, print_table
+from xltransfer.cli.output import print_comparison, print_report, status
 from xltransfer.errors import ConfigError, Interrupted, unknown
 from xltransfer.utils.pictures import file_faults
 
@@ -148,5 +147,5 @@ def _print(comparison: Comparison, format: str, folder: Path) -> None:
     if format in FORMATS:
         print(FORMATS[format](comparison), end="")
         return
-    print_table(headings(comparison), lines(comparison), caption(comparison), [comparison.verdict()])
+    print_comparison(headings(comparison), lines(comparison), caption(comparison), [comparison.verdict()])
     print(f"runs: {folder}")

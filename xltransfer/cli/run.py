@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xltransfer.cli.options import AsJson, ConfigFile, Quiet, Recipe, merged_config, switch, takes_config
+from xltransfer.cli.output import print_line, print_table
 from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError, Interrupted
 from xltransfer.utils.processes import launched_number
@@ -60,7 +61,7 @@ def command(
         written = {} if report is None else {"report": str(report)}
         print(json.dumps({**result.metrics, "run_dir": str(result.run_dir), **written}))
         return
-    _print_table(result)
+    _print_result(result)
     print(f"report: {report}" if report else f"report: xlt report {shlex.quote(str(result.run_dir))}")
 
 
@@ -79,22 +80,14 @@ def _report(result: RunResult) -> Path:
     return write([result.run_dir]).file
 
 
-def _print_table(result: RunResult) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{result.metrics['task']}: {' + '.join(result.metrics['meta']['source'])} to "
-                        f"{result.metrics['meta']['target']}, {result.metrics['meta']['method']}")  # fmt: skip
-    for heading in ("", "F1", "precision", "recall", "accuracy"):
-        table.add_column(heading, justify="right" if heading else "left")
-    rows = {"dev": result.dev, "test": result.test, "majority baseline, test": result.majority}
-    for name, scores in rows.items():
-        values = (scores.f1, scores.precision, scores.recall, scores.accuracy)
-        table.add_row(name, *(f"{100 * value:.2f}" for value in values))
-    console = Console()
-    console.print(table)
-    if mixture := result.metrics["meta"].get("mixture"):
+def _print_result(result: RunResult) -> None:
+    meta = result.metrics["meta"]
+    title = f"{result.metrics['task']}: {' + '.join(meta['source'])} to {meta['target']}, {meta['method']}"
+    scores = {"dev": result.dev, "test": result.test, "majority baseline, test": result.majority}
+    rows = [[name, *(f"{100 * value:.2f}" for value in (one.f1, one.precision, one.recall, one.accuracy))]
+            for name, one in scores.items()]  # fmt: skip
+    print_table(["", "F1", "precision", "recall", "accuracy"], rows, title)
+    if mixture := meta.get("mixture"):
         shares = ", ".join(f"{language} {100 * share:.1f} %" for language, share in mixture.items())
-        told = f"source batches: {shares} of {result.metrics['steps']}"
-        console.print(told, soft_wrap=True, highlight=False, markup=False)
-    console.print(f"run folder: {result.run_dir}", soft_wrap=True, highlight=False, markup=False)
+        print_line(f"source batches: {shares} of {result.metrics['steps']}")
+    print_line(f"run folder: {result.run_dir}")

@@ -13,8 +13,8 @@ import typer
 from rich.markup import escape
 
 from xltransfer.cli.options import switch
-from xltransfer.cli.status import status as told_on_stderr
-from xltransfer.cli.tables import print_report, print_table
+from xltransfer.cli.output import print_comparison, print_report
+from xltransfer.cli.output import status as status_on_stderr
 from xltransfer.errors import ConfigError, Interrupted, unknown
 from xltransfer.utils.pictures import file_faults
 
@@ -142,7 +142,7 @@ def _search(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> in
     if format in FORMATS:
         print(FORMATS[format](found), end="")
     else:
-        print_table(HEADINGS, lines(found), CAPTION, [])
+        print_comparison(HEADINGS, lines(found), CAPTION, [])
         print(f"for the final runs: xlt sweep {best} --output {folder}" if best else "no trial is finished yet")
     complete = all(one.trials and one.trials + one.failed == sweep.search.trials for one in found)
     return 0 if runner is None or complete else 1
@@ -182,7 +182,7 @@ def _runner(
     def line(text: str) -> None:
         print(text, file=sys.stderr)
 
-    with told_on_stderr(quiet) as tell:
+    with status_on_stderr(quiet) as tell:
         told = Told(lambda text: tell(escape(text)), lambda text: line(f"warning: {text}"), line)
         try:
             with engine() as started:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xltransfer.cli.options import pairs, switch
+from xltransfer.cli.output import print_table
 from xltransfer.config import RunConfig
 from xltransfer.datasets.corpora.table import CORPORA
 
@@ -45,20 +46,8 @@ def command(
     if as_json:
         print(json.dumps({split: part.to_dict() for split, part in found.items()}))
         return
-    _print_table(f"{data}, {dataset.spelling(target)}: {config.task}; subwords of {encoder}", found)
-
-
-def _print_table(title: str, found: dict[str, SplitStatistics]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title)
-    table.add_column("")
-    for split in found:
-        table.add_column(split, justify="right")
-    for heading, values in _rows(found).items():
-        table.add_row(heading, *values)
-    Console().print(table)
+    title = f"{data}, {dataset.spelling(target)}: {config.task}; subwords of {encoder}"
+    print_table(["", *found], [[heading, *values] for heading, values in _rows(found).items()], title)
 
 
 def _rows(found: dict[str, SplitStatistics]) -> dict[str, list[str]]:
