@@ -118,10 +118,10 @@ def readable_errors(batch_size: int | None = None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        told = explain_machine_error(error, batch_size)
-        if told is None:
+        explained = explain_machine_error(error, batch_size)
+        if explained is None:
             raise
-        raise told from error
+        raise explained from error
 
 
 def explain_machine_error(error: BaseException, batch_size: int | None = None) -> UserError | MachineError | None:
@@ -132,7 +132,7 @@ def explain_machine_error(error: BaseException, batch_size: int | None = None) -
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(message)):
         return _no_memory(message, batch_size)
     if isinstance(error, RuntimeError) and _LEFT_ALONE.search(message):
-        return MachineError(f"another process of this run has ended ({message[:160]}); what it said is above, or in "
+        return MachineError(f"another process of this run has ended ({message[:160]}); its message is above, or in "
                             "its own log.")  # fmt: skip
     if isinstance(error, RuntimeError) and "use_deterministic_algorithms" in message:
         return UserError(f"deterministic: this device cannot repeat a step of this run bit for bit ({message[:200]}). "

@@ -154,7 +154,7 @@ def checked(step: MetaStep, problem: BilevelProblem, backend: Backend) -> MetaSt
         if wrong:
             raise BackendError(
                 f"backend {name}: {field} must name every trainable parameter and no other; wrong: "
-                f"{', '.join(sorted(wrong)[:3])}. xltransfer.testing.check_backend tells more."
+                f"{', '.join(sorted(wrong)[:3])}. xltransfer.testing.check_backend says more."
             )
     return step
 
@@ -168,9 +168,9 @@ def one_or_more(inner_steps: int) -> int:
 
 def require_inner_update(backend: Backend, update: InnerUpdate) -> None:
     """Raise BackendError if `backend` does not support inner steps by `update`."""
-    told = f"backend {type(backend).__name__}: received an inner update by {type(update).__name__}"
+    fault = f"backend {type(backend).__name__}: received an inner update by {type(update).__name__}"
     if not isinstance(update, SGD) and not backend.capabilities.inner_updates:
-        raise BackendError(f"{told}; it takes SGD's alone; others need a backend with the capability 'inner_updates'.")
+        raise BackendError(f"{fault}; it takes SGD's alone; others need a backend with the capability 'inner_updates'.")
     if update.stateful and (steps := getattr(backend, "inner_steps", 1)) > 1:
-        raise BackendError(f"{told} and inner_steps={steps}; allowed with it: 1, since what the optimiser keeps would "
+        raise BackendError(f"{fault} and inner_steps={steps}; allowed with it: 1, since what the optimiser keeps would "
                            "have to move on with each step.")  # fmt: skip

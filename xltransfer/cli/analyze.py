@@ -41,9 +41,9 @@ def command(
 
     class Telling(WarningReporter):
         def stage(self, message: str) -> None:
-            tell(message)
+            show_status(message)
 
-    with status(quiet) as tell:
+    with status(quiet) as show_status:
         reporter: Reporter = Telling()
         settings = Settings(sentences, resamples, projection, split, device)
         found = analyze(run_dir, settings, [str(path) for path in plugin or []], reporter)

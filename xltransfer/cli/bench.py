@@ -73,32 +73,32 @@ def command(
     names = list(dict.fromkeys(["joint", *(backend or candidates())]))
     wanted = Wanted(repeats, memory, error)
     varied, values = parse(over) if over else ("", [])
-    with status(quiet) as tell:
+    with status(quiet) as show_status:
         figures = (
-            _varied(setting, varied, values, names, wanted, picture, tell)
+            _varied(setting, varied, values, names, wanted, picture, show_status)
             if varied
-            else _one(setting, names, wanted, tell)
+            else _one(setting, names, wanted, show_status)
         )
     if as_json is not None:
         _write(as_json, setting, wanted, figures)
 
 
-def _one(setting: BenchSetting, names: list[str], wanted: Wanted, tell: Tell) -> dict[str, Any]:
+def _one(setting: BenchSetting, names: list[str], wanted: Wanted, show_status: Tell) -> dict[str, Any]:
     from xltransfer.bench.measure import measure
 
-    found = measure(setting, names, wanted, tell)
+    found = measure(setting, names, wanted, show_status)
     _print_measured("", found)
     return {"steps": [one.to_dict() for one in found]}
 
 
 def _varied(
     setting: BenchSetting, over: str, values: list[int | str], names: list[str], wanted: Wanted,
-    picture: Path | None, tell: Tell,
+    picture: Path | None, show_status: Tell,
 ) -> dict[str, Any]:  # fmt: skip
     from xltransfer.bench.plot import plot
     from xltransfer.bench.sweep import sweep
 
-    points = sweep(setting, over, values, names, wanted, tell)
+    points = sweep(setting, over, values, names, wanted, show_status)
     for point in points:
         _print_measured(f"{over} {point.value}", point.steps)
     if picture is not None:

@@ -74,8 +74,8 @@ def command(
     folder = Path(outputs[0]) if outputs else _folder(cells[0], targets)
     comparison = None
     try:
-        with status(quiet) as tell:
-            reporters = _reporters(tell, quiet)
+        with status(quiet) as show_status:
+            reporters = _reporters(show_status, quiet)
             if len(targets) == 1:
                 comparison = compare(cells, seeds, folder, baseline, reporters)
             else:
@@ -116,22 +116,22 @@ def _folder(cell: Cell, targets: Sequence[str]) -> Path:
     return Path("runs") / re.sub(r"[^\w+.-]+", "_", name)
 
 
-def _reporters(tell: Callable[[str], None], quiet: bool) -> Reporters:
-    """Reporters that tell where a run is, and each warning once."""
+def _reporters(show_status: Callable[[str], None], quiet: bool) -> Reporters:
+    """Reporters that show_status where a run is, and each warning once."""
     from xltransfer.training.progress import Reporter
 
     warned: set[str] = set()
 
     class Telling(Reporter):
-        def __init__(self, told: str) -> None:
-            self.told = escape(told)
-            tell(self.told)
+        def __init__(self, label: str) -> None:
+            self.label = escape(label)
+            show_status(self.label)
 
         def stage(self, message: str) -> None:
-            tell(f"{self.told}: {escape(message)}")
+            show_status(f"{self.label}: {escape(message)}")
 
         def epoch(self, epoch: int, metric: str, dev: float, best: bool) -> None:
-            tell(f"{self.told}: epoch {epoch}, dev {metric} {100 * dev:.1f}")
+            show_status(f"{self.label}: epoch {epoch}, dev {metric} {100 * dev:.1f}")
 
         def warn(self, message: str) -> None:
             if message not in warned:

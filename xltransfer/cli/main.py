@@ -90,8 +90,8 @@ def status_of(arguments: list[str] | None = None) -> int:
             return _complain(f"{error.format_message()} 'xlt --help' and 'xlt COMMAND --help' list what is allowed.", 2)
         if type(error).__name__ == "Abort":
             return _complain("interrupted", 130)
-        if (told := explain_machine_error(error)) is not None:
-            return _complain(str(told), 2 if isinstance(told, UserError) else 1)
+        if (explained := explain_machine_error(error)) is not None:
+            return _complain(str(explained), 2 if isinstance(explained, UserError) else 1)
         traceback.print_exc()
         return 1
 
@@ -108,7 +108,7 @@ def _refuse_launcher(arguments: Sequence[str]) -> None:
 
 
 def _complain(message: str, status: int) -> int:
-    if number := launched_number():  # what is the user's to mend, process 0 tells
+    if number := launched_number():  # process 0 reports the user's errors
         if status == 1:
             print(f"xlt: process {number}: {' '.join(message.split())}", file=sys.stderr)
         return status

@@ -124,15 +124,15 @@ def _search(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> in
     from xltransfer.experiments.tables.search import CAPTION, FORMATS, HEADINGS, lines
 
     assert sweep.search is not None
-    asked: list[Planned] = []
+    all_runs: list[Planned] = []
 
     def known(runs: Sequence[Planned]) -> dict[str, State]:
-        asked.extend(runs)
+        all_runs.extend(runs)
         return states_of(folder, runs)
 
     found = search(sweep, known)
     if folder.is_dir():
-        write_index(folder, sweep.name, asked, states_of(folder, asked))
+        write_index(folder, sweep.name, all_runs, states_of(folder, all_runs))
     if all(one.trials == sweep.search.trials for one in found):
         print(f"all {sweep.search.trials} trials are finished; nothing to do", file=sys.stderr)
     elif runner is not None:
@@ -176,14 +176,14 @@ def _engine(
 def _runner(
     name: str, folder: Path, engine: Callable[[], Engine], threads: int | None, quiet: bool
 ) -> Iterator[Runner]:
-    """What does the runs on an engine, and tells of them on standard error."""
+    """The runner of an engine, with its progress on standard error."""
     from xltransfer.experiments.sweeps.runner import Runner, Told
 
     def line(text: str) -> None:
         print(text, file=sys.stderr)
 
-    with status_on_stderr(quiet) as tell:
-        told = Told(lambda text: tell(escape(text)), lambda text: line(f"warning: {text}"), line)
+    with status_on_stderr(quiet) as show_status:
+        told = Told(lambda text: show_status(escape(text)), lambda text: line(f"warning: {text}"), line)
         try:
             with engine() as started:
                 yield (runner := Runner(name, folder, started, threads, told))
@@ -197,6 +197,6 @@ def _runner(
 def _counted(states: dict[str, State]) -> str:
     """What there is, in one line."""
     kinds = [state.kind for state in states.values()]
-    said = {"failed": "failed", "begun": "begun", "waiting": "not yet begun"}
-    counts = [f"{kinds.count(kind)} {word}" for kind, word in said.items() if kind in kinds]
+    words = {"failed": "failed", "begun": "begun", "waiting": "not yet begun"}
+    counts = [f"{kinds.count(kind)} {word}" for kind, word in words.items() if kind in kinds]
     return "; ".join([f"{kinds.count('finished')} of {len(kinds)} done", *counts])

@@ -68,8 +68,8 @@ def open_encoder(name: str) -> EncoderFiles:
             config = transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
             tokenizer = _load_tokenizer(folder)
         except Exception as error:  # transformers raises many kinds on a damaged or incomplete folder
-            told = f"encoder {name!r}: {folder} cannot be read: {_one_line(error)}"
-            raise explain_machine_error(error) or EncoderError(told) from error
+            message = f"encoder {name!r}: {folder} cannot be read: {_one_line(error)}"
+            raise explain_machine_error(error) or EncoderError(message) from error
     layout_for(config.model_type)
     return EncoderFiles(name, folder, config, tokenizer, (source or EncoderSource).default_lr)
 
@@ -104,8 +104,8 @@ def _load_model(folder: Path, auto_class: str, name: str, **options: Any) -> Any
                 folder, use_safetensors=True, dtype=torch.float32, **_LOCAL, **options
             )
         except Exception as error:  # transformers raises many kinds on weights that do not fit
-            told = f"encoder {name!r}: weights in {folder} cannot be loaded: {_one_line(error)}"
-            raise explain_machine_error(error) or EncoderError(told) from error
+            message = f"encoder {name!r}: weights in {folder} cannot be loaded: {_one_line(error)}"
+            raise explain_machine_error(error) or EncoderError(message) from error
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -55,7 +55,7 @@ class Trainee:
     accumulate: int = 1
     """Into how many pieces every process cuts its part of a batch."""
     usefulness: bool = False
-    """Whether steps tell what the source batch was worth, where the method can (`Method.tells_usefulness`)."""
+    """Whether steps report the usefulness of the source batch, if the method can (`Method.tells_usefulness`)."""
 
     def pieces(self, batch: Batch) -> list[Piece]:
         """Split a batch and return this process's pieces."""

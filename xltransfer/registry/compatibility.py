@@ -124,14 +124,14 @@ def _attention_faults(settings: Settings, possible: tuple[str, ...]) -> list[str
 
 def memory_faults(settings: Memory, backend: str, capabilities: Any) -> list[str]:
     """List which of recomputation and compilation a backend's `capabilities` do not support."""
-    asked = {
+    requested = {
         "recomputation": ("activations: received 'recompute'", settings.activations == "recompute"),
         "compilation": ("compile: received yes", settings.compile),
     }
     faults = []
-    for ability in (name for name, (_, wanted) in asked.items() if wanted and not getattr(capabilities, name)):
+    for ability in (name for name, (_, wanted) in requested.items() if wanted and not getattr(capabilities, name)):
         others = [name for name, part in _all(BACKENDS) if getattr(part.capabilities, ability)]
-        faults.append(f"{asked[ability][0]}; backend {backend} cannot work with that; those that can: "
+        faults.append(f"{requested[ability][0]}; backend {backend} cannot work with that; those that can: "
                       f"{', '.join(others)}.")  # fmt: skip
     return faults
 

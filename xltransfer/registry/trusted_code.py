@@ -63,8 +63,8 @@ def _plugin_flags(values: Mapping[str, Any]) -> str:
 
 def _plugin_faults(raw: Mapping[str, Any], given: Mapping[str, Any], where: str) -> list[str]:
     flags = "" if "plugin" in given else _plugin_flags(raw)
-    told = f"plugin: {where} names code; nothing is run that you do not name yourself. If you trust it, add: {flags}"
-    return [told] if flags else []
+    message = f"plugin: {where} names code; nothing is run that you do not name yourself. If you trust it, add: {flags}"
+    return [message] if flags else []
 
 
 def _classes(values: Mapping[str, Any], given: Mapping[str, Any], part: str) -> list[tuple[str, str, bool]]:
