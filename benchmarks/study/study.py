@@ -23,8 +23,8 @@ from typing import Any
 from xltransfer.config import RunConfig
 from xltransfer.experiments.engines.local import LocalEngine
 from xltransfer.experiments.sweeps.file import Sweep, read_sweep
-from xltransfer.experiments.sweeps.index import Planned, plan_runs, states_of
-from xltransfer.experiments.sweeps.runner import Runner, Told
+from xltransfer.experiments.sweeps.index import PlannedRun, plan_runs, states_of
+from xltransfer.experiments.sweeps.runner import Messages, Runner
 from xltransfer.training.run import RunResult
 
 HERE = Path(__file__).parent
@@ -47,7 +47,7 @@ def sweep_of(phase: str) -> Sweep:
     return dataclasses.replace(sweep, values={**sweep.values, **FULL}) if phase.endswith("-full") else sweep
 
 
-def run(phase: str, workers: int, chosen: Callable[[Planned], bool]) -> None:
+def run(phase: str, workers: int, chosen: Callable[[PlannedRun], bool]) -> None:
     """Do what has no line yet, of what is `chosen`."""
     sweep = sweep_of(phase)
     done = {_place(line) for line in recorded(phase)}
@@ -56,7 +56,7 @@ def run(phase: str, workers: int, chosen: Callable[[Planned], bool]) -> None:
     print(f"{phase}: {len(done)} runs recorded, {len(runs)} to do", flush=True)
     if not runs:
         return
-    told = Told(warning=lambda text: print(f"warning: {text}"), problem=print)
+    told = Messages(warning=lambda text: print(f"warning: {text}"), problem=print)
     alone = phase == "cost"  # a process's peak memory is that of the runs before, too
     for several in _in_parts(runs, workers if alone else len(runs)):
         with LocalEngine(workers, 1) as engine:
@@ -68,11 +68,11 @@ def run(phase: str, workers: int, chosen: Callable[[Planned], bool]) -> None:
                     record(phase, runs)
 
 
-def _in_parts(runs: list[Planned], size: int) -> list[list[Planned]]:
+def _in_parts(runs: list[PlannedRun], size: int) -> list[list[PlannedRun]]:
     return [runs[start : start + size] for start in range(0, len(runs), size)]
 
 
-def record(phase: str, runs: list[Planned]) -> None:
+def record(phase: str, runs: list[PlannedRun]) -> None:
     """Append a line for each finished run that has none, and remove its model, which nothing here needs."""
     done = {_place(line) for line in recorded(phase)}
     states = states_of(RUNS / phase, runs)
@@ -88,7 +88,7 @@ def record(phase: str, runs: list[Planned]) -> None:
     print(f"{phase}: {len(done)} runs recorded", flush=True)
 
 
-def _line(one: Planned) -> dict[str, Any]:
+def _line(one: PlannedRun) -> dict[str, Any]:
     config = one.cell.config
     return {"row": one.cell.name, "task": config.task, "source": "+".join(config.source), "target": config.target,
             "seed": one.seed}  # fmt: skip
@@ -116,7 +116,7 @@ def _figures(result: RunResult) -> dict[str, Any]:
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in found.items()}
 
 
-def _settings(one: Planned) -> dict[str, Any]:
+def _settings(one: PlannedRun) -> dict[str, Any]:
     """What is not as it is without options."""
     given = one.cell.config.to_dict()
     default = RunConfig().to_dict()
@@ -140,7 +140,7 @@ def main() -> None:
         write_all(HERE)
         return
 
-    def chosen(one: Planned) -> bool:
+    def chosen(one: PlannedRun) -> bool:
         sides = ((one.cell.config.target, arguments.only), (one.cell.row, arguments.rows), (one.seed, arguments.seeds))
         return all(wanted is None or value in wanted for value, wanted in sides)
 

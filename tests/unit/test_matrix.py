@@ -11,7 +11,7 @@ import pytest
 
 from tests.sweeping import VALUES, write
 from xltransfer.experiments.sweeps.file import read_sweep
-from xltransfer.experiments.sweeps.index import Planned, plan_runs, states_of
+from xltransfer.experiments.sweeps.index import PlannedRun, plan_runs, states_of
 from xltransfer.experiments.tables.comparison import as_markup
 from xltransfer.experiments.tables.matrix import Matrix, matrices_of
 from xltransfer.experiments.tables.plot import difference
@@ -22,19 +22,19 @@ FOLDER = Path("swept")
 ROWS = {"joint": {"method": "joint"}, "MetaXL": {"method": "metaxl"}}
 
 
-def runs_of(**content: Any) -> list[Planned]:
+def runs_of(**content: Any) -> list[PlannedRun]:
     sweep = read_sweep(Path(write({"values": VALUES, "rows": ROWS, **content})))
     return plan_runs(sweep.cells(), sweep.seeds)
 
 
-def finish(run: Planned, score: float) -> None:
+def finish(run: PlannedRun, score: float) -> None:
     scores = dict.fromkeys(("f1", "precision", "recall", "accuracy"), score)
     (FOLDER / run.name).mkdir(parents=True)
     found = {"dev": scores, "test": scores, "meta": {"majority": scores}, "seconds": 100 * score}
     (FOLDER / run.name / "metrics.json").write_text(json.dumps(found))
 
 
-def tables(runs: Sequence[Planned], *seeds: int) -> list[Matrix]:
+def tables(runs: Sequence[PlannedRun], *seeds: int) -> list[Matrix]:
     return matrices_of(runs, states_of(FOLDER, runs), seeds, None)
 
 

@@ -16,16 +16,15 @@ from xltransfer.errors import Interrupted
 from xltransfer.experiments.engines.worker import Job, Outcome, execute
 from xltransfer.experiments.runs import config_of
 from xltransfer.experiments.sweeps.file import read_sweep
-from xltransfer.experiments.sweeps.index import Planned, plan_runs, state_of
-from xltransfer.experiments.sweeps.progress import Progress
-from xltransfer.experiments.sweeps.runner import Runner, Told
+from xltransfer.experiments.sweeps.index import PlannedRun, plan_runs, state_of
+from xltransfer.experiments.sweeps.runner import Messages, Progress, Runner
 from xltransfer.training.run_folder import LOCK
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 FOLDER = Path("swept")
 
 
-def runs() -> list[Planned]:
+def runs() -> list[PlannedRun]:
     sweep = read_sweep(Path(write(FOUR)))
     return plan_runs(sweep.cells(), sweep.seeds)
 
@@ -42,7 +41,7 @@ def finishing(job: Job) -> Outcome:
 def runner(action: Callable[[Job], Outcome]) -> tuple[Runner, Inline, list[str]]:
     told: list[str] = []
     engine = Inline(action)
-    return Runner("s", FOLDER, engine, 1, Told(warning=told.append, problem=told.append)), engine, told
+    return Runner("s", FOLDER, engine, 1, Messages(warning=told.append, problem=told.append)), engine, told
 
 
 def test_what_is_finished_is_not_done_again_and_a_warning_is_told_once() -> None:
@@ -117,7 +116,7 @@ def test_a_signal_stops_the_sweep_after_what_is_running(interruptible: None) -> 
     assert json.loads((FOLDER / "index.json").read_text())["runs"].keys() == {run.name for run in runs()}
 
 
-def job(run: Planned) -> Job:
+def job(run: PlannedRun) -> Job:
     return Job(run.name, run.label, config_of(run.cell, run.seed, FOLDER), str(Path.cwd()), 1)
 
 

@@ -71,14 +71,14 @@ def analyze(
     setting = Setting(layers, insertion, Collator(run.encoder.padding, run.config.pad_to),
                       frozenset(run.encoder.tokenizer.all_special_ids), run.autocast)  # fmt: skip
     vectors: dict[str, Vectors] = {}
-    told: dict[str, dict[int, TokenChanges]] = {}
+    recorded: dict[str, dict[int, TokenChanges]] = {}
     weights: dict[str, dict[str, Any]] = {}
     for state in STATES:
         if state == "after":
             _load(run, path)
         reporter.stage(f"representations {state} training")
-        told[state] = {layer: TokenChanges() for layer in insertion}
-        vectors[state] = _vectors(run, sets, setting, told[state])
+        recorded[state] = {layer: TokenChanges() for layer in insertion}
+        vectors[state] = _vectors(run, sets, setting, recorded[state])
         if run.method.uses_rtn and run.rtn.weighs:
             weights[state] = summary(sentence_weights(run, sets["source"]), sets["source"])
     reporter.stage("distances")
@@ -90,7 +90,7 @@ def analyze(
         "distances": {state: _distances(vectors[state], layers, settings.resamples, run.device) for state in STATES},
         "moved": _moved(vectors, layers),
         "rtn": {
-            state: {str(layer): one.summary() for layer, one in told[state].items() if one.kind} for state in STATES
+            state: {str(layer): one.summary() for layer, one in recorded[state].items() if one.kind} for state in STATES
         },
         "weights": weights,
         "map": _map(vectors, sets, layers, settings.projection),
@@ -128,12 +128,12 @@ def _load(run: PreparedRun, path: Path) -> None:
 
 
 def _vectors(
-    run: PreparedRun, sets: Mapping[str, EncodedSet], setting: Setting, told: Mapping[int, TokenChanges]
+    run: PreparedRun, sets: Mapping[str, EncodedSet], setting: Setting, recorded: Mapping[int, TokenChanges]
 ) -> Vectors:
     found = {name: sentence_vectors(run.learner, part.encoded, setting) for name, part in sets.items()}
     if run.method.uses_rtn:
         run.rtn.eval()
-        found["transformed"] = sentence_vectors(run.learner, sets["source"].encoded, setting, run.rtn, told)
+        found["transformed"] = sentence_vectors(run.learner, sets["source"].encoded, setting, run.rtn, recorded)
     return found
 
 

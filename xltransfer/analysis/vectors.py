@@ -74,11 +74,11 @@ def effective_rank(rows: Tensor) -> float:
 @torch.no_grad()
 def sentence_vectors(
     learner: Learner, encoded: Sequence[Encoded], setting: Setting, rtn: RTN | None = None,
-    told: Mapping[int, TokenChanges] | None = None, between: Callable[[], object] = lambda: None,
+    recorded: Mapping[int, TokenChanges] | None = None, between: Callable[[], object] = lambda: None,
 ) -> dict[int, Tensor]:  # fmt: skip
     """The mean over tokens at each layer, padding left out (Xia et al. 2021, section 5): (sentences, dim), on the CPU.
 
-    With `rtn` these are transformed: from an insertion layer on. `told` gets what it did there. `between` is called
+    With `rtn` these are transformed: from an insertion layer on. `recorded` gets what it did there. `between` is called
     before each batch.
     """
     found: dict[int, list[Tensor]] = {layer: [] for layer in setting.layers}
@@ -90,7 +90,7 @@ def sentence_vectors(
         sentences = encoded[start : start + BATCH]
         batch = setting.collate(sentences).to(next(learner.parameters()).device)
         for active, shown in _passes(setting, rtn):
-            seen = _Seen(batch, rtn, active, shown, _kinds(sentences, batch, setting.special), told)
+            seen = _RecordingRTN(batch, rtn, active, shown, _kinds(sentences, batch, setting.special), recorded)
             with setting.autocast():
                 viewer(batch.inputs, seen)
             for layer, vectors in seen.vectors.items():
@@ -109,19 +109,19 @@ def _passes(setting: Setting, rtn: RTN | None) -> Iterator[tuple[tuple[int, ...]
         yield (layer,), tuple(one for one in setting.layers if layer <= one < end)
 
 
-class _Seen:
+class _RecordingRTN:
     """Wraps the RTN in one pass over a batch and records its inputs and outputs."""
 
     def __init__(
         self, batch: Batch, rtn: RTN | None, active: tuple[int, ...], shown: tuple[int, ...], kinds: Tensor,
-        told: Mapping[int, TokenChanges] | None,
+        recorded: Mapping[int, TokenChanges] | None,
     ) -> None:  # fmt: skip
         self.vectors: dict[int, Tensor] = {}
         self._rtn = None if rtn is None else rtn.for_batch(batch.languages)
         self._active = active
         self._shown = shown
         self._kinds = kinds
-        self._told = told
+        self._recorded = recorded
 
     def mix(self) -> None:
         """One pass."""
@@ -130,23 +130,23 @@ class _Seen:
         change = torch.zeros_like(hidden)
         if self._rtn is not None and layer in self._active:
             change = self._rtn(hidden, mask, layer).to(hidden.dtype)
-            self._tell(hidden, mask, change, layer)
+            self._record(hidden, mask, change, layer)
         if layer in self._shown:
             weights = mask[..., None].float()
             self.vectors[layer] = ((hidden + change).float() * weights).sum(1) / weights.sum(1)
         return change
 
-    def _tell(self, hidden: Tensor, mask: Tensor, change: Tensor, layer: int) -> None:
-        if self._told is None:
+    def _record(self, hidden: Tensor, mask: Tensor, change: Tensor, layer: int) -> None:
+        if self._recorded is None:
             return
         assert self._rtn is not None
-        told, real = self._told[layer], mask.bool()
-        told.kind.append(self._kinds[real].cpu())
-        told.relative_norm.append((change.float().norm(dim=-1) / hidden.float().norm(dim=-1))[real].cpu())
+        recorded, real = self._recorded[layer], mask.bool()
+        recorded.kind.append(self._kinds[real].cpu())
+        recorded.relative_norm.append((change.float().norm(dim=-1) / hidden.float().norm(dim=-1))[real].cpu())
         if (gate := self._rtn.gate_values(hidden, mask, layer)) is not None:
-            told.gate.append(gate.float()[real].cpu())
-        if sum(map(len, told.changes)) < _KEPT:
-            told.changes.append(change.float()[real].cpu())
+            recorded.gate.append(gate.float()[real].cpu())
+        if sum(map(len, recorded.changes)) < _KEPT:
+            recorded.changes.append(change.float()[real].cpu())
 
 
 def _kinds(sentences: Sequence[Encoded], batch: Batch, special: frozenset[int]) -> Tensor:

@@ -20,7 +20,7 @@ SHOWN = 5
 """Sentences that are named of those that count most, and least."""
 
 
-class _Told(Changes):
+class _WeightRecorder(Changes):
     """Records the weights of each pass, in order."""
 
     def __init__(self, run: PreparedRun, batch: Batch) -> None:
@@ -44,11 +44,11 @@ def sentence_weights(run: PreparedRun, part: EncodedSet) -> Tensor:
     run.rtn.eval()
     for start in range(0, len(part.encoded), BATCH):
         batch = collate(part.encoded[start : start + BATCH]).to(run.device)
-        told = _Told(run, batch)
+        recorder = _WeightRecorder(run, batch)
         with run.autocast():
-            task_source_loss(run.task, run.learner, batch, told)
+            task_source_loss(run.task, run.learner, batch, recorder)
         shares = run.rtn.mix()
-        weights = torch.stack(told.passes).double()
+        weights = torch.stack(recorder.passes).double()
         mixed = weights[0] if shares is None else torch.tensordot(shares.double(), weights, 1)
         by_label, labelled = mixed.view(len(batch), -1), (batch.labels != IGNORED).view(len(batch), -1)
         found.append(((by_label * labelled).sum(1) / labelled.sum(1)).cpu())

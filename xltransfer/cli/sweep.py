@@ -120,13 +120,13 @@ def _table(sweep: Sweep, folder: Path, runner: Start | None, format: str, pictur
 def _search(sweep: Sweep, folder: Path, runner: Start | None, format: str) -> int:
     """Search, unless there is no `runner`, and print what is best by now."""
     from xltransfer.experiments.search.search import search, write_best
-    from xltransfer.experiments.sweeps.index import Planned, states_of, write_index
+    from xltransfer.experiments.sweeps.index import PlannedRun, states_of, write_index
     from xltransfer.experiments.tables.search import CAPTION, FORMATS, HEADINGS, lines
 
     assert sweep.search is not None
-    all_runs: list[Planned] = []
+    all_runs: list[PlannedRun] = []
 
-    def known(runs: Sequence[Planned]) -> dict[str, State]:
+    def known(runs: Sequence[PlannedRun]) -> dict[str, State]:
         all_runs.extend(runs)
         return states_of(folder, runs)
 
@@ -177,16 +177,16 @@ def _runner(
     name: str, folder: Path, engine: Callable[[], Engine], threads: int | None, quiet: bool
 ) -> Iterator[Runner]:
     """The runner of an engine, with its progress on standard error."""
-    from xltransfer.experiments.sweeps.runner import Runner, Told
+    from xltransfer.experiments.sweeps.runner import Messages, Runner
 
     def line(text: str) -> None:
         print(text, file=sys.stderr)
 
     with status_on_stderr(quiet) as show_status:
-        told = Told(lambda text: show_status(escape(text)), lambda text: line(f"warning: {text}"), line)
+        messages = Messages(lambda text: show_status(escape(text)), lambda text: line(f"warning: {text}"), line)
         try:
             with engine() as started:
-                yield (runner := Runner(name, folder, started, threads, told))
+                yield (runner := Runner(name, folder, started, threads, messages))
         except Interrupted as interrupted:  # Typer drops its message
             line(f"xlt: {interrupted}")
             raise

@@ -104,7 +104,7 @@ class Comparison:
 
 def compare(
     cells: Sequence[Cell], seeds: Sequence[int], folder: Path, baseline: str | None = None,
-    reporter: Callable[[str], Reporter] = lambda told: Reporter(),
+    reporter: Callable[[str], Reporter] = lambda label: Reporter(),
 ) -> Comparison:  # fmt: skip
     """Execute the missing runs in `folder` and compare test scores.
 
@@ -126,8 +126,8 @@ def run_all(
     found = {}
     for number, (cell, seed) in enumerate(wanted, 1):
         target = f", {cell.column}" if len(columns) > 1 else ""
-        told = f"{number} of {len(wanted)}: {cell.name}{target}, seed {seed}"
-        found[cell.run_name(seed)] = _result(cell, seed, folder, reporter(told))
+        label = f"{number} of {len(wanted)}: {cell.name}{target}, seed {seed}"
+        found[cell.run_name(seed)] = _result(cell, seed, folder, reporter(label))
     return found
 
 

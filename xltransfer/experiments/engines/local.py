@@ -12,7 +12,7 @@ from typing import ClassVar
 from pebble import ProcessExpired, ProcessPool
 from pebble.pool.process import WORKERS_NAME
 
-from xltransfer.experiments.engines.worker import Job, Outcome, begin, execute
+from xltransfer.experiments.engines.worker import Job, Outcome, execute, initialise_worker
 
 
 class Engine(ABC):
@@ -54,7 +54,7 @@ class LocalEngine(Engine):
 
     def _new_pool(self) -> ProcessPool:
         context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in whatever state they are
-        return ProcessPool(self.slots, initializer=begin, initargs=(self._threads,), context=context)
+        return ProcessPool(self.slots, initializer=initialise_worker, initargs=(self._threads,), context=context)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -51,17 +51,17 @@ class RayEngine(Engine):
         try:
             self._ray.init(**self._start)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            told = " ".join(str(error).split())
+            reason = " ".join(str(error).split())
             raise ConfigError(
-                [f"address: received {self._start['address']!r}; Ray cannot start there: {told}"]
+                [f"address: received {self._start['address']!r}; Ray cannot start there: {reason}"]
             ) from error
-        self.slots = self.slots or self._room()
+        self.slots = self.slots or self._available_slots()
         self._stdout = redirect_stdout(sys.stderr)  # where Ray tells of dead processes; results alone go to stdout
         self._stdout.__enter__()
         self._execute = self._ray.remote(**self._options)(execute_task)
         return self
 
-    def _room(self) -> int:
+    def _available_slots(self) -> int:
         """How many runs the cluster has cores and GPUs for; one at least, which waits for them."""
         there = self._ray.cluster_resources()
         wanted = {"CPU": self._options["num_cpus"], "GPU": self._options["num_gpus"]}

@@ -59,8 +59,8 @@ def execute(job: Job) -> Outcome:
     except (UserError, MachineError) as error:
         return Outcome("failed", " ".join(str(error).split()), warnings=tuple(warnings))
     except Exception as error:
-        told = " ".join(f"{type(error).__name__}: {error}".split())
-        return Outcome("failed", told, traceback.format_exc(), tuple(warnings))
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return Outcome("failed", reason, traceback.format_exc(), tuple(warnings))
 
 
 def _train(job: Job, warnings: dict[str, None]) -> None:
@@ -78,15 +78,15 @@ def _train(job: Job, warnings: dict[str, None]) -> None:
     load_or_run(job.config, Warned())
 
 
-def begin(threads: int | None) -> None:
+def initialise_worker(threads: int | None) -> None:
     """Initialise a worker process: set its threads, and stop it when the driver ends."""
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     driver = multiprocessing.parent_process()
     assert driver is not None
-    threading.Thread(target=_follow, args=(driver.join,), daemon=True).start()
+    threading.Thread(target=_stop_after, args=(driver.join,), daemon=True).start()
 
 
-def _follow(until_driver_ends: Callable[[], None]) -> None:
+def _stop_after(until_driver_ends: Callable[[], None]) -> None:
     until_driver_ends()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -19,18 +19,18 @@ from xltransfer.errors import ConfigError, UserError
 from xltransfer.experiments.compare import task_of
 from xltransfer.experiments.grid import Cell, with_changes
 from xltransfer.experiments.search.space import Range
-from xltransfer.experiments.sweeps.file import Start, Sweep
-from xltransfer.experiments.sweeps.index import LOCK, Planned, State, plan_runs
+from xltransfer.experiments.sweeps.file import RowStart, Sweep
+from xltransfer.experiments.sweeps.index import LOCK, PlannedRun, State, plan_runs
 from xltransfer.utils.files import write_text
 
 BEST = "best.yaml"
 
-Do = Callable[[Sequence[Planned]], Mapping[str, State]]
+Do = Callable[[Sequence[PlannedRun]], Mapping[str, State]]
 """Does runs, or looks them up."""
 
 
 @dataclass
-class Found:
+class SearchResult:
     """Result of a row: finished and failed trials, best mean dev score and its values."""
 
     row: str
@@ -47,7 +47,7 @@ class Found:
             self.dev, self.values = score, dict(values)
 
 
-def search(sweep: Sweep, do: Do) -> list[Found]:
+def search(sweep: Sweep, do: Do) -> list[SearchResult]:
     """Run the trials, one of every row at a time; stops early if runs are missing.
 
     Raises ConfigError if Optuna is not installed, or for a value that a row cannot have.
@@ -59,7 +59,7 @@ def search(sweep: Sweep, do: Do) -> list[Found]:
                for row, ranges in space.items() if ranges}  # fmt: skip
     if not studies:
         raise ConfigError([f"{sweep.where}: search: no row uses any of {', '.join(sweep.search.ranges)}."])
-    found = {row: Found(row) for row in studies}
+    found = {row: SearchResult(row) for row in studies}
     for _ in range(sweep.search.trials):
         trials = {row: study.ask() for row, study in studies.items()}
         chosen = {row: _proposed(trial, space[row]) for row, trial in trials.items()}
@@ -75,7 +75,7 @@ def search(sweep: Sweep, do: Do) -> list[Found]:
     return list(found.values())
 
 
-def write_best(sweep: Sweep, found: Sequence[Found], folder: Path) -> Path:
+def write_best(sweep: Sweep, found: Sequence[SearchResult], folder: Path) -> Path:
     """Write `best.yaml`, the sweep of the final runs with the chosen values."""
     chosen = {one.row: one.values for one in found if one.dev is not None}
     content: dict[str, Any] = {"values": with_changes(sweep.values, chosen.get("", {}))}
@@ -92,15 +92,15 @@ def write_best(sweep: Sweep, found: Sequence[Found], folder: Path) -> Path:
     return path
 
 
-def _with_values(start: Start, chosen: Mapping[str, Any], sweep: Sweep) -> dict[str, Any] | str:
+def _with_values(start: RowStart, chosen: Mapping[str, Any], sweep: Sweep) -> dict[str, Any] | str:
     """A row's values with those chosen; a recipe written out, since a row is values or a recipe."""
     if start.recipe is None:
-        return with_changes(start.without(chosen).values, chosen)
+        return with_changes(start.drop_values(chosen).values, chosen)
     if not chosen:
         return start.recipe.name
     given = with_changes({name: value for name, value in sweep.values.items() if name != "plugin"}, chosen)
     full = start.recipe.with_options(given)
-    return dict(Start(full).without({**sweep.grid, "seed": None}).values)
+    return dict(RowStart(full).drop_values({**sweep.grid, "seed": None}).values)
 
 
 def _used(sweep: Sweep, row: str) -> dict[str, Range]:

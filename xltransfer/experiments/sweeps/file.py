@@ -23,7 +23,7 @@ SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
-class Start:
+class RowStart:
     """The start of a row: its own values, which override the file's, or a recipe, which they override."""
 
     values: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Start:
         name: str = {**below, **shared, **self.values}.get(part) or getattr(RunConfig, part)
         return name
 
-    def without(self, names: Mapping[str, Any]) -> Start:
+    def drop_values(self, names: Mapping[str, Any]) -> RowStart:
         """The row without values that a search chooses."""
         kept = {name: value for name, value in self.values.items() if name not in names}
         for name in names:
@@ -60,7 +60,7 @@ class Sweep:
     name: str
     where: str
     values: Mapping[str, Any]
-    rows: Mapping[str, tuple[Start, ...]]
+    rows: Mapping[str, tuple[RowStart, ...]]
     grid: Mapping[str, list[Any]]
     seeds: tuple[int, ...]
     baseline: str | None
@@ -75,7 +75,7 @@ class Sweep:
         for name, starts in self.rows.items():
             own = (chosen or {}).get(name, {})
             values = with_changes(self.values, own)
-            for start in (start.without(own) for start in starts):
+            for start in (start.drop_values(own) for start in starts):
                 parts = {part: start.part(part, values) for part in PARTS if part not in self.grid}
                 try:
                     made += cells_of(values, self.grid, start.config, Row(name, parts, known))
@@ -111,7 +111,7 @@ def read_sweep(path: Path, plugins: Sequence[str] = ()) -> Sweep:
     baseline = raw.get("baseline")
     if not isinstance(baseline, str | None):
         faults.append(f"baseline: received {baseline!r}; allowed: the name of a row.")
-    faults += _given_twice(rows, grid)
+    faults += _duplicate_faults(rows, grid)
     faults = faults or _code_faults(values, rows, grid, plugins)
     if faults:
         raise ConfigError([f"{where}: {fault}" for fault in dict.fromkeys(faults)])
@@ -140,27 +140,27 @@ def _values(raw: Any, where: str, faults: list[str]) -> dict[str, Any]:
     return with_changes(plain, found) if len(faults) == before else {}
 
 
-def _rows(raw: Any, faults: list[str]) -> dict[str, tuple[Start, ...]]:
+def _rows(raw: Any, faults: list[str]) -> dict[str, tuple[RowStart, ...]]:
     if raw is None:
-        return {"": (Start({}),)}
+        return {"": (RowStart({}),)}
     if isinstance(raw, list) and raw and all(isinstance(one, str) for one in raw):
-        return {recipe.name: (Start({}, recipe),) for one in raw for recipe in _matching(one, "rows", faults)}
+        return {recipe.name: (RowStart({}, recipe),) for one in raw for recipe in _matching(one, "rows", faults)}
     if not isinstance(raw, Mapping) or not raw:
         faults.append(f"rows: received {raw!r}; allowed: names with values or recipes, or a list of recipes.")
         return {}
     return {str(name): tuple(_starts(one, f"rows: {name}", faults)) for name, one in raw.items()}
 
 
-def _starts(raw: Any, where: str, faults: list[str]) -> list[Start]:
+def _starts(raw: Any, where: str, faults: list[str]) -> list[RowStart]:
     several = raw if isinstance(raw, list) else [raw]
     if not several:
         faults.append(f"{where}: received none; allowed: a mapping of values, a recipe, or a list of them.")
     found = []
     for one in several:
         if isinstance(one, str):
-            found += [Start({}, recipe) for recipe in _matching(one, where, faults)]
+            found += [RowStart({}, recipe) for recipe in _matching(one, where, faults)]
         else:
-            found.append(Start(_values(one, where, faults)))
+            found.append(RowStart(_values(one, where, faults)))
             if "plugin" in found[-1].values:
                 faults.append(f"{where}: plugin is not given here; give it in 'values'.")
     return found
@@ -194,20 +194,20 @@ def _grid(raw: Any, faults: list[str]) -> dict[str, list[Any]]:
     return found
 
 
-def _given_twice(rows: Mapping[str, Sequence[Start]], grid: Mapping[str, Any]) -> list[str]:
+def _duplicate_faults(rows: Mapping[str, Sequence[RowStart]], grid: Mapping[str, Any]) -> list[str]:
     """A value of a row would hide the grid's."""
     return [
         f"rows: {name}: {varied} is varied by the grid; give it in one of the two places."
         for name, starts in rows.items()
         for start in starts
         for varied in grid
-        if start.without({varied: None}) != start
+        if start.drop_values({varied: None}) != start
     ]
 
 
 def _code_faults(
     values: Mapping[str, Any],
-    rows: Mapping[str, Sequence[Start]],
+    rows: Mapping[str, Sequence[RowStart]],
     grid: Mapping[str, list[Any]],
     plugins: Sequence[str],
 ) -> list[str]:

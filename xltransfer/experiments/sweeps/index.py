@@ -27,7 +27,7 @@ _TAIL = 8192
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """A planned run: one cell with one seed. Two may share a folder if they are the same run."""
 
     cell: Cell
@@ -55,9 +55,9 @@ class State:
     """That failed."""
 
 
-def plan_runs(cells: Sequence[Cell], seeds: Sequence[int]) -> list[Planned]:
+def plan_runs(cells: Sequence[Cell], seeds: Sequence[int]) -> list[PlannedRun]:
     """Plan the runs seed by seed, so that every row has results early."""
-    return [Planned(cell, seed) for seed in seeds for cell in cells]
+    return [PlannedRun(cell, seed) for seed in seeds for cell in cells]
 
 
 def state_of(folder: Path, name: str) -> State:
@@ -74,12 +74,12 @@ def state_of(folder: Path, name: str) -> State:
     return State("begun" if path.is_dir() else "waiting")
 
 
-def states_of(folder: Path, runs: Sequence[Planned]) -> dict[str, State]:
+def states_of(folder: Path, runs: Sequence[PlannedRun]) -> dict[str, State]:
     """Read the states of runs, by name."""
     return {name: state_of(folder, name) for name in dict.fromkeys(run.name for run in runs)}
 
 
-def write_index(folder: Path, sweep: str, runs: Sequence[Planned], states: dict[str, State]) -> None:
+def write_index(folder: Path, sweep: str, runs: Sequence[PlannedRun], states: dict[str, State]) -> None:
     """Write `index.json` anew, and remove notes of failures that are mended."""
     found: dict[str, Any] = {}
     for run in runs:

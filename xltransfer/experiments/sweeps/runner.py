@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,7 @@ from xltransfer.errors import Interrupted
 from xltransfer.experiments.engines.local import Engine
 from xltransfer.experiments.engines.worker import Job, Outcome
 from xltransfer.experiments.runs import config_of
-from xltransfer.experiments.sweeps.index import Planned, State, record_failure, states_of, write_index
-from xltransfer.experiments.sweeps.progress import Progress
+from xltransfer.experiments.sweeps.index import PlannedRun, State, epoch_of, record_failure, states_of, write_index
 from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
 from xltransfer.training.run_folder import METRICS_FILE
 
@@ -22,17 +21,51 @@ ATTEMPTS = 3
 """Of a run whose worker dies: each goes on from the last checkpoint."""
 TICK = 0.5
 """Seconds between looks at signals and logs."""
+_NAMED = 4
+"""Running runs whose names are shown."""
 
-Tell = Callable[[str], None]
+Output = Callable[[str], None]
 
 
 @dataclass
-class Told:
+class Messages:
     """Where messages go: `progress` is of the moment, `warning` and `problem` are lines to keep."""
 
-    progress: Tell = lambda text: None
-    warning: Tell = lambda text: None
-    problem: Tell = lambda text: None
+    progress: Output = lambda text: None
+    warning: Output = lambda text: None
+    problem: Output = lambda text: None
+
+
+@dataclass
+class Progress:
+    """Of `total` runs, `todo` were left when this call began; `finished` and `failed` since then."""
+
+    total: int
+    todo: int
+    began: float = field(default_factory=time.monotonic)
+    finished: int = 0
+    failed: int = 0
+
+    def text(self, running: Collection[Job]) -> str:
+        """One line, from the logs of what is running."""
+        epochs = {job.name: epoch_of(Path(str(job.config.output))) for job in running}
+        named = [f"{job.label} (epoch {min(epochs[job.name][0] + epochs[job.name][1] or 1, job.config.epochs)} of "
+                 f"{job.config.epochs})" for job in list(running)[:_NAMED]]  # fmt: skip
+        more = ", ..." if len(running) > _NAMED else ""
+        parts = [f"{self.total - self.todo + self.finished} of {self.total} done"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        text = ", ".join(parts)
+        if running:
+            text += f"; {len(running)} running: {', '.join(named)}{more}"
+        done = sum((epoch - (not scored)) / job.config.epochs
+                   for job in running for epoch, scored in [epochs[job.name]] if epoch)  # fmt: skip
+        return text + self._left(done + self.finished + self.failed)
+
+    def _left(self, done: float) -> str:
+        if done <= 0 or done >= self.todo:
+            return ""
+        seconds = (time.monotonic() - self.began) / done * (self.todo - done)
+        return f"; about {seconds / 60:.0f} min left" if seconds >= 90 else f"; about {seconds:.0f} s left"
 
 
 @dataclass
@@ -43,13 +76,13 @@ class Runner:
     folder: Path
     engine: Engine
     threads: int | None = None
-    told: Told = field(default_factory=Told)
+    messages: Messages = field(default_factory=Messages)
     busy: set[str] = field(default_factory=set)
-    indexed: list[Planned] = field(default_factory=list)
+    indexed: list[PlannedRun] = field(default_factory=list)
     _failed: set[str] = field(default_factory=set)
     _warned: set[str] = field(default_factory=set)
 
-    def run(self, runs: Sequence[Planned]) -> dict[str, State]:
+    def run(self, runs: Sequence[PlannedRun]) -> dict[str, State]:
         """Do what is not finished. Raises Interrupted, all that is running saved, upon SIGTERM or Ctrl-C."""
         states = states_of(self.folder, runs)
         self.indexed += runs
@@ -60,9 +93,9 @@ class Runner:
         stop = StopSignal()
         with stop.catch_signals(), stop.defer_signals():
             try:
-                self._do(jobs, len(states), stop)
+                self._execute_jobs(jobs, len(states), stop)
             except StopRequested:
-                self.told.progress("stopping: runs finish the step and save")
+                self.messages.progress("stopping: runs finish the step and save")
                 self.engine.stop()
                 raise Interrupted("stopped; the same command goes on from here") from None
             except BaseException:
@@ -75,10 +108,10 @@ class Runner:
     def _write_index(self) -> None:
         write_index(self.folder, self.name, self.indexed, states_of(self.folder, self.indexed))
 
-    def _job(self, run: Planned) -> Job:
+    def _job(self, run: PlannedRun) -> Job:
         return Job(run.name, run.label, config_of(run.cell, run.seed, self.folder), str(Path.cwd()), self.threads)
 
-    def _do(self, jobs: Sequence[Job], total: int, stop: StopSignal) -> None:
+    def _execute_jobs(self, jobs: Sequence[Job], total: int, stop: StopSignal) -> None:
         waiting, running = deque(jobs), dict[Future[Outcome], Job]()
         lost: Counter[str] = Counter()
         progress = Progress(total, len(jobs), time.monotonic())
@@ -87,7 +120,7 @@ class Runner:
                 stop.check()
                 job = waiting.popleft()
                 running[self.engine.submit(job)] = job
-            self.told.progress(progress.text(running.values()))
+            self.messages.progress(progress.text(running.values()))
             for future in wait(running, timeout=TICK, return_when=FIRST_COMPLETED).done:
                 job = running.pop(future)
                 error = future.exception()
@@ -96,22 +129,22 @@ class Runner:
                 stop.check()  # what died or stopped then is no fault of its own
                 if _cut_off(future) and lost[job.name] < ATTEMPTS - 1:
                     lost[job.name] += 1
-                    self.told.problem(f"{job.label}: its process {'died' if error else 'was stopped'}; it goes on from "
-                                      "its last checkpoint")  # fmt: skip
+                    self.messages.problem(f"{job.label}: its process {'died' if error else 'was stopped'}; it goes on "
+                                          "from its last checkpoint")  # fmt: skip
                     waiting.appendleft(job)
                     continue
-                self._ended(job, _outcome(future), progress)
+                self._record_outcome(job, _outcome(future), progress)
                 self._write_index()
             stop.check()
 
-    def _ended(self, job: Job, outcome: Outcome, progress: Progress) -> None:
+    def _record_outcome(self, job: Job, outcome: Outcome, progress: Progress) -> None:
         if outcome.status == "finished" and not (Path(str(job.config.output)) / METRICS_FILE).is_file():
             outcome = Outcome("failed", "it was finished where this machine cannot see it: the folder of a sweep has "
                               "to be on storage that all its machines share; name one with --output.")  # fmt: skip
         for warning in outcome.warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
-                self.told.warning(warning)
+                self.messages.warning(warning)
         progress.finished += outcome.status == "finished"
         if outcome.status == "failed":
             progress.failed += 1
@@ -130,5 +163,5 @@ def _outcome(future: Future[Outcome]) -> Outcome:
     if not _cut_off(future):
         return future.result()
     error = future.exception()
-    told = " ".join(f"{type(error).__name__}: {error}".split()) if error else "by SIGTERM"
-    return Outcome("failed", f"its process ended {ATTEMPTS} times ({told}); memory may be short: fewer --workers")
+    reason = " ".join(f"{type(error).__name__}: {error}".split()) if error else "by SIGTERM"
+    return Outcome("failed", f"its process ended {ATTEMPTS} times ({reason}); memory may be short: fewer --workers")

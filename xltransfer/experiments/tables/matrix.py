@@ -10,7 +10,7 @@ from typing import Any
 
 from xltransfer.experiments.compare import Comparison, choose_baseline, compared, task_of
 from xltransfer.experiments.grid import Cell
-from xltransfer.experiments.sweeps.index import Planned, State
+from xltransfer.experiments.sweeps.index import PlannedRun, State
 from xltransfer.training.run import RunResult
 
 Results = Mapping[int, RunResult]
@@ -78,7 +78,7 @@ class Matrix:
 
 
 def matrices_of(
-    runs: Sequence[Planned], states: Mapping[str, State], seeds: Sequence[int], baseline: str | None
+    runs: Sequence[PlannedRun], states: Mapping[str, State], seeds: Sequence[int], baseline: str | None
 ) -> list[Matrix]:
     """A table for each task and metric. Raises ConfigError if runs of a column were scored on other sentences."""
     cells = list({(run.cell.config.task, run.cell.column, run.cell.name): run.cell for run in runs}.values())

@@ -8,30 +8,30 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from xltransfer.experiments.search.search import Found
+from xltransfer.experiments.search.search import SearchResult
 from xltransfer.experiments.tables.comparison import latex_table, markdown_table
 
 HEADINGS = ["", "dev score", "trials", "failed", "values"]
 CAPTION = "Chosen by the mean dev score over columns and seeds."
 
 
-def lines(found: Sequence[Found]) -> list[list[str]]:
+def lines(found: Sequence[SearchResult]) -> list[list[str]]:
     """A line a row."""
     return [[one.row, "-" if one.dev is None else f"{100 * one.dev:.1f}", str(one.trials), str(one.failed),
              ", ".join(f"{name}={_short(value)}" for name, value in one.values.items())] for one in found]  # fmt: skip
 
 
-def markdown(found: Sequence[Found]) -> str:
+def markdown(found: Sequence[SearchResult]) -> str:
     """A table in Markdown."""
     return f"{markdown_table(HEADINGS, lines(found))}\n{CAPTION}\n"
 
 
-def latex(found: Sequence[Found]) -> str:
+def latex(found: Sequence[SearchResult]) -> str:
     """A table for the booktabs package."""
     return latex_table(HEADINGS, lines(found), CAPTION)
 
 
-def as_csv(found: Sequence[Found]) -> str:
+def as_csv(found: Sequence[SearchResult]) -> str:
     """A line a row; the values as JSON."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -40,13 +40,13 @@ def as_csv(found: Sequence[Found]) -> str:
     return file.getvalue()
 
 
-def as_json(found: Sequence[Found]) -> str:
+def as_json(found: Sequence[SearchResult]) -> str:
     """One JSON object, by row."""
     return json.dumps({one.row: {"dev": one.dev, "trials": one.trials, "failed": one.failed, "values": one.values}
                        for one in found}) + "\n"  # fmt: skip
 
 
-FORMATS: dict[str, Callable[[Sequence[Found]], str]] = {
+FORMATS: dict[str, Callable[[Sequence[SearchResult]], str]] = {
     "markdown": markdown, "latex": latex, "csv": as_csv, "json": as_json,
 }  # fmt: skip
 

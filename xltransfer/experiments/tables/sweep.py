@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xltransfer.experiments.sweeps.index import Planned, State
+from xltransfer.experiments.sweeps.index import PlannedRun, State
 from xltransfer.experiments.tables.comparison import METRICS, bold, latex_table, markdown_table, mean_and_deviation
 from xltransfer.experiments.tables.matrix import Matrix, matrices_of
 
@@ -21,7 +21,7 @@ class Report:
 
     name: str
     seeds: tuple[int, ...]
-    runs: tuple[Planned, ...]
+    runs: tuple[PlannedRun, ...]
     states: Mapping[str, State]
     matrices: tuple[Matrix, ...]
 
@@ -44,7 +44,7 @@ class Report:
 
 
 def report_of(
-    name: str, seeds: Sequence[int], runs: Sequence[Planned], states: Mapping[str, State], baseline: str | None
+    name: str, seeds: Sequence[int], runs: Sequence[PlannedRun], states: Mapping[str, State], baseline: str | None
 ) -> Report:
     """Raises ConfigError if runs of a column were scored on different sentences."""
     return Report(name, tuple(seeds), tuple(runs), states, tuple(matrices_of(runs, states, seeds, baseline)))
