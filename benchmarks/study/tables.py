@@ -13,7 +13,7 @@ from pathlib import Path
 from differences import Line, by, interval, pair_of, paired
 from figures import METHODS, plot_differences, plot_distance, plot_mixtures
 
-from xltransfer.experiments.tables.comparison import bold, markdown_table, mean_and_deviation
+from xltransfer.experiments.tables.formats import bold, markdown_table, mean_and_deviation
 
 COMPARED = (("metaxl", "joint"), ("metaxl", "frozen"), ("metaxl", "joint-rtn"), ("metaxl", "released"),
             ("transformation", "joint"), ("transformation", "frozen"),

@@ -12,7 +12,7 @@ import pytest
 from tests.sweeping import VALUES, write
 from xltransfer.experiments.sweeps.file import read_sweep
 from xltransfer.experiments.sweeps.index import PlannedRun, plan_runs, states_of
-from xltransfer.experiments.tables.comparison import as_markup
+from xltransfer.experiments.tables.formats import as_markup
 from xltransfer.experiments.tables.matrix import Matrix, matrices_of
 from xltransfer.experiments.tables.plot import difference
 from xltransfer.experiments.tables.sweep import headings, lines

@@ -62,7 +62,7 @@ def print_line(text: str) -> None:
 
 def print_comparison(head: Sequence[str], rows: Sequence[Sequence[str]], title: str, below: Sequence[str]) -> None:
     """Print a table of scores and the sentences below it; what `bold` marked is bold."""
-    from xltransfer.experiments.tables.comparison import as_markup
+    from xltransfer.experiments.tables.formats import as_markup
 
     print_table([escape(one) for one in head], [[as_markup(cell) for cell in row] for row in rows], escape(title))
     console = Console()

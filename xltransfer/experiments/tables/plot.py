@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xltransfer.experiments.tables.comparison import METRICS
+from xltransfer.experiments.tables.formats import METRICS
 from xltransfer.experiments.tables.matrix import Matrix
 from xltransfer.utils.pictures import save
 

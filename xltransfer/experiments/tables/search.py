@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from xltransfer.experiments.search.search import SearchResult
-from xltransfer.experiments.tables.comparison import latex_table, markdown_table
+from xltransfer.experiments.tables.formats import csv_table, latex_table, markdown_table
 
 HEADINGS = ["", "dev score", "trials", "failed", "values"]
 CAPTION = "Chosen by the mean dev score over columns and seeds."
 
 
 def lines(found: Sequence[SearchResult]) -> list[list[str]]:
-    """A line a row."""
+    """Format one line per row: name, dev score, trials, failed trials and values."""
     return [[one.row, "-" if one.dev is None else f"{100 * one.dev:.1f}", str(one.trials), str(one.failed),
              ", ".join(f"{name}={_short(value)}" for name, value in one.values.items())] for one in found]  # fmt: skip
 
 
 def markdown(found: Sequence[SearchResult]) -> str:
-    """A table in Markdown."""
+    """Format as Markdown."""
     return f"{markdown_table(HEADINGS, lines(found))}\n{CAPTION}\n"
 
 
 def latex(found: Sequence[SearchResult]) -> str:
-    """A table for the booktabs package."""
+    """Format for the booktabs package."""
     return latex_table(HEADINGS, lines(found), CAPTION)
 
 
 def as_csv(found: Sequence[SearchResult]) -> str:
-    """A line a row; the values as JSON."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["row", "dev", "trials", "failed", "values"])
-    writer.writerows([one.row, one.dev, one.trials, one.failed, json.dumps(one.values)] for one in found)
-    return file.getvalue()
+    """Format as CSV, one line per row, with the values as JSON."""
+    rows = ([one.row, one.dev, one.trials, one.failed, json.dumps(one.values)] for one in found)
+    return csv_table(["row", "dev", "trials", "failed", "values"], rows)
 
 
 def as_json(found: Sequence[SearchResult]) -> str:
-    """One JSON object, by row."""
+    """Format as one JSON object with a key per row."""
     return json.dumps({one.row: {"dev": one.dev, "trials": one.trials, "failed": one.failed, "values": one.values}
                        for one in found}) + "\n"  # fmt: skip
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from xltransfer.experiments.sweeps.index import PlannedRun, State
-from xltransfer.experiments.tables.comparison import METRICS, bold, latex_table, markdown_table, mean_and_deviation
+from xltransfer.experiments.tables.formats import (
+    METRICS,
+    bold,
+    count_seeds,
+    csv_table,
+    latex_table,
+    markdown_table,
+    mean_and_deviation,
+)
 from xltransfer.experiments.tables.matrix import Matrix, matrices_of
 
 
@@ -26,18 +32,18 @@ class Report:
     matrices: tuple[Matrix, ...]
 
     def of_kind(self, kind: str) -> list[str]:
-        """Names of the runs that are in a state."""
+        """Return the names of the runs in a state."""
         return [name for name, state in self.states.items() if state.kind == kind]
 
     def failed(self) -> list[dict[str, Any]]:
-        """What failed: each run once."""
+        """List the failed runs, each once, with errors and attempts."""
         found = {run.name: run for run in reversed(self.runs) if self.states[run.name].kind == "failed"}
         return [{"run": name, "row": run.cell.name, "column": run.cell.column, "seed": run.seed,
                  "error": self.states[name].error, "attempts": self.states[name].attempts}
                 for name, run in reversed(found.items())]  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; no paths but names of runs inside the sweep's folder."""
+        """Convert for JSON, with run names instead of paths."""
         counts = {kind: len(self.of_kind(kind)) for kind in ("finished", "failed", "begun", "waiting")}
         return {"sweep": self.name, "seeds": list(self.seeds), "runs": {"total": len(self.states), **counts},
                 "tables": [matrix.to_dict() for matrix in self.matrices], "failed": self.failed()}  # fmt: skip
@@ -46,17 +52,17 @@ class Report:
 def report_of(
     name: str, seeds: Sequence[int], runs: Sequence[PlannedRun], states: Mapping[str, State], baseline: str | None
 ) -> Report:
-    """Raises ConfigError if runs of a column were scored on different sentences."""
+    """Build the tables of a sweep. Raises ConfigError if runs of a column were scored on different sentences."""
     return Report(name, tuple(seeds), tuple(runs), states, tuple(matrices_of(runs, states, seeds, baseline)))
 
 
 def headings(matrix: Matrix) -> list[str]:
-    """Of the columns of `lines`."""
+    """Return the headings of the columns of `lines`."""
     return ["", *matrix.columns, *(["mean"] if len(matrix.columns) > 1 else []), "seconds"]
 
 
 def lines(matrix: Matrix) -> list[list[str]]:
-    """A row's name, its scores by column, their mean, and the seconds of a run; best marked by `bold`."""
+    """Format each row: name, score per column, their mean, and seconds per run; the best is marked by `bold`."""
     found = []
     for row in matrix.rows:
         over, seconds = matrix.mean_over_columns(row), matrix.seconds(row)
@@ -67,20 +73,21 @@ def lines(matrix: Matrix) -> list[list[str]]:
 
 
 def caption(matrix: Matrix) -> str:
-    """What the table is of."""
-    seeds = f"{len(matrix.seeds)} seed{'s' * (len(matrix.seeds) != 1)}"
-    return f"{matrix.task}: test {METRICS[matrix.metric]}, mean and standard deviation over {seeds}."
+    """Return the caption: task, metric and seeds."""
+    return (
+        f"{matrix.task}: test {METRICS[matrix.metric]}, mean and standard deviation over {count_seeds(matrix.seeds)}."
+    )
 
 
 def verdicts(matrix: Matrix) -> list[str]:
-    """What the evidence allows to be said, column by column."""
+    """State per column what the tests support."""
     several = len(matrix.columns) > 1
     return [f"{f'{column}: ' if several else ''}{comparison.verdict()}"
             for column, comparison in matrix.comparisons.items()]  # fmt: skip
 
 
 def markdown(report: Report) -> str:
-    """Tables in Markdown, the verdicts below each."""
+    """Format as Markdown, with the verdicts below each table."""
     return "\n".join(
         f"{markdown_table(headings(matrix), lines(matrix))}\n{' '.join([caption(matrix), *verdicts(matrix)])}\n"
         for matrix in report.matrices
@@ -88,7 +95,7 @@ def markdown(report: Report) -> str:
 
 
 def latex(report: Report) -> str:
-    """Tables for the booktabs package."""
+    """Format for the booktabs package."""
     return "\n".join(
         latex_table(headings(matrix), lines(matrix), " ".join([caption(matrix), *verdicts(matrix)]))
         for matrix in report.matrices
@@ -96,10 +103,8 @@ def latex(report: Report) -> str:
 
 
 def as_csv(report: Report) -> str:
-    """One line a run; those that are not finished have no scores."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["task", "row", "column", "seed", "state", "metric", "test", "dev", "seconds", "run"])
+    """Format as CSV, one line per run; unfinished runs have no scores."""
+    rows = []
     for matrix in report.matrices:
         for run in report.runs:
             place = run.cell.name, run.cell.column
@@ -108,13 +113,14 @@ def as_csv(report: Report) -> str:
                 scores = ["", "", ""] if result is None else [
                     matrix.scores(*place)[run.seed], matrix.scores(*place, "dev")[run.seed], result.metrics["seconds"]
                 ]  # fmt: skip
-                writer.writerow([matrix.task, *place, run.seed, report.states[run.name].kind, matrix.metric, *scores,
+                rows.append([matrix.task, *place, run.seed, report.states[run.name].kind, matrix.metric, *scores,
                                  run.name])  # fmt: skip
-    return file.getvalue()
+    head = ["task", "row", "column", "seed", "state", "metric", "test", "dev", "seconds", "run"]
+    return csv_table(head, rows)
 
 
 def as_json(report: Report) -> str:
-    """All of it as one JSON object."""
+    """Format as one JSON object."""
     return json.dumps(report.to_dict()) + "\n"
 
 
