@@ -1,4 +1,4 @@
-"""What saving every 50 steps costs a run of the embedded default.
+"""Measure the cost of a checkpoint every 50 steps in a run of the embedded default.
 
     python benchmarks/checkpoint_overhead.py benchmarks/results/checkpoint-overhead.json
 

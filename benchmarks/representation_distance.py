@@ -1,4 +1,4 @@
-"""Do the measures of `xlt analyze` rise with the distance between synthetic languages?
+"""Test whether the measures of `xlt analyze` rise with the distance between synthetic languages.
 
     python benchmarks/representation_distance.py --json benchmarks/results/representation-distance.json \\
         --plot benchmarks/results/representation-distance.svg

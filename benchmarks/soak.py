@@ -1,4 +1,4 @@
-"""Kills and corruptions, many of them: is anything ever lost?
+"""Kill runs and corrupt their files many times, and check that nothing is lost.
 
     python benchmarks/soak.py --kills 200 --seed 0 --json benchmarks/results/soak.json
 

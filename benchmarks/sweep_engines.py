@@ -1,4 +1,4 @@
-"""One sweep on every engine: are the scores equal, is nothing lost, and how much faster are two runs at a time?
+"""Compare one sweep on every engine: scores, lost runs, and the speed-up of two concurrent runs.
 
     python benchmarks/sweep_engines.py --json benchmarks/results/sweep-engines.json
 

@@ -194,10 +194,10 @@ def test_bad_input(arguments: list[str], expected: str, run_dir: Path, capsys: C
 
 
 def test_no_run(capsys: Capture, empty_folder: Path) -> None:
-    refused(capsys, ["analyze", "nowhere"], "'nowhere' is no finished run")
+    refused(capsys, ["analyze", "nowhere"], "'nowhere' is not a finished run")
     (empty_folder / "half").mkdir()
     (empty_folder / "half" / "config.yaml").write_text("task: ner\n")
-    refused(capsys, ["analyze", "half"], "'half' is no finished run")
+    refused(capsys, ["analyze", "half"], "'half' is not a finished run")
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ from xltransfer.utils.files import write_json
 FILE = "analysis.json"
 STATES = ("before", "after")
 ON_MAP = 300
-"""Sentences of each set that are shown."""
+"""Sentences of each set on the map."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ def analyze(
     path, reporter = Path(run_dir), reporter or Reporter()
     check(settings.projection)
     if not (path / METRICS_FILE).is_file():
-        raise ConfigError([f"run: {str(path)!r} is no finished run; give the folder of one (it holds {METRICS_FILE})."])
+        raise ConfigError(
+            [f"run: {str(path)!r} is not a finished run; give the folder of one (it holds {METRICS_FILE})."]
+        )
     config = RunConfig.from_yaml(path / "config.yaml", {"plugin": tuple(plugin)} if plugin else {})
     here = {} if settings.device is None else {"device": settings.device}
     run = prepare(RunConfig.from_mapping({**config.to_dict(), **here}), reporter)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _NUMBERS = 1 << 24
-"""Of a block of pairs: 64 MB in fp32."""
+"""Entries in a block of pairs: 64 MB in fp32."""
 _ROWS = 4096
 
 
@@ -30,7 +30,7 @@ class Nearest:
 
 @torch.no_grad()
 def nearest(first: Tensor, second: Tensor) -> Nearest:
-    """Compute them for two sets of vectors, (n, dim) and (m, dim), on one device, in their precision.
+    """Compute nearest distances of two sets, (n, dim) and (m, dim), on one device, in their precision.
 
     Raises ValueError if a set is empty or their vectors have different lengths.
     """
@@ -38,7 +38,7 @@ def nearest(first: Tensor, second: Tensor) -> Nearest:
         raise ValueError(
             f"two sets of vectors of one length are needed, not {tuple(first.shape)}, {tuple(second.shape)}"
         )
-    centre = (first.mean(0) + second.mean(0)) / 2  # distances stay, products get smaller and with them their error
+    centre = (first.mean(0) + second.mean(0)) / 2  # smaller products have smaller rounding errors
     a, b = first - centre, second - centre
     a_norms, b_norms = (a * a).sum(1), (b * b).sum(1)
     to_second = torch.empty(len(a), dtype=torch.long, device=a.device)
@@ -71,7 +71,7 @@ NEIGHBOURS = 10
 _FOLDS = 5
 _LEVEL = 0.95
 _MOST_PAIRS = 1 << 24
-"""Of which all distances are kept for resampling: 128 MB."""
+"""Most pairs whose distances are kept for resampling: 128 MB."""
 
 
 def hausdorff(found: Nearest) -> float:
@@ -104,7 +104,7 @@ def linear_cka(first: Tensor, second: Tensor) -> float:
     if len(first) != len(second):
         raise ValueError(f"two views of the same sentences are needed, not of {len(first)} and {len(second)}")
     x, y = (view.double() - view.double().mean(0) for view in (first, second))
-    if len(x) < min(x.shape[1], y.shape[1]):  # the same numbers from the smaller products
+    if len(x) < min(x.shape[1], y.shape[1]):  # the same result from the smaller products
         one, other = x @ x.T, y @ y.T
         cross = (one * other).sum()
     else:
@@ -167,9 +167,9 @@ OF_NEAREST: Mapping[str, Callable[[Nearest], float]] = {
     "hausdorff_95": hausdorff_95,
 }
 ONCE: Mapping[str, Measure] = {"classifier": classifier_accuracy, "neighbour_overlap": neighbour_overlap}
-"""Without an interval: what a resample repeats is its own neighbour, and in training and test alike."""
+"""Without an interval: a repeated sentence is its own neighbour, and is in training and test folds alike."""
 MEASURES = (*OF_NEAREST, "centroid", *ONCE)
-"""Of two sets; all but the last rise with the distance between them."""
+"""Measures of two sets; all but the last rise with the distance between them."""
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ def project(
 ) -> tuple[dict[str, Points], list[float] | None]:
     """Project each set to two coordinates; also returns the explained shares of variance (pca only).
 
-    pca is fitted on the sets named in `fitted` and applied to all; the others know no such thing and place all sets
-    at once. The largest coordinate is 1.
+    pca is fitted on the sets named in `fitted` and applied to all; the others fit all sets together. The largest
+    coordinate is 1.
     """
     vectors = {key: part.double().numpy() for key, part in sets.items()}
     together = np.concatenate(list(vectors.values()))

@@ -15,7 +15,7 @@ from xltransfer.rtns.base import RTN
 
 BATCH = 64
 KINDS = ("special", "word start", "continuation")
-"""Of tokens. A subword of a text that is not split into words counts as a word's start."""
+"""Kinds of tokens. A subword of a text that is not split into words counts as a word's start."""
 _KEPT = 4096
 """Tokens whose changes are kept for the effective rank."""
 
@@ -31,7 +31,7 @@ class TokenChanges:
     gate: list[Tensor] = field(default_factory=list)
     """Empty for an RTN without a gate."""
     changes: list[Tensor] = field(default_factory=list)
-    """(tokens, dim), of the first some thousand tokens."""
+    """(tokens, dim), for the first few thousand tokens."""
 
     def summary(self) -> dict[str, object]:
         """Summarise means by kind of token and the effective rank of the changes."""
@@ -76,15 +76,15 @@ def sentence_vectors(
     learner: Learner, encoded: Sequence[Encoded], setting: Setting, rtn: RTN | None = None,
     recorded: Mapping[int, TokenChanges] | None = None, between: Callable[[], object] = lambda: None,
 ) -> dict[int, Tensor]:  # fmt: skip
-    """The mean over tokens at each layer, padding left out (Xia et al. 2021, section 5): (sentences, dim), on the CPU.
+    """Compute means over tokens without padding, by layer (Xia et al. 2021, section 5): (sentences, dim), on the CPU.
 
-    With `rtn` these are transformed: from an insertion layer on. `recorded` gets what it did there. `between` is called
-    before each batch.
+    With `rtn`, states are transformed from an insertion layer on, and `recorded` collects its changes there. `between`
+    is called before each batch.
     """
     found: dict[int, list[Tensor]] = {layer: [] for layer in setting.layers}
     was_training = learner.training
     learner.eval()
-    viewer = Learner(learner.model, setting.layers)  # a change of nothing at every layer shows the states there
+    viewer = Learner(learner.model, setting.layers)  # a zero change at every layer exposes the states there
     for start in range(0, len(encoded), BATCH):
         between()
         sentences = encoded[start : start + BATCH]
@@ -100,7 +100,7 @@ def sentence_vectors(
 
 
 def _passes(setting: Setting, rtn: RTN | None) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """The insertion layers of each pass and the layers it measures; a mixing RTN has one pass per layer."""
+    """Yield the insertion layers of each pass and the layers it measures; a mixing RTN has one pass per layer."""
     if rtn is None or rtn.mix() is None:
         yield setting.insertion if rtn is not None else (), setting.layers
         return
@@ -124,7 +124,7 @@ class _RecordingRTN:
         self._recorded = recorded
 
     def mix(self) -> None:
-        """One pass."""
+        """Return None: one pass."""
 
     def __call__(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
         change = torch.zeros_like(hidden)
@@ -150,7 +150,7 @@ class _RecordingRTN:
 
 
 def _kinds(sentences: Sequence[Encoded], batch: Batch, special: frozenset[int]) -> Tensor:
-    """The kind of each token, (batch, time); undefined at padding."""
+    """Return the kind of each token, (batch, time); undefined at padding."""
     ids = batch.inputs["input_ids"]
     kinds = torch.full(ids.shape, KINDS.index("word start"), device=ids.device)
     for row, sentence in enumerate(sentences):

@@ -17,7 +17,7 @@ from xltransfer.training.preparation import EncodedSet, PreparedRun
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SHOWN = 5
-"""Sentences that are named of those that count most, and least."""
+"""Sentences listed at each end of the weights."""
 
 
 class _WeightRecorder(Changes):

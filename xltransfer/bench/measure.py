@@ -39,20 +39,20 @@ class Measured:
     seconds: float
     quartiles: tuple[float, float]
     ratio: float | None
-    """Of its time to that of joint training."""
+    """Its time relative to joint training."""
     speedup: float | None
-    """Of the released procedure's time to its own, where that was measured too."""
+    """Time of the released procedure relative to its own, where measured."""
     tokens_a_second: float
     operations: int
     """Floating-point operations of its matrix products."""
     roofline: float
-    """Share of its time that those need at the speed of a large matrix product."""
+    """Share of its time that its operations need at the speed of a large matrix product."""
     peak_bytes: int | None
     error: float | None
-    """Of the meta-gradient, relative to float64."""
+    """Relative error of the meta-gradient against float64."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Convert for JSON."""
         return dataclasses.asdict(self)
 
 
@@ -119,7 +119,7 @@ def _error(found: Gradients, exact: Gradients | None) -> float | None:
 
 
 def _peak(setting: BenchSetting, name: str) -> int:
-    """Peak resident set (or GPU allocation) of a process that takes two steps."""
+    """Measure the peak resident set (or GPU allocation) of a process over two steps, in bytes."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         return pool.apply(_two_steps, (setting, name, torch.get_num_threads()))

@@ -17,7 +17,7 @@ AXES = {
     "vocabulary": ("vocabulary", "rows of the word embedding"),
     "encoder": ("encoder", "encoder"),
 }
-"""What can be varied: the field of the setting, and the axis's title."""
+"""Settings that can be varied: field and axis title."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Point:
 
     value: int | str
     place: float | str
-    """On the axis: layers above the insertion where layers are varied, or else the value."""
+    """Position on the axis: layers above the insertion if layers are varied, else the value."""
     steps: list[Measured]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Convert for JSON."""
         return dataclasses.asdict(self)
 
 

@@ -34,9 +34,9 @@ class Row:
     seconds: tuple[float, ...]
     run_dirs: tuple[str, ...]
     difference: Difference | None
-    """From the baseline, on test; None for the baseline itself."""
+    """Difference from the baseline on test; None for the baseline itself."""
     p: float | None
-    """Of `difference`, adjusted for the number of comparisons."""
+    """p-value of `difference`, adjusted for the number of comparisons (Holm)."""
 
     @property
     def mean(self) -> float:
@@ -49,7 +49,7 @@ class Row:
         return statistics.stdev(self.test) if len(self.test) > 1 else None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Convert for JSON."""
         return {**dataclasses.asdict(self), "mean": self.mean, "sd": self.deviation}
 
 
@@ -68,7 +68,7 @@ class Comparison:
 
     @property
     def best(self) -> float:
-        """The highest mean."""
+        """Highest mean test score."""
         return max(row.mean for row in self.rows)
 
     def verdict(self) -> str:
@@ -97,7 +97,7 @@ class Comparison:
         return " ".join(sentences)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Convert for JSON."""
         plain = dataclasses.asdict(self)
         return {**plain, "rows": [row.to_dict() for row in self.rows], "verdict": self.verdict()}
 
@@ -108,8 +108,8 @@ def compare(
 ) -> Comparison:  # fmt: skip
     """Execute the missing runs in `folder` and compare test scores.
 
-    A finished run is taken as it is, an interrupted one is continued. `reporter` makes the reporter of a run, from what
-    is run. Raises UserError, and what has been run is kept.
+    Finished runs are reused and interrupted ones resumed. `reporter` makes a run's reporter from its label. Raises
+    UserError; finished runs are kept.
     """
     chosen = choose_baseline(cells, baseline)
     found = run_all(cells, seeds, folder, reporter)
@@ -221,7 +221,7 @@ def _found(row: Row, comparison: Comparison) -> str:
 
 
 def _furthest(row: Row) -> float:
-    """The difference furthest from 0 that the interval holds."""
+    """Return the largest absolute difference in the interval."""
     assert row.difference is not None
     assert row.difference.low is not None
     assert row.difference.high is not None

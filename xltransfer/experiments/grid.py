@@ -19,9 +19,9 @@ from xltransfer.utils.version import __version__
 FIXED = ("task", "task_options", "data", "data_options", "target", "data_seed")
 """Fields of which a column of a table has one value: scores are compared on the same test sentences."""
 PARTS: dict[str, Registry] = {"method": METHODS, "rtn": RTNS, "backend": BACKENDS}
-"""What a column may have several of, each with options of its own."""
-_SPOKEN = ("method", "rtn", "backend", "encoder", "precision", "mixing", "attention")
-"""Fields whose values say what they are of."""
+"""Parts that may vary within a column, each with its own options."""
+_VALUE_ONLY = ("method", "rtn", "backend", "encoder", "precision", "mixing", "attention")
+"""Fields whose values are clear without the field's name."""
 _IMMATERIAL = (
     "seed",
     "output",
@@ -105,7 +105,7 @@ def _cell(values: Mapping[str, Any], changes: Mapping[str, Any], build: Build, r
 
 
 def _with_fitting_options(one: dict[str, Any], row: Row) -> dict[str, Any]:
-    """Without the options that other parts of the table have, and this cell's have not."""
+    """Drop options that belong only to other parts of the table."""
     for part, names in (row.known or {}).items():
         registry, options = PARTS[part], one.get(f"{part}_options")
         if options:
@@ -119,13 +119,13 @@ def _with_fitting_options(one: dict[str, Any], row: Row) -> dict[str, Any]:
 
 
 def _takes(registry: Registry, name: str, key: str) -> bool:
-    """Whether a part has an option, or a part inside it may have it."""
+    """Whether a part, or a part nested in it, accepts an option."""
     own = options_of(registry.load(name))
     return key in own or (key.startswith(INNER) and "inner" in own)
 
 
 def _unused(config: RunConfig) -> set[str]:
-    """The fields that change nothing in this run: without an RTN its layer, without a meta-gradient the backend."""
+    """Return the fields without effect in this run, such as the layer without an RTN."""
     method = METHODS.load(config.method)
     unused = set() if method.uses_rtn else {"rtn", "rtn_options", "layer", "meta_lr"}
     return unused if method.uses_backend else unused | {"backend", "backend_options"}
@@ -143,14 +143,14 @@ def _key(config: RunConfig, unused: set[str]) -> str:
 
 
 def _files(place: Path) -> Iterator[tuple[str, int, int]]:
-    """Name, size and time of change of the files in a folder; of a name that is no folder, none."""
+    """Yield name, size and modification time of the files in a folder; nothing if it is not a folder."""
     for path in sorted(place.rglob("*")) if place.is_dir() else []:
         if path.is_file():
             yield str(path.relative_to(place)), path.stat().st_size, path.stat().st_mtime_ns
 
 
 def _plugins(config: RunConfig, unused: set[str]) -> Iterator[str]:
-    """Digests of the plugin files, if a part of the run is none of xltransfer's own."""
+    """Yield digests of the plugin files, if a part of the run is not built in."""
     parts = {**PARTS, "encoder": ENCODERS, "task": TASKS, "data": DATASETS, "source_data": DATASETS}
     named = [(registry, getattr(config, part)) for part, registry in parts.items() if part not in unused]
     classes = [registry.load(name) for registry, name in named if name is not None and name in registry]
@@ -165,11 +165,11 @@ def _name(row: str, changes: Mapping[str, Any]) -> str:
 
 def display_value(name: str, value: Any) -> str:
     """Format a value of a field or option for a table."""
-    said = "+".join(map(str, value)) if isinstance(value, list | tuple) else _plain(value)
+    text = "+".join(map(str, value)) if isinstance(value, list | tuple) else _plain(value)
     field, _, option = name.partition(".")
     if option:
-        return f"{option}={said}"
-    return said if field in _SPOKEN else f"{field.replace('_', ' ')} {said}"
+        return f"{option}={text}"
+    return text if field in _VALUE_ONLY else f"{field.replace('_', ' ')} {text}"
 
 
 def _plain(value: Any) -> str:
@@ -177,7 +177,7 @@ def _plain(value: Any) -> str:
 
 
 _BARE = ("data", "target")
-"""Fields whose values are said alone."""
+"""Fields whose values name a column without the field's name."""
 
 
 def name_columns(cells: Sequence[Cell]) -> list[Cell]:
@@ -187,13 +187,13 @@ def name_columns(cells: Sequence[Cell]) -> list[Cell]:
         own = [cell for cell in cells if cell.config.task == task]
         varied = [name for name in _names(own) if len({repr(_value(cell, name)) for cell in own}) > 1]
         for cell in own:
-            label = "/".join(_said(name, _value(cell, name)) for name in varied)
+            label = "/".join(_column_value(name, _value(cell, name)) for name in varied)
             found[id(cell)] = replace(cell, column=label or cell.config.target or cell.config.data)
     return [found[id(cell)] for cell in cells]
 
 
 def _names(cells: Sequence[Cell]) -> list[str]:
-    """Of the fields that a column has one value of, and of the options in them."""
+    """List the fields, and options in them, that have one value per column."""
     names = []
     for field in FIXED[1:]:
         if field.endswith("_options"):
@@ -210,5 +210,5 @@ def _value(cell: Cell, name: str) -> Any:
     return value.get(option) if option else value
 
 
-def _said(name: str, value: Any) -> str:
+def _column_value(name: str, value: Any) -> str:
     return str(value) if name in _BARE and value is not None else display_value(name, value)

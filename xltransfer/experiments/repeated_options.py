@@ -47,7 +47,7 @@ def split_repeated(given: Mapping[str, list[str]]) -> tuple[dict[str, Any], dict
 
 
 def _by_key(pairs: Sequence[str]) -> dict[str, list[str]]:
-    """The values of each option."""
+    """Group values by option."""
     found: dict[str, list[str]] = {}
     for pair in dict.fromkeys(pairs):
         key, _, value = pair.partition("=")

@@ -90,7 +90,7 @@ def query_gradient_is_that_after_the_inner_step(backend: Backend) -> None:
 
 
 def no_parameters_no_meta_gradient(backend: Backend) -> None:
-    """`identity` and `frozen` are trained by nothing."""
+    """`identity` and `frozen` have no meta-gradient."""
     for name in ("identity", "frozen"):
         assert backend.step(small_problem(name), INNER_LR).meta_grads == {}, f"a meta-gradient for RTN {name}"
 
@@ -220,14 +220,14 @@ BACKEND_CHECKS: tuple[BackendCheck, ...] = (
     same_step_twice_is_the_same,
     inner_step_is_adams,
 )
-"""What every backend must do."""
+"""Checks for every backend."""
 EXACT_CHECKS: tuple[BackendCheck, ...] = (
     toy_in_closed_form,
     losses_are_those_of_the_step,
     meta_gradient_equals_brute_force,
     adams_meta_gradient_equals_brute_force,
 )
-"""What one that declares no approximation must do as well."""
+"""Further checks for a backend that declares no approximation."""
 
 
 def check_backend(backend: str | type[Backend], **options: Any) -> float:

@@ -79,12 +79,12 @@ def small_problem(
 
 
 def flat(gradients: Gradients) -> Tensor:
-    """All entries in one vector."""
+    """Concatenate all entries into one vector."""
     return torch.cat([gradient.flatten() for gradient in gradients.values()]) if gradients else torch.zeros(0)
 
 
 def random_direction(gradients: Gradients) -> Gradients:
-    """One, the same each time, along which the slope is not small."""
+    """Return a fixed direction along which the slope is not small."""
     generator = torch.Generator().manual_seed(3)
     norm = flat(gradients).norm()
     return {

@@ -98,7 +98,7 @@ def same_seed_same_change(case: RTNCase) -> None:
 
 
 def state_survives_safetensors(case: RTNCase) -> None:
-    """All that a trained RTN is, is in its state dict."""
+    """The state dict determines a trained RTN."""
     hidden, mask = _states()
     rtn, other = case.build(seed=0).eval(), case.build(seed=1).eval()
     stored = safetensors.torch.save({name: value.contiguous() for name, value in rtn.state_dict().items()})
@@ -154,7 +154,7 @@ def mixing_weights_fit_the_layers(case: RTNCase) -> None:
 
 
 def _squares(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Something like a loss a token, and where: (batch, time)."""
+    """A stand-in for losses per token, and a mask: both (batch, time)."""
     found = logits.square().sum(-1)
     return found, torch.ones_like(found, dtype=torch.bool)
 
@@ -216,8 +216,7 @@ RTN_CHECKS: tuple[Callable[[RTNCase], None], ...] = (
 def check_rtn(rtn: str | type[RTN], **options: Any) -> None:
     """Hold an RTN (a class, or a registered name) to the contract of the built-in ones.
 
-    Takes some seconds on one core, and says nothing if all is well. Raises AssertionError that names the check and
-    says what is wrong.
+    Takes some seconds on one core. Raises AssertionError that names the failed check and the fault.
     """
     for check in RTN_CHECKS:
         try:

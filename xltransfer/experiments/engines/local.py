@@ -19,7 +19,7 @@ class Engine(ABC):
     """Executes runs in a number of slots. A context manager; call `stop` first if runs are active."""
 
     lost: ClassVar[tuple[type[BaseException], ...]]
-    """What a future raises where the worker died, and not the run failed."""
+    """Exceptions of a future whose worker died, as opposed to a run that failed."""
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
@@ -34,7 +34,7 @@ class Engine(ABC):
 
     @abstractmethod
     def submit(self, job: Job) -> Future[Outcome]:
-        """Start a run; never more at a time than slots."""
+        """Start a run. The caller submits at most `slots` at a time."""
 
     @abstractmethod
     def stop(self) -> None:
@@ -53,7 +53,7 @@ class LocalEngine(Engine):
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPool:
-        context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in whatever state they are
+        context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in an undefined state
         return ProcessPool(self.slots, initializer=initialise_worker, initargs=(self._threads,), context=context)
 
     def __exit__(

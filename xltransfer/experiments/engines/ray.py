@@ -18,16 +18,16 @@ from xltransfer.experiments.engines.worker import Job, Outcome, execute
 LOCAL = "local"
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",  # Ray's own 15 would let any other process go first
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # as it will be; not saying so is a warning each time
+    "RAY_worker_niceness": "0",  # Ray's default of 15 gives every other process priority
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray's future default; unset, it warns each time
 }
 
 
 class RayEngine(Engine):
     """Ray tasks with `threads` cores and `gpus` each; the sweep's folder must be on shared storage.
 
-    `address` is that of a cluster, `auto` the one this machine is in, `local` or None a new one here, of `slots` runs;
-    of a cluster, None is all of it. Raises ConfigError where there is no Ray, or no such cluster.
+    `address` is a cluster's address, `auto` for the cluster of this machine, `local` or None for a new one here.
+    `slots` limits concurrent runs; None uses a whole cluster. Raises ConfigError without Ray or such a cluster.
     """
 
     def __init__(self, slots: int | None, threads: int, gpus: float | None = None, address: str | None = None) -> None:
@@ -56,13 +56,13 @@ class RayEngine(Engine):
                 [f"address: received {self._start['address']!r}; Ray cannot start there: {reason}"]
             ) from error
         self.slots = self.slots or self._available_slots()
-        self._stdout = redirect_stdout(sys.stderr)  # where Ray tells of dead processes; results alone go to stdout
+        self._stdout = redirect_stdout(sys.stderr)  # Ray reports dead processes on stdout, which is for results only
         self._stdout.__enter__()
         self._execute = self._ray.remote(**self._options)(execute_task)
         return self
 
     def _available_slots(self) -> int:
-        """How many runs the cluster has cores and GPUs for; one at least, which waits for them."""
+        """Return how many runs the cluster has cores and GPUs for, at least one."""
         there = self._ray.cluster_resources()
         wanted = {"CPU": self._options["num_cpus"], "GPU": self._options["num_gpus"]}
         return max(1, min(int(there.get(kind, 0) // need) for kind, need in wanted.items() if need))

@@ -1,7 +1,7 @@
 """Search hyperparameters per row by validation scores, with Optuna's TPE sampler.
 
-What is proposed depends on the file and on the scores told so far, and on nothing else. So a search that was
-interrupted goes on by being asked again from the start: what it asks for first is finished.
+Proposals depend only on the sweep file and on the scores so far. An interrupted search therefore resumes by starting
+again: the runs that it proposes first are already finished.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from xltransfer.utils.files import write_text
 BEST = "best.yaml"
 
 Do = Callable[[Sequence[PlannedRun]], Mapping[str, State]]
-"""Does runs, or looks them up."""
+"""Executes runs, or reads their states."""
 
 
 @dataclass
@@ -93,7 +93,7 @@ def write_best(sweep: Sweep, found: Sequence[SearchResult], folder: Path) -> Pat
 
 
 def _with_values(start: RowStart, chosen: Mapping[str, Any], sweep: Sweep) -> dict[str, Any] | str:
-    """A row's values with those chosen; a recipe written out, since a row is values or a recipe."""
+    """Return a row with its chosen values; a recipe is written out, since a row is either values or a recipe."""
     if start.recipe is None:
         return with_changes(start.drop_values(chosen).values, chosen)
     if not chosen:
@@ -104,7 +104,7 @@ def _with_values(start: RowStart, chosen: Mapping[str, Any], sweep: Sweep) -> di
 
 
 def _used(sweep: Sweep, row: str) -> dict[str, Range]:
-    """The ranges that change anything in a row."""
+    """Return the ranges that affect a row."""
     assert sweep.search is not None
     return {name: one for name, one in sweep.search.ranges.items()
             if len({tuple(cell.key for cell in _cells(sweep, row, {name: end})) for end in one.ends}) > 1}  # fmt: skip
@@ -128,7 +128,7 @@ def _suggested(trial: Any, name: str, one: Range) -> Any:
 
 
 def _score(cells: Sequence[Cell], seeds: Sequence[int], states: Mapping[str, State]) -> float | None:
-    """The mean over columns, alternatives and seeds; None if a run failed."""
+    """Return the mean dev score over columns, alternatives and seeds; None if a run failed."""
     scores = []
     for cell in cells:
         metric = task_of(cell).metric

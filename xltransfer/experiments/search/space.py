@@ -17,7 +17,7 @@ TRIALS = 20
 
 @dataclass(frozen=True)
 class Range:
-    """From `low` to `high`, whole numbers if both are, evenly on a logarithmic scale if `log`; or one of `choices`."""
+    """A range from `low` to `high` (integers if both are; log-uniform if `log`), or a list of `choices`."""
 
     low: float = 0
     high: float = 0
@@ -90,7 +90,7 @@ def _range(name: str, raw: Any, faults: list[str]) -> Range:
 
 
 def _number(raw: Any) -> float | None:
-    """YAML reads 1e-3, without a point, as text."""
+    """Convert to a number; YAML reads 1e-3, without a point, as text."""
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         return None
     try:

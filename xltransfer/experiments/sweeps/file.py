@@ -38,13 +38,13 @@ class RowStart:
         return RunConfig.from_mapping({**shared, **both})
 
     def part(self, part: str, shared: Mapping[str, Any]) -> str:
-        """The name of the row's method, RTN or backend."""
+        """Return the name of the row's method, RTN or backend."""
         below = self.recipe.values if self.recipe else {}
         name: str = {**below, **shared, **self.values}.get(part) or getattr(RunConfig, part)
         return name
 
     def drop_values(self, names: Mapping[str, Any]) -> RowStart:
-        """The row without values that a search chooses."""
+        """Return the row without the values that a search chooses."""
         kept = {name: value for name, value in self.values.items() if name not in names}
         for name in names:
             field, _, option = name.partition(".")
@@ -55,7 +55,7 @@ class RowStart:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Rows × grid × seeds. `grid` has alternatives, `values` what all runs share, by field or option of a part."""
+    """A sweep: rows × grid × seeds. `values` are shared by all runs; `grid` lists alternatives by field or option."""
 
     name: str
     where: str
@@ -129,7 +129,7 @@ def read_sweep(path: Path, plugins: Sequence[str] = ()) -> Sweep:
 
 
 def _values(raw: Any, where: str, faults: list[str]) -> dict[str, Any]:
-    """A mapping of values, options of parts as mappings."""
+    """Read a mapping of values, with options of parts as mappings."""
     if not isinstance(raw, Mapping):
         faults.append(f"{where}: received {raw!r}; allowed: a mapping of a run's options, as in a config.yaml.")
         return {}
@@ -195,7 +195,7 @@ def _grid(raw: Any, faults: list[str]) -> dict[str, list[Any]]:
 
 
 def _duplicate_faults(rows: Mapping[str, Sequence[RowStart]], grid: Mapping[str, Any]) -> list[str]:
-    """A value of a row would hide the grid's."""
+    """List values given in both a row and the grid: the row's would hide the grid's."""
     return [
         f"rows: {name}: {varied} is varied by the grid; give it in one of the two places."
         for name, starts in rows.items()

@@ -35,12 +35,12 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of the run folder."""
         return self.cell.run_name(self.seed)
 
     @property
     def label(self) -> str:
-        """For people."""
+        """Name for messages."""
         return f"{self.cell.name}, {self.cell.column}, seed {self.seed}"
 
 
@@ -52,7 +52,7 @@ class State:
     result: RunResult | None = None
     error: str = ""
     attempts: int = 0
-    """That failed."""
+    """Failed attempts."""
 
 
 def plan_runs(cells: Sequence[Cell], seeds: Sequence[int]) -> list[PlannedRun]:
@@ -80,7 +80,7 @@ def states_of(folder: Path, runs: Sequence[PlannedRun]) -> dict[str, State]:
 
 
 def write_index(folder: Path, sweep: str, runs: Sequence[PlannedRun], states: dict[str, State]) -> None:
-    """Write `index.json` anew, and remove notes of failures that are mended."""
+    """Rewrite `index.json`, and remove failure notes of runs that have finished since."""
     found: dict[str, Any] = {}
     for run in runs:
         state, result = states[run.name], states[run.name].result
@@ -92,7 +92,7 @@ def write_index(folder: Path, sweep: str, runs: Sequence[PlannedRun], states: di
             entry |= {"dev": result.dev.to_dict(), "test": result.test.to_dict(), "seconds": result.metrics["seconds"]}
         if state.error:
             entry |= {"error": state.error, "attempts": state.attempts}
-    with FileLock(folder / LOCK):  # --status may write it while the sweep does
+    with FileLock(folder / LOCK):  # --status may write it at the same time as the sweep
         write_json(folder / INDEX, {"sweep": sweep, "runs": found})
 
 
@@ -124,7 +124,7 @@ def _note_file(folder: Path, name: str) -> Path:
 
 
 def _note(folder: Path, name: str) -> dict[str, Any] | None:
-    """None where there is none that can be read: the run is tried again in any case."""
+    """Read a failure note; None if it is missing or unreadable, since the run is retried in any case."""
     try:
         found = json.loads(_note_file(folder, name).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -18,9 +18,9 @@ from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSig
 from xltransfer.training.run_folder import METRICS_FILE
 
 ATTEMPTS = 3
-"""Of a run whose worker dies: each goes on from the last checkpoint."""
+"""Attempts of a run whose worker dies; each resumes from the last checkpoint."""
 TICK = 0.5
-"""Seconds between looks at signals and logs."""
+"""Seconds between checks of signals and logs."""
 _NAMED = 4
 """Running runs whose names are shown."""
 
@@ -29,7 +29,7 @@ Output = Callable[[str], None]
 
 @dataclass
 class Messages:
-    """Where messages go: `progress` is of the moment, `warning` and `problem` are lines to keep."""
+    """Callbacks for messages: `progress` overwrites the last one, `warning` and `problem` are permanent lines."""
 
     progress: Output = lambda text: None
     warning: Output = lambda text: None
@@ -38,7 +38,7 @@ class Messages:
 
 @dataclass
 class Progress:
-    """Of `total` runs, `todo` were left when this call began; `finished` and `failed` since then."""
+    """Progress of `total` runs: `todo` were left when this call began; `finished` and `failed` count since then."""
 
     total: int
     todo: int
@@ -47,7 +47,7 @@ class Progress:
     failed: int = 0
 
     def text(self, running: Collection[Job]) -> str:
-        """One line, from the logs of what is running."""
+        """Describe the progress in one line, from the logs of running runs."""
         epochs = {job.name: epoch_of(Path(str(job.config.output))) for job in running}
         named = [f"{job.label} (epoch {min(epochs[job.name][0] + epochs[job.name][1] or 1, job.config.epochs)} of "
                  f"{job.config.epochs})" for job in list(running)[:_NAMED]]  # fmt: skip
@@ -70,7 +70,7 @@ class Progress:
 
 @dataclass
 class Runner:
-    """Does the runs of a sweep in `folder`, `indexed` in all; `busy` are those that another process has."""
+    """Executes the runs of a sweep in `folder`. `indexed` are all known runs, `busy` those of another process."""
 
     name: str
     folder: Path
@@ -83,7 +83,7 @@ class Runner:
     _warned: set[str] = field(default_factory=set)
 
     def run(self, runs: Sequence[PlannedRun]) -> dict[str, State]:
-        """Do what is not finished. Raises Interrupted, all that is running saved, upon SIGTERM or Ctrl-C."""
+        """Execute unfinished runs. Upon SIGTERM or Ctrl-C, saves running ones and raises Interrupted."""
         states = states_of(self.folder, runs)
         self.indexed += runs
         jobs = [self._job(run) for run in {run.name: run for run in runs}.values()
@@ -126,7 +126,7 @@ class Runner:
                 error = future.exception()
                 if error is not None and not isinstance(error, self.engine.lost):
                     raise error
-                stop.check()  # what died or stopped then is no fault of its own
+                stop.check()  # after a stop signal, a dead worker is not a failed run
                 if _cut_off(future) and lost[job.name] < ATTEMPTS - 1:
                     lost[job.name] += 1
                     self.messages.problem(f"{job.label}: its process {'died' if error else 'was stopped'}; it goes on "
@@ -159,7 +159,7 @@ def _cut_off(future: Future[Outcome]) -> bool:
 
 
 def _outcome(future: Future[Outcome]) -> Outcome:
-    """A run that was cut off too often has failed."""
+    """Return the outcome; a run that was cut off too often has failed."""
     if not _cut_off(future):
         return future.result()
     error = future.exception()

@@ -14,12 +14,12 @@ from xltransfer.experiments.sweeps.index import PlannedRun, State
 from xltransfer.training.run import RunResult
 
 Results = Mapping[int, RunResult]
-"""By seed."""
+"""Results by seed."""
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Of one task and metric. `results` are what is finished, by row and column; a row may lack columns."""
+    """A table for one task and metric. `results` holds finished runs by row and column; a row may lack columns."""
 
     task: str
     metric: str
@@ -29,15 +29,15 @@ class Matrix:
     baseline: str
     results: Mapping[tuple[str, str], Results]
     comparisons: Mapping[str, Comparison]
-    """With the baseline, by column, where two rows have two seeds."""
+    """Comparison with the baseline, by column, where at least two rows share two seeds."""
 
     def scores(self, row: str, column: str, split: str = "test") -> dict[int, float]:
-        """Shares, by seed."""
+        """Return scores between 0 and 1, by seed."""
         return {seed: float(getattr(getattr(result, split), self.metric))
                 for seed, result in self.results.get((row, column), {}).items()}  # fmt: skip
 
     def mean(self, row: str, column: str) -> float | None:
-        """Of the test scores there are."""
+        """Return the mean of the finished test scores, or None."""
         scores = self.scores(row, column)
         return statistics.mean(scores.values()) if scores else None
 
@@ -46,24 +46,24 @@ class Matrix:
         return len(self.results.get((row, column), {})) == len(self.seeds)
 
     def mean_over_columns(self, row: str) -> float | None:
-        """None unless the row is complete in all."""
+        """Return the mean over columns, or None unless all columns are complete."""
         means = [self.mean(row, column) for column in self.columns if self.complete(row, column)]
         known = [mean for mean in means if mean is not None]
         return statistics.mean(known) if len(known) == len(self.columns) else None
 
     def seconds(self, row: str) -> float | None:
-        """The mean time of a run."""
+        """Return the mean time of a run in seconds."""
         found = [result.metrics["seconds"] for column in self.columns
                  for result in self.results.get((row, column), {}).values()]  # fmt: skip
         return statistics.mean(found) if found else None
 
     def best(self, column: str) -> float | None:
-        """The highest mean of those that are complete."""
+        """Return the highest mean among complete rows."""
         means = [self.mean(row, column) for row in self.rows if self.complete(row, column)]
         return max((mean for mean in means if mean is not None), default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; runs by the names of their folders."""
+        """Convert for JSON, with the names of run folders instead of paths."""
         cells = []
         for (row, column), results in self.results.items():
             if results:
@@ -80,7 +80,7 @@ class Matrix:
 def matrices_of(
     runs: Sequence[PlannedRun], states: Mapping[str, State], seeds: Sequence[int], baseline: str | None
 ) -> list[Matrix]:
-    """A table for each task and metric. Raises ConfigError if runs of a column were scored on other sentences."""
+    """Build a table for each task and metric. Raises ConfigError if runs of a column were scored on other sentences."""
     cells = list({(run.cell.config.task, run.cell.column, run.cell.name): run.cell for run in runs}.values())
     kinds = [(cell.config.task, task_of(cell).metric) for cell in cells]
     return [
@@ -115,7 +115,7 @@ def _finished(cell: Cell, states: Mapping[str, State], seeds: Sequence[int]) -> 
 
 
 def _comparison(cells: Sequence[Cell], results: Mapping[str, Results], baseline: str | None) -> Comparison | None:
-    """On the seeds that all rows have; None where these are fewer than two, or the baseline is not among the rows."""
+    """Compare on the seeds that all rows share; None with fewer than two, or without the baseline among the rows."""
     if len(cells) < 2 or (baseline is not None and baseline not in results):
         return None
     shared = [seed for seed in next(iter(results.values())) if all(seed in found for found in results.values())]
