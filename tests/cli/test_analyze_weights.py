@@ -69,7 +69,7 @@ def test_they_are_those_of_training(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "weights of source sentences: mean" in capsys.readouterr().out
     assert status_of(["report", str(run_dir)]) == 0
     page = (run_dir / "report.html").read_text(encoding="utf-8")
-    assert "How much source sentences count" in page
+    assert "Weights of source sentences" in page
     assert escape(analysed["after"]["most"][0]["sentence"]) in page
 
 
