@@ -1,6 +1,6 @@
-"""Meta-gradient by finite differences of first-order gradients along v (the mixed derivative as in DARTS: Liu et al.
-2019, arXiv 1806.09055, equation 8).
+"""Approximate the meta-gradient by finite differences of first-order gradients along v.
 
+The mixed derivative is that of DARTS (Liu et al. 2019, arXiv 1806.09055, equation 8).
 ∂/∂φ ⟨∇_θ L_s(θ, φ), v⟩ is the derivative of ∇_φ L_s at θ in the direction v. The RTN's inputs are those at θ in every
 evaluation, as the stop-gradient asks, so the difference is taken of the gradient by the RTN's changes and carried back
 to φ once: no graph below the insertion, no RTN in the shifted passes, and kinks of the RTN (ReLU) do no harm.

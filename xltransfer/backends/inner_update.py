@@ -21,10 +21,10 @@ from torch import Tensor
 
 
 class InnerUpdate(ABC):
-    """u(g). Tensors are by parameter name, in the shapes of θ; those that are handed in stay as they are."""
+    """u(g). Tensors are by parameter name, in the shapes of θ; arguments are not modified."""
 
     stateful: ClassVar[bool]
-    """Whether u depends on what an optimiser keeps, which would have to move on before a second inner step."""
+    """Whether u depends on optimiser state, which would have to advance before a second inner step."""
 
     @abstractmethod
     def direction(self, gradients: dict[str, Tensor]) -> dict[str, Tensor]:

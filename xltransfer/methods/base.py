@@ -129,7 +129,7 @@ class Method(ABC):
     uses_rtn: ClassVar[bool] = False
     uses_backend: ClassVar[bool] = False
     uses_moments: bool = False
-    """Whether losses or gradients of a step depend on what θ's optimiser keeps."""
+    """Whether losses or gradients of a step depend on the state of θ's optimiser."""
     trains_weights: ClassVar[bool] = True
     """Whether it can train an RTN that weighs source losses: not by the gradient of those losses, which would only
     make the weights small."""

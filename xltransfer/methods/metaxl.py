@@ -40,43 +40,39 @@ class MetaXL(Method):
         *,
         order: Annotated[
             Literal["published", "released"],
-            "published (Algorithm 1): θ takes the inner gradient at the current φ; released: recomputed at the new φ",
+            "gradient for θ: at the current φ (`published`, Algorithm 1), or recomputed at the new φ (`released`)",
         ] = "published",
         theta_batch: Annotated[
             Literal["lookahead", "whole", "support"],
-            "what of the target batch θ learns from; support: half, as released; whole: all, as joint training does, "
-            "for one more pass; lookahead: all, the query half at θ', where its gradient is computed anyway",
+            "target sentences that update θ: `support` (first half, as released), `whole` (all, one more pass), "
+            "`lookahead` (all, the query half evaluated at θ')",
         ] = "lookahead",
         free_of_lr: Annotated[
-            bool, "divide the meta-gradient by the inner learning rate, so that its size does not follow the schedule"
+            bool, "divide the meta-gradient by the inner learning rate, so that it does not follow the schedule"
         ] = True,
         inner_step: Annotated[
             Literal["sgd", "adam"],
-            "sgd: as published; adam: the step that θ's optimiser would take, to see the query loss after a step of "
-            "training's size and direction",
+            "inner step: `sgd` (as published), or `adam` (the step that θ's optimiser would take)",
         ] = "sgd",
         support_share: Annotated[
-            float, "share of a target batch that is support; lower, for a query loss over more sentences"
+            float, "share of each target batch used as support; lower: more query sentences"
         ] = 0.5,
         normalised: Annotated[
             bool,
-            "divide the meta-gradient by its norm, so that its size follows neither the schedule nor how well the "
-            "query is learnt; the norm is logged as it was",
+            "divide the meta-gradient by its norm; the original norm is logged",
         ] = False,
         start: Annotated[
             float,
-            "share of the steps that are joint training, before the RTN comes in; above 0, for θ to learn the task "
-            "first, in less time",
+            "share of the steps at the start that are joint training, without the RTN; faster",
         ] = 0.0,
         finish: Annotated[
             float,
-            "share of the steps, at the end, in which θ learns from both whole batches through the RTN as it is then; "
-            "above 0, to save the time of meta-gradients when the query is learnt",
+            "share of the steps at the end with the RTN fixed, which update θ from both whole batches; faster",
         ] = 0.0,
         held_out: Annotated[
             float,
-            "share of the target sentences that are for the query alone, which θ learns only in `finish`; above 0, for "
-            "a meta-gradient by sentences that θ does not know by heart; the others' whole batch is support then",
+            "share of the target sentences used only in the query loss (and in `finish`), so that θ does not "
+            "memorise them; the whole batch of the others is support",
         ] = 0.0,
     ) -> None:
         if not 0 < support_share < 1:

@@ -114,7 +114,7 @@ class Registry:
                 self._conflicts[point.name] = str(error)
 
     def _add(self, entry: Entry, packaged: bool = False) -> None:
-        """`packaged`: the origin is the name of a package, which tells more than that of a module."""
+        """`packaged`: the origin is the name of a package, which is more informative than a module."""
         known = self._entries.get(entry.name)
         if known and not _same_class(known.target, entry.target):
             raise RegistryError(

@@ -28,7 +28,7 @@ from xltransfer.training.checkpointing.checkpoint import list_checkpoints, untie
 from xltransfer.training.device import cpu_name
 from xltransfer.training.preparation import PreparedRun
 from xltransfer.training.safety.failed_step import FOLDER as FAILURE
-from xltransfer.utils.files import atomic_folder, refuse_link, refuse_links_out, sync, write_json, write_text
+from xltransfer.utils.files import atomic_folder, refuse_escaping_links, refuse_link, sync, write_json, write_text
 from xltransfer.utils.processes import launched_count
 
 _PACKAGES = ("xltransfer", "torch", "transformers", "tokenizers", "safetensors", "higher", "seqeval", "numpy")
@@ -78,7 +78,7 @@ class RunFolder:
         except OSError as error:
             raise ConfigError([f"output: folder {str(path)!r} cannot be written to: {error.strerror}."]) from error
         try:
-            refuse_links_out(path)
+            refuse_escaping_links(path)
         except ConfigError:
             self.close()
             raise

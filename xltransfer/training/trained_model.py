@@ -23,7 +23,7 @@ from xltransfer.tasks.base import Scores, Task
 from xltransfer.training.device import choose_device
 from xltransfer.training.evaluation import predict
 from xltransfer.training.preparation import open_dataset
-from xltransfer.utils.files import atomic_folder, refuse_link_out, refuse_links_out
+from xltransfer.utils.files import atomic_folder, refuse_escaping_links, refuse_link_out
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def export_model(run_dir: Path, destination: Path) -> None:
     model = model_folder(run_dir)
     if destination.exists():
         raise ConfigError([f"export: {str(destination)!r} exists; name another folder."])
-    refuse_links_out(model)
+    refuse_escaping_links(model)
     with atomic_folder(destination) as partial:
         shutil.copytree(model, partial, dirs_exist_ok=True)
 

@@ -85,7 +85,7 @@ def refuse_link_out(folder: Path, name: str) -> None:
         refuse_link(folder / name)
 
 
-def refuse_links_out(folder: Path) -> None:
+def refuse_escaping_links(folder: Path) -> None:
     """Raise ConfigError if anything below a folder is a link out of it."""
     for path in sorted(folder.rglob("*")):
         if _leads_out(path, folder):
