@@ -228,8 +228,7 @@ def _status(folder: Path, *tests: str) -> int:
         sys.path[:] = [str(folder), *(path for path in sys.path if Path(path or ".").resolve() != ROOT)]
         with open(folder / "output.txt", "a") as output, redirect_stdout(output):
             named = [f"tests/{test}" for test in tests]
-            status = pytest.main([*named, "-x", "-m", "not slow", "-p", "no:cacheprovider", "-W",
-                                  "ignore::pytest.PytestAssertRewriteWarning"])  # fmt: skip
+            status = pytest.main([*named, "-x", "-m", "not slow", "-p", "no:cacheprovider", "--assert=plain"])
         os._exit(int(status))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -94,7 +95,8 @@ def files_of(folder: Path) -> dict[str, Any]:
     """What a run wrote, but for times."""
     metrics = json.loads((folder / "metrics.json").read_text())
     found = {name: (folder / name).read_text() for name in ("predictions.test.tsv", "samples.json")}
-    weights = {f"{name}": (folder / name).read_bytes() for name in ("rtn/rtn.safetensors", "model/model.safetensors")}
+    names = ("rtn/rtn.safetensors", "model/model.safetensors")
+    weights = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     return {
         **found,
         **weights,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -12,8 +13,13 @@ _OF_ONE_RUN = ("config.yaml", "environment.json")
 
 
 def outcome(run_dir: Path) -> dict[str, bytes]:
-    """Read every file of a finished run, by path, without time and memory."""
+    """Read every file of a finished run, by path, without time and memory; of weights their SHA-256.
+
+    A difference is then short enough to be shown.
+    """
     files = {str(path.relative_to(run_dir)): path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
+    files |= {name: hashlib.sha256(content).hexdigest().encode()
+              for name, content in files.items() if name.endswith(".safetensors")}  # fmt: skip
     metrics = json.loads(files["metrics.json"])
     files["metrics.json"] = json.dumps(
         {name: metrics[name] for name in metrics if name not in VARYING_METRICS}
