@@ -19,6 +19,7 @@ from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.errors import CheckpointError, ConfigError, LockedError
 from xltransfer.methods.updater import Updater
 from xltransfer.testing.models import VOCABULARY, small_model
+from xltransfer.training import run_folder
 from xltransfer.training.checkpointing import checkpoint
 from xltransfer.training.checkpointing.random_state import random_state, set_random_state
 from xltransfer.training.checkpointing.saver import CheckpointSaver
@@ -27,6 +28,7 @@ from xltransfer.training.preparation import PreparedRun, prepare
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run_folder import RunFolder
 from xltransfer.training.state import TrainingState
+from xltransfer.utils import files
 from xltransfer.utils.files import atomic_folder
 
 TENSORS = {"state": {"a": torch.arange(6.0).view(2, 3).t(), "b": torch.tensor(1)}, "best": {"a": torch.ones(2)}}
@@ -251,6 +253,21 @@ def test_the_lock_of_a_killed_owner_is_no_hindrance(tmp_path: Path) -> None:
     assert in_child(killed) == -signal.SIGKILL
     assert (tmp_path / "run" / ".lock").exists()
     RunFolder(tmp_path / "run", new=False).close()
+
+
+def test_a_signal_leaves_no_half_made_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny(tmp_path / "runs" / "run")
+    for owner, name in ((run_folder, "environment"), (files, "sync"), (os, "replace"), (os, "rename")):
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                RunFolder.create(tmp_path / "runs" / "run", config)
+        assert not list((tmp_path / "runs").iterdir()), name
+
+
+def interrupted(*arguments: Any) -> None:
+    """The handler of SIGTERM before a run defers signals."""
+    raise KeyboardInterrupt
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:

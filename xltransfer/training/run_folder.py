@@ -89,16 +89,16 @@ class RunFolder:
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
         try:
             partial.mkdir(parents=True)
-        except OSError as error:
-            raise ConfigError([f"output: folder {str(path)!r} cannot be made: {error.strerror}."]) from error
-        try:
             write_text(partial / "config.yaml", config.to_yaml())
             write_json(partial / "environment.json", environment())
             os.rename(partial, path)
-        except OSError as error:
+        except BaseException as error:  # KeyboardInterrupt too: a signal here must leave nothing half-made behind
+            begun = partial.exists()
             shutil.rmtree(partial, ignore_errors=True)
-            if path.exists():
+            if isinstance(error, OSError) and path.exists():
                 raise TakenError([_folder_exists_message(path)]) from error
+            if isinstance(error, OSError) and not begun:
+                raise ConfigError([f"output: folder {str(path)!r} cannot be made: {error.strerror}."]) from error
             raise
         return cls(path, new=True)
 

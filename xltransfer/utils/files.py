@@ -25,7 +25,7 @@ def write_text(path: Path, text: str) -> None:
             file.write(text)
         sync(partial)
         os.replace(partial, path)
-    except OSError:
+    except BaseException:
         partial.unlink(missing_ok=True)
         raise
 
