@@ -28,7 +28,6 @@ class _WeightRecorder(Changes):
         self.passes: list[Tensor] = []
 
     def weights_for(self, losses: Tensor, labelled: Tensor) -> Tensor:
-        """See `Changes.weights_for`."""
         self.passes.append(super().weights_for(losses, labelled))
         return self.passes[-1]
 

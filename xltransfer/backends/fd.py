@@ -66,7 +66,6 @@ class FiniteDifferences(Unrolled):
         return super().step_in_pieces(problems, inner_lr, total)
 
     def product(self, step: InnerStep, vector: Gradients) -> Tensors:
-        """See `Unrolled.product`."""
         vector, norm = _felt(step, vector)
         if norm == 0 or not step.by():
             return (None,) * len(step.by())

@@ -28,7 +28,6 @@ class FirstOrder(Backend):
     )
 
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
-        """See `Backend.step`."""
         theta, phi = trainable(problem.learner), trainable(problem.rtn)
         values, last = list(theta.values()), last_layer(problem.learner)
         changes = Changes(problem.rtn)

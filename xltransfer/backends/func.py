@@ -40,7 +40,6 @@ class Func(Unrolled):
         self.differentiable_gradient = mode != "forward"
 
     def product(self, step: InnerStep, vector: Gradients) -> Tensors:
-        """See `Unrolled.product`."""
         return _double_backward(step, vector) if self.differentiable_gradient else _forward_over_reverse(step, vector)
 
 

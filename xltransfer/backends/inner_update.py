@@ -41,11 +41,9 @@ class SGD(InnerUpdate):
     stateful = False
 
     def direction(self, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `InnerUpdate.direction`."""
         return gradients
 
     def pulled_back(self, gradients: Mapping[str, Tensor], vector: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `InnerUpdate.pulled_back`."""
         return vector
 
 
@@ -104,12 +102,10 @@ class Adam(InnerUpdate):
 
     @torch.no_grad()
     def direction(self, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `InnerUpdate.direction`."""
         return {name: self._direction(self.moments[name], gradient) for name, gradient in gradients.items()}
 
     @torch.no_grad()
     def pulled_back(self, gradients: Mapping[str, Tensor], vector: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `InnerUpdate.pulled_back`."""
         return {name: value * self._slope(self.moments[name], gradients[name]) for name, value in vector.items()}
 
     def _direction(self, moments: Moments, gradient: Tensor) -> Tensor:

@@ -80,7 +80,6 @@ class Unrolled(Backend):
         """Differentiate ⟨g_k, vector⟩ by the tensors of `step.by()`; None where there is no dependence."""
 
     def step(self, problem: BilevelProblem, inner_lr: float) -> MetaStep:
-        """See `Backend.step`."""
         return self.step_in_pieces([problem], inner_lr, alone)
 
     def step_in_pieces(self, problems: Sequence[BilevelProblem], inner_lr: float, total: Total) -> MetaStep:

@@ -100,7 +100,6 @@ class BanditOrder(SourceOrder):
         self._last_arm = 0
 
     def rows(self, step: int) -> list[int]:
-        """See `SourceOrder.rows`."""
         self.mixture = dict(zip(self._members, self._exp3.probabilities(), strict=True))
         self._last_arm = self._exp3.draw(self._seed, step)
         language = list(self._members)[self._last_arm]
@@ -108,16 +107,13 @@ class BanditOrder(SourceOrder):
         return [self._members[language][index] for index in next(self._queues[language])]
 
     def reward(self, usefulness: float) -> None:
-        """See `SourceOrder.reward`."""
         self._exp3.reward(self._last_arm, self._scale.scale(usefulness))
 
     def state(self) -> dict[str, Any]:
-        """See `SourceOrder.state`."""
         return {"log_weights": self._exp3.log_weights, "drawn": list(self.drawn.values()),
                 "history": list(self._scale.history)}  # fmt: skip
 
     def load(self, values: Mapping[str, Any]) -> None:
-        """See `SourceOrder.load`."""
         self._exp3.log_weights = list(values["log_weights"])
         self.drawn = dict(zip(self._members, values["drawn"], strict=True))
         self._scale.history = deque(values["history"], maxlen=HISTORY)

@@ -65,7 +65,6 @@ class EpochOrder(SourceOrder):
         self._next: int | None = None
 
     def rows(self, step: int) -> list[int]:
-        """See `SourceOrder.rows`."""
         epoch, done = divmod(step, self.steps_per_epoch)
         if done == 0 or step != self._next:
             self._left = islice(self._epoch(self._seed + epoch + 1), done, None)

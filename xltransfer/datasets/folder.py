@@ -48,7 +48,6 @@ class Folder(Dataset):
         return sorted(str(folder.relative_to(self.root)) for folder in self._folders)
 
     def load(self, task: Task, language: str, split: str) -> list[Example]:
-        """See `Dataset.load`."""
         folder = self.find(language)
         by_split: dict[str | None, list[Path]] = {}
         for file in _data_files(folder):

@@ -15,7 +15,6 @@ class Tiny(EncoderSource):
     folder = Path(__file__).parent / "tiny_weights"
 
     def location(self) -> str:
-        """See `EncoderSource.location`."""
         if not (self.folder / "model.safetensors").is_file():
             raise EncoderError(
                 f"encoder 'tiny': its weights are not in {self.folder}. Reinstall the package, or make them with: "

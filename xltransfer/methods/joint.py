@@ -10,7 +10,6 @@ class Joint(Method):
     """θ by the sum of the source and the target loss (each a mean over its batch)."""
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
-        """See `Method.step`."""
         return joint_step(trainee, source, target, seed)
 
 

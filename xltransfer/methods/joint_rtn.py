@@ -14,7 +14,6 @@ class JointRTN(Method):
     trains_weights = False
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
-        """See `Method.step`."""
         sums = Sums()
         for of_source, of_target in zip(trainee.pieces(source), trainee.pieces(target), strict=True):
             changes = Changes(trainee.rtn_for(of_source.batch))

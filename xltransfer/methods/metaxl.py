@@ -94,11 +94,9 @@ class MetaXL(Method):
         self.uses_moments = inner_step == "adam"
 
     def inserts(self, trainee: Trainee) -> bool:
-        """See `Method.inserts`."""
         return self._phase(trainee.theta.progress) != "before"
 
     def learns_rtn(self, trainee: Trainee) -> bool:
-        """See `Method.learns_rtn`."""
         return self._phase(trainee.theta.progress) == "meta"
 
     def target_rows(self, count: int, batch_size: int, seed: int, steps: int) -> Iterator[list[int]]:
@@ -117,7 +115,6 @@ class MetaXL(Method):
         return held_out_batches(count, round(self.held_out * count), size, self._queries(size), phases, seed)
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
-        """See `Method.step`."""
         if self.learns_rtn(trainee):
             return self._meta_step(trainee, source, target, seed)
         figures = joint_step(trainee, source, target, seed, through_rtn=self.inserts(trainee))

@@ -12,7 +12,6 @@ class TargetOnly(Method):
     uses_source = False
 
     def step(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> dict[str, float]:
-        """See `Method.step`."""
         sums = Sums()
         for piece in trainee.pieces(target):
             loss = trainee.piece_loss(piece, seed + TARGET)

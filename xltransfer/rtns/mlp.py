@@ -41,7 +41,6 @@ class MLP(RTN):
         nn.init.zeros_(self.up.bias)
 
     def gate_values(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
-        """See `RTN.gate_values`."""
         if not self.gate:
             return None
         output: Tensor = self.up(self.activation(self.down(hidden)))

@@ -32,7 +32,6 @@ class Multi(Nested):
         ] = "none",
         **inner_options: Any,
     ) -> RTN:
-        """See `RTN.build`."""
         networks = {layer: build_inner(info, inner, inner_options) for layer in info.layers}
         if mix == "none" and len(networks) > 1 and any(network.weighs for network in networks.values()):
             raise ValueError(
@@ -46,13 +45,11 @@ class Multi(Nested):
         return None if self.logits is None else self.logits.softmax(0)
 
     def gate_values(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
-        """See `RTN.gate_values`."""
         network: RTN = self.networks[str(layer)]  # type: ignore[assignment]
         return network.gate_values(hidden, mask, layer)
 
     @property
     def weighs(self) -> bool:
-        """See `RTN.weighs`."""
         return any(network.weighs for network in self.networks.values())
 
     def weights(self, losses: Tensor, labelled: Tensor, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:

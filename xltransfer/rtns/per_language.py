@@ -32,7 +32,6 @@ class PerLanguage(Nested):
         inner: Annotated[str, "the kind of RTN; its own options are given as inner.NAME=VALUE"] = "mlp",
         **inner_options: Any,
     ) -> RTN:
-        """See `RTN.build`."""
         return cls([build_inner(info, inner, inner_options) for _ in info.sources])
 
     def for_batch(self, languages: Tensor) -> RTN:
@@ -42,7 +41,6 @@ class PerLanguage(Nested):
         return bound
 
     def gate_values(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
-        """See `RTN.gate_values`."""
         assert self._languages is not None
         found: list[Tensor] = []
         for row, language in enumerate(self._languages.tolist()):
@@ -55,7 +53,6 @@ class PerLanguage(Nested):
 
     @property
     def weighs(self) -> bool:
-        """See `RTN.weighs`."""
         return any(network.weighs for network in self.networks)
 
     def weights(self, losses: Tensor, labelled: Tensor, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:

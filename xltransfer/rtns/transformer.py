@@ -35,7 +35,6 @@ class Transformer(RTN):
             float, "of the projection's initialisation; near zero starts as joint training"
         ] = NEAR_ZERO_GAIN,
     ) -> RTN:
-        """See `RTN.build`."""
         return cls(one_layer(info.encoder_config), info.dim, gain)
 
     def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:

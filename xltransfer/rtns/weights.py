@@ -54,7 +54,6 @@ class Weights(RTN):
         ] = "identity",
         **inner_options: Any,
     ) -> RTN:
-        """See `RTN.build`."""
         rtn = build_any(info, inner, inner_options)
         if rtn.weighs:
             raise ValueError(f"inner: received {inner!r}, which weighs too; allowed: an RTN that does not, such as "
@@ -62,17 +61,14 @@ class Weights(RTN):
         return cls(info.dim, rtn, by=by, level=level, width=width)
 
     def for_batch(self, languages: Tensor) -> RTN:
-        """See `RTN.for_batch`."""
         bound = copy.copy(self)
         bound._modules = {**self._modules, "inner": self.inner.for_batch(languages)}  # a copy has the same dictionary
         return bound
 
     def mix(self) -> Tensor | None:
-        """See `RTN.mix`."""
         return self.inner.mix()
 
     def gate_values(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
-        """See `RTN.gate_values`."""
         return self.inner.gate_values(hidden, mask, layer)
 
     def weights(self, losses: Tensor, labelled: Tensor, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:

@@ -20,7 +20,6 @@ class NER(Tagging):
     cut_tag = "O"
 
     def check_label(self, label: str) -> str | None:
-        """See `Task.check_label`."""
         if _BIO.match(label):
             return None
         return f"tag {label[:60]!r} is outside BIO; allowed: O, B-TYPE, I-TYPE."

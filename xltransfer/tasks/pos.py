@@ -16,7 +16,6 @@ class POS(Tagging):
     cut_tag = "_"
 
     def check_label(self, label: str) -> str | None:
-        """See `Task.check_label`."""
         return f"tag {label!r} is not a part of speech; give a tag, such as NOUN." if label == "_" else None
 
     def label_set(self, examples: Sequence[Example]) -> list[str]:

@@ -74,11 +74,9 @@ class Sentiment(Task):
         return cross_entropies(logits, labels)
 
     def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[str]:
-        """See `Task.decode`."""
         return [labels[index] for index in logits.argmax(-1).tolist()]
 
     def gold(self, examples: Sequence[Example]) -> list[str]:
-        """See `Task.gold`."""
         return [_text(example).label for example in examples]
 
     def score(self, gold: Sequence[str], predicted: Sequence[str]) -> Scores:
@@ -86,7 +84,6 @@ class Sentiment(Task):
         return classification_scores(gold, predicted)
 
     def majority(self, train: Sequence[Example], test: Sequence[Example]) -> list[str]:
-        """See `Task.majority`."""
         counts = Counter(_text(example).label for example in train)
         return [min(counts, key=lambda label: (-counts[label], label))] * len(test)
 

@@ -78,7 +78,6 @@ class Tagging(Task):
         return cross_entropies(logits, labels)
 
     def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[list[str]]:
-        """See `Task.decode`."""
         best = logits.argmax(-1).tolist()
         return [
             [labels[row[position]] if position >= 0 else self.cut_tag for position in sentence.words]
@@ -86,15 +85,12 @@ class Tagging(Task):
         ]
 
     def join(self, pieces: Sequence[Any]) -> list[str]:
-        """See `Task.join`."""
         return [tag for piece in pieces for tag in piece]
 
     def gold(self, examples: Sequence[Example]) -> list[list[str]]:
-        """See `Task.gold`."""
         return [list(_tagged(example).tags) for example in examples]
 
     def majority(self, train: Sequence[Example], test: Sequence[Example]) -> list[list[str]]:
-        """See `Task.majority`."""
         counts = Counter(tag for example in train for tag in _tagged(example).tags)
         most = min(counts, key=lambda tag: (-counts[tag], tag))
         return [[most] * len(_tagged(example).words) for example in test]

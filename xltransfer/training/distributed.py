@@ -77,7 +77,6 @@ class AccelerateProcesses(Processes):
         atexit.register(_disconnect)
 
     def total(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `Processes.total`."""
         # the loss of a piece without labels is a zero that may have another dtype
         same = {name: tensor if tensor.dim() else tensor.double() for name, tensor in tensors.items()}
         found: dict[str, Tensor] = {}
@@ -89,20 +88,17 @@ class AccelerateProcesses(Processes):
         return {name: found[name].to(tensor.dtype) for name, tensor in tensors.items()}
 
     def any(self, flag: bool) -> bool:
-        """See `Processes.any`."""
         count = torch.tensor(float(flag), device=self._device)
         torch.distributed.all_reduce(count)
         return bool(count)
 
     def gathered(self, values: list[Any]) -> list[Any]:
-        """See `Processes.gathered`."""
         from accelerate.utils import gather_object
 
         found: list[Any] = gather_object(values)
         return found
 
     def from_first(self, action: Callable[[], T]) -> T:
-        """See `Processes.from_first`."""
         from accelerate.utils import broadcast_object_list
 
         message: list[Any] = [None, None]
@@ -115,7 +111,6 @@ class AccelerateProcesses(Processes):
         return result
 
     def together(self, action: Callable[[], T]) -> T:
-        """See `Processes.together`."""
         value, fault = _outcome(action)
         faults = self.gathered([fault])
         for number, other in enumerate(faults):

@@ -41,7 +41,6 @@ class WarningReporter(Reporter):
     """Prints warnings only, on standard error."""
 
     def warn(self, message: str) -> None:
-        """See `Reporter.warn`."""
         print(f"warning: {message}", file=sys.stderr)
 
 
@@ -69,16 +68,13 @@ class ConsoleReporter(Reporter):
             self._status.start()
 
     def note(self, message: str) -> None:
-        """See `Reporter.note`."""
         self._status.stop()
         self.console.print(message, style="dim", highlight=False, soft_wrap=True, markup=False)
 
     def warn(self, message: str) -> None:
-        """See `Reporter.warn`."""
         self.console.print(f"warning: {message}", style="yellow", highlight=False, soft_wrap=True, markup=False)
 
     def start(self, steps: int, epochs: int) -> None:
-        """See `Reporter.start`."""
         self._epochs = epochs
         self._task = self._bar.add_task("train", total=steps, rate="")
         if self.console.is_terminal:
@@ -86,7 +82,6 @@ class ConsoleReporter(Reporter):
             self._live.start()
 
     def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """See `Reporter.step`."""
         self._losses = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in losses.items())
         if self._resumed_at is None:  # a resumed run does not start at 0
             self._resumed_at = step - 1
@@ -98,12 +93,10 @@ class ConsoleReporter(Reporter):
             self._live.update(self._panel())
 
     def epoch(self, epoch: int, metric: str, dev: float, best: bool) -> None:
-        """See `Reporter.epoch`."""
         self._dev = f"epoch {epoch}/{self._epochs}: dev {metric} {100 * dev:.2f}{'  (best so far)' if best else ''}"
         self.console.print(f"{self._dev}   {self._losses}", highlight=False, soft_wrap=True, markup=False)
 
     def stop(self) -> None:
-        """See `Reporter.stop`."""
         self._status.stop()
         if self._live:
             self._live.stop()

@@ -203,11 +203,9 @@ class SilentRunFolder(RunFolder):
         self.new = False
 
     def open_log(self, size: int) -> bool:
-        """See `RunFolder.open_log`."""
         return True
 
     def has_checkpoints(self) -> bool:
-        """See `RunFolder.has_checkpoints`."""
         return False
 
     def _skip(self, *args: Any, **kwargs: Any) -> None:

@@ -36,7 +36,6 @@ class NamedCorpus(Dataset):
         return list(self.corpus.languages) or hub_files.list_configurations(self.corpus, self.mirror)
 
     def spelling(self, language: str) -> str:
-        """See `Dataset.spelling`."""
         if not self.corpus.languages and hub_files.has_files(self.corpus, self.mirror, language):
             return language  # without listing the repository
         return resolve(language, self.languages(), f"data {self.corpus.name}")

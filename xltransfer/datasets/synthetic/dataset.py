@@ -42,7 +42,6 @@ class Synthetic(Dataset):
         self.seed = seed
 
     def languages(self) -> list[str]:
-        """See `Dataset.languages`."""
         return [*DISTANCES, "dNN"]
 
     def load(self, task: Task, language: str, split: str) -> list[Example]:

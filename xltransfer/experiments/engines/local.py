@@ -66,7 +66,6 @@ class LocalEngine(Engine):
         self._pool.join()
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """See `Engine.submit`."""
         try:
             found: Future[Outcome] = self._pool.schedule(execute, args=(job,))
         except RuntimeError:  # broken: the last process that was alive has died between two runs
@@ -77,7 +76,6 @@ class LocalEngine(Engine):
         return found
 
     def stop(self) -> None:
-        """See `Engine.stop`."""
         workers = [process for process in multiprocessing.active_children() if process.name == WORKERS_NAME]
         try:
             for worker in workers:

@@ -74,7 +74,6 @@ class RayEngine(Engine):
         self._ray.shutdown()
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """See `Engine.submit`."""
         reference = self._execute.remote(job)
         future: Future[Outcome] = reference.future()
         self._references = {known: one for known, one in self._references.items() if not known.done()}
@@ -82,7 +81,6 @@ class RayEngine(Engine):
         return future
 
     def stop(self) -> None:
-        """See `Engine.stop`."""
         try:
             for reference in self._references.values():
                 self._ray.cancel(reference)
