@@ -14,7 +14,7 @@ from torch import Tensor
 from xltransfer.analysis import distance as module
 from xltransfer.analysis.distance import (
     MEASURES,
-    OF_NEAREST,
+    NEIGHBOUR_MEASURES,
     ONCE,
     Interval,
     average_hausdorff,
@@ -178,12 +178,12 @@ def test_intervals_cover_the_truth() -> None:
     assert covered >= 51  # of 60; 57 are expected, and 51 or fewer come once in a hundred times
 
 
-@pytest.mark.parametrize("name", OF_NEAREST)
+@pytest.mark.parametrize("name", NEIGHBOUR_MEASURES)
 def test_resamples_are_measured_as_the_sets_are(name: str) -> None:
     """By the vectors of a resample themselves, instead of by the distances of all pairs."""
     first, second = sets(30, 20, 4)
     found = dataclasses.astuple(measured(name, first, second, 40))
-    again = with_interval(lambda one, other: OF_NEAREST[name](nearest(one, other)), first, second, 40)
+    again = with_interval(lambda one, other: NEIGHBOUR_MEASURES[name](nearest(one, other)), first, second, 40)
     assert found == pytest.approx(dataclasses.astuple(again))
 
 

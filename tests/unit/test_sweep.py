@@ -14,7 +14,7 @@ from filelock import FileLock
 from tests.sweeping import FOUR, VALUES, Inline, write
 from xltransfer.errors import Interrupted
 from xltransfer.experiments.engines.worker import Job, Outcome, execute
-from xltransfer.experiments.runs import config_of
+from xltransfer.experiments.runs import run_config
 from xltransfer.experiments.sweeps.file import read_sweep
 from xltransfer.experiments.sweeps.index import PlannedRun, plan_runs, state_of
 from xltransfer.experiments.sweeps.runner import Messages, Progress, Runner
@@ -117,7 +117,7 @@ def test_a_signal_stops_the_sweep_after_what_is_running(interruptible: None) -> 
 
 
 def job(run: PlannedRun) -> Job:
-    return Job(run.name, run.label, config_of(run.cell, run.seed, FOLDER), str(Path.cwd()), 1)
+    return Job(run.name, run.label, run_config(run.cell, run.seed, FOLDER), str(Path.cwd()), 1)
 
 
 def test_a_run_of_another_process_is_left_to_it() -> None:

@@ -161,14 +161,14 @@ def _rows_for(vectors: Tensor) -> int:
 
 
 Measure = Callable[[Tensor, Tensor], float]
-OF_NEAREST: Mapping[str, Callable[[Nearest], float]] = {
+NEIGHBOUR_MEASURES: Mapping[str, Callable[[Nearest], float]] = {
     "hausdorff": hausdorff,
     "hausdorff_average": average_hausdorff,
     "hausdorff_95": hausdorff_95,
 }
 ONCE: Mapping[str, Measure] = {"classifier": classifier_accuracy, "neighbour_overlap": neighbour_overlap}
 """Without an interval: a repeated sentence is its own neighbour, and is in training and test folds alike."""
-MEASURES = (*OF_NEAREST, "centroid", *ONCE)
+MEASURES = (*NEIGHBOUR_MEASURES, "centroid", *ONCE)
 """Measures of two sets; all but the last rise with the distance between them."""
 
 
@@ -184,17 +184,17 @@ class Interval:
 def distances(first: Tensor, second: Tensor, resamples: int) -> dict[str, Interval]:
     """The `MEASURES` of two sets of vectors, (n, dim) and (m, dim), those that can be with bootstrap intervals."""
     found = nearest(first, second)
-    values = {name: measure(found) for name, measure in OF_NEAREST.items()}
-    drawn: dict[str, list[float]] = {name: [] for name in OF_NEAREST}
+    values = {name: measure(found) for name, measure in NEIGHBOUR_MEASURES.items()}
+    drawn: dict[str, list[float]] = {name: [] for name in NEIGHBOUR_MEASURES}
     if resamples and len(first) * len(second) <= _MOST_PAIRS:
         pairs = torch.cdist(first.double(), second.double())
         for number in range(resamples):
             rows, others = drawn_rows(len(first), len(second), number)
             again = Nearest(pairs[:, torch.unique(others)].amin(1)[rows], pairs[torch.unique(rows)].amin(0)[others])
-            for name, measure in OF_NEAREST.items():
+            for name, measure in NEIGHBOUR_MEASURES.items():
                 drawn[name].append(measure(again))
     return {
-        **{name: interval(values[name], drawn[name]) for name in OF_NEAREST},
+        **{name: interval(values[name], drawn[name]) for name in NEIGHBOUR_MEASURES},
         "centroid": with_interval(centroid_distance, first, second, resamples),
         **{name: Interval(measure(first, second)) for name, measure in ONCE.items()},
     }

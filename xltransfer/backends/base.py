@@ -172,5 +172,5 @@ def require_inner_update(backend: Backend, update: InnerUpdate) -> None:
     if not isinstance(update, SGD) and not backend.capabilities.inner_updates:
         raise BackendError(f"{fault}; it takes SGD's alone; others need a backend with the capability 'inner_updates'.")
     if update.stateful and (steps := getattr(backend, "inner_steps", 1)) > 1:
-        raise BackendError(f"{fault} and inner_steps={steps}; allowed with it: 1, since what the optimiser keeps would "
+        raise BackendError(f"{fault} and inner_steps={steps}; allowed with it: 1, since the optimiser's state would "
                            "have to move on with each step.")  # fmt: skip

@@ -83,7 +83,7 @@ class Unrolled(Backend):
         return self.step_in_pieces([problem], inner_lr, alone)
 
     def step_in_pieces(self, problems: Sequence[BilevelProblem], inner_lr: float, total: Total) -> MetaStep:
-        """See `Backend.step_in_pieces`. Raises BackendError for several steps of an optimiser that keeps a state."""
+        """See `Backend.step_in_pieces`. Raises BackendError for several steps of an optimiser with a state."""
         update = problems[0].inner_update
         require_inner_update(self, update)
         theta: dict[str, Tensor] = dict(trainable(problems[0].learner))

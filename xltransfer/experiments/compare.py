@@ -13,7 +13,7 @@ import numpy as np
 
 from xltransfer.errors import ConfigError, UserError, unknown
 from xltransfer.experiments.grid import Cell
-from xltransfer.experiments.runs import config_of, load_or_run
+from xltransfer.experiments.runs import load_or_run, run_config
 from xltransfer.experiments.statistics import LEVEL, Array, Difference, difference, holm, pseudovalues
 from xltransfer.registry import TASKS
 from xltransfer.tasks.base import Task
@@ -143,7 +143,7 @@ def choose_baseline(cells: Sequence[Cell], wanted: str | None) -> str:
 
 def _result(cell: Cell, seed: int, folder: Path, reporter: Reporter) -> RunResult:
     try:
-        return load_or_run(config_of(cell, seed, folder), reporter)
+        return load_or_run(run_config(cell, seed, folder), reporter)
     except UserError as error:
         error.args = (f"{cell.name}, seed {seed}: {error}",)
         raise

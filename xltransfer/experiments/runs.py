@@ -13,7 +13,7 @@ from xltransfer.training.run import RunResult, load_result, resume, run
 from xltransfer.training.run_folder import METRICS_FILE
 
 
-def config_of(cell: Cell, seed: int, folder: Path) -> RunConfig:
+def run_config(cell: Cell, seed: int, folder: Path) -> RunConfig:
     """Set a cell's seed and output folder inside `folder`."""
     return dataclasses.replace(cell.config, seed=seed, output=str(folder / cell.run_name(seed)))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from xltransfer.errors import Interrupted
 from xltransfer.experiments.engines.local import Engine
 from xltransfer.experiments.engines.worker import Job, Outcome
-from xltransfer.experiments.runs import config_of
+from xltransfer.experiments.runs import run_config
 from xltransfer.experiments.sweeps.index import PlannedRun, State, epoch_of, record_failure, states_of, write_index
 from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
 from xltransfer.training.run_folder import METRICS_FILE
@@ -109,7 +109,7 @@ class Runner:
         write_index(self.folder, self.name, self.indexed, states_of(self.folder, self.indexed))
 
     def _job(self, run: PlannedRun) -> Job:
-        return Job(run.name, run.label, config_of(run.cell, run.seed, self.folder), str(Path.cwd()), self.threads)
+        return Job(run.name, run.label, run_config(run.cell, run.seed, self.folder), str(Path.cwd()), self.threads)
 
     def _execute_jobs(self, jobs: Sequence[Job], total: int, stop: StopSignal) -> None:
         waiting, running = deque(jobs), dict[Future[Outcome], Job]()
