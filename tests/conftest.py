@@ -49,7 +49,7 @@ def short_run(output: Path, **changes: object) -> RunResult:
 def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResult]:
     """One finished run of every task."""
     folder = tmp_path_factory.mktemp("finished")
-    return {task: short_run(folder / task, task=task) for task in ("ner", "sentiment", "pos")}
+    return {task: short_run(folder / task, task=task) for task in ("ner", "sentiment", "pos", "classification", "pair")}
 
 
 def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_show_counts_labels_lengths_and_subwords_of_every_split(tmp_path: Path, 
     command = ["data", "show", "wikiann", "--target", "Quechua", "--data-opt", f"mirror={mirror}"]
     assert status_of([*command, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert list(shown) == ["train", "dev", "test"]
+    assert list(shown) == ["train", "dev", "test", "files", "examples", "notes"]
     train = shown["train"]
     assert train["examples"] == 7
     assert train["labels"] == {"O": 14, "B-PER": 2, **dict.fromkeys(mirrors.NER[2:7], 1)}

@@ -221,19 +221,19 @@ def losing(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, lose: Callabl
 
 
 def test_a_data_file_that_is_lost_while_others_are_read(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = tagged_files.read_tagged
+    read = tagged_files.understand_tagged
 
-    def lost(path: Path, *arguments: Any) -> Any:
+    def lost(path: Path, *arguments: Any, **options: Any) -> Any:
         if path.name == "test.txt":
             path.unlink()
-        return read(path, *arguments)
+        return read(path, *arguments, **options)
 
-    monkeypatch.setattr(folder_module, "read_tagged", lost)
+    monkeypatch.setattr(folder_module, "understand_tagged", lost)
     assert "data/ig/test.txt: cannot be read: No such file or directory" in told(capsys, corpus(), 2)
 
 
 def test_a_data_folder_that_is_lost(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    losing(monkeypatch, folder_module, "read_tagged", lambda: shutil.rmtree("data/ig", ignore_errors=True))
+    losing(monkeypatch, folder_module, "understand_tagged", lambda: shutil.rmtree("data/ig", ignore_errors=True))
     assert "'data/ig': No such file or directory; it may have been moved or removed while it was in use" in told(
         capsys, corpus(), 2
     )

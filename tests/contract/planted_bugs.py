@@ -65,8 +65,8 @@ PLANTED = (
     Planted(
         "the tag is taken from the second column",
         "data/readers/tagged.py",
-        "token=0, tag=columns - 1, prefix=prefix",
-        "token=0, tag=1, prefix=prefix",
+        "tag = fields[layout.roles.tag].strip()",
+        "tag = fields[1].strip()",
         "unit/test_readers.py::test_tagged_formats",
     ),
     Planted(

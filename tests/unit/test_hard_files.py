@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from xltransfer.data.examples import LabelledText, TaggedSentence
 from xltransfer.data.readers import lines, spreadsheet
 from xltransfer.data.readers.labelled import read_labelled
-from xltransfer.data.readers.tagged import read_tagged, tagged_sentences
+from xltransfer.data.readers.tagged import read_tagged
 from xltransfer.encoders.loading import open_encoder
 from xltransfer.errors import DataError
 from xltransfer.tasks.ner import NER
@@ -198,13 +197,6 @@ def test_spreadsheet_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(spreadsheet, "MAX_UNPACKED_BYTES", 1000)
     with pytest.raises(DataError, match=r"at most 0 MiB are read\. Save its first sheet as CSV"):
         read_labelled(tmp_path / "a.xlsx")
-
-
-def test_sentences_come_before_the_file_is_read_to_its_end(tmp_path: Path) -> None:
-    path = file_of(tmp_path, GOOD * 200 + b"\xff")
-    assert len(list(islice(tagged_sentences(path), 200))) == 200
-    with pytest.raises(DataError, match=r"train\.txt:801: "):
-        list(tagged_sentences(path))
 
 
 LIMITED = """

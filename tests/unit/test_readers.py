@@ -74,7 +74,7 @@ def written(folder: Path, kind: str) -> Path:
     elif kind == "jsonl":
         path.write_text("\n".join(json.dumps({"review_body": t, "stars": int(s)}) for t, s in STARS))
     elif kind == "json":
-        path.write_text(json.dumps([{"review_body": t, "label": int(s)} for t, s in STARS], indent=1))
+        path.write_text(json.dumps([{"review_body": t, "stars": int(s)} for t, s in STARS], indent=1))
     else:
         import openpyxl
 

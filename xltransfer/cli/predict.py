@@ -19,6 +19,9 @@ def command(
     input: Annotated[str, typer.Option("--input", metavar="FILE", help="one text a line; - is standard input")] = "-",
     words: Annotated[bool, switch("--words", help="lines are words with spaces between; keep them")] = False,
     format: Annotated[str, typer.Option("--format", metavar="NAME", help="tsv or jsonl")] = "tsv",
+    scheme: Annotated[
+        str | None, typer.Option(metavar="NAME", help="scheme of entity tags: own (the files'), iobes, ... [bio]")
+    ] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="write here, not to standard output")] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda")] = "auto",
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=PLUGIN_HELP)] = None,
@@ -37,7 +40,8 @@ def command(
 
     model = TrainedModel.load(run_dir, device, task)
     examples = model.read(lines, words)
-    predicted = zip(examples, model.predict(examples), strict=True)
+    labels = model.predict(examples)
+    predicted = zip(examples, model.in_scheme(labels, scheme) if scheme else labels, strict=True)
     if format == "jsonl":
         shown = [json.dumps(prediction_record(example, label), ensure_ascii=False) for example, label in predicted]
     else:

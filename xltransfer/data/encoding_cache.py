@@ -39,7 +39,7 @@ def cache_key(examples: Sequence[Example], tokenizer: Any, *settings: object) ->
 
 
 def _content(example: Example) -> tuple[object, object]:
-    return (example.words, example.tags) if isinstance(example, TaggedSentence) else (example.text, example.label)
+    return (example.words, example.tags) if isinstance(example, TaggedSentence) else (example.shown, example.label)
 
 
 def _write(file: Path, encoded: Sequence[Encoded]) -> None:
@@ -61,7 +61,10 @@ def _write(file: Path, encoded: Sequence[Encoded]) -> None:
 
 def _read(file: Path) -> list[Encoded] | None:
     """Read encodings, or return None if the file is missing or damaged."""
-    if not file.is_file():
+    try:
+        if not file.is_file():
+            return None
+    except (OSError, ValueError):  # a name that cannot be
         return None
     import pyarrow
     from pyarrow import feather

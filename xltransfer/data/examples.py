@@ -17,12 +17,19 @@ class TaggedSentence:
 
 @dataclass(frozen=True, slots=True)
 class LabelledText:
-    """A text with one label. `scale` is the kind of label: stars, polarity, binary or name."""
+    """A text, or a pair of texts, with one label. `scale` is the kind of label: stars, polarity, binary or name."""
 
     id: str
     text: str
     label: str
     scale: str = "name"
+    second: str | None = None
+    """The second text of a pair."""
+
+    @property
+    def shown(self) -> str:
+        """The text, or both with a tab between."""
+        return self.text if self.second is None else f"{self.text}\t{self.second}"
 
 
 Example = TaggedSentence | LabelledText
@@ -31,4 +38,4 @@ Examples = Sequence[TaggedSentence] | Sequence[LabelledText]
 
 def content(example: Example) -> str:
     """Return the text of an example, or its words joined by spaces. Examples with equal content are duplicates."""
-    return " ".join(example.words) if isinstance(example, TaggedSentence) else example.text
+    return " ".join(example.words) if isinstance(example, TaggedSentence) else example.shown

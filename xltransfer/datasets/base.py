@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from xltransfer.data.examples import Example
+from xltransfer.data.readers.understood import Reading
 
 if TYPE_CHECKING:
     from xltransfer.tasks.base import Task
@@ -30,3 +33,15 @@ class Dataset(ABC):
     @abstractmethod
     def load(self, task: Task, language: str, split: str) -> list[Example]:
         """Return all examples of a split (train, dev or test), in a fixed order. Raises DataError."""
+
+    def notes(self) -> list[str]:
+        """Return a sentence for each choice made on reading what was loaded so far that could have been otherwise."""
+        return []
+
+    def readings(self) -> Mapping[Path, Reading]:
+        """Return what was understood of each file that was loaded so far, if the dataset consists of a user's files."""
+        return {}
+
+    def tag_scheme(self, language: str) -> str | None:
+        """Return the scheme of the entity tags in a language's files, None if it is unknown or BIO."""
+        return None

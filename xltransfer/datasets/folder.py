@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from xltransfer.data import languages
 from xltransfer.data.examples import Example, content
-from xltransfer.data.readers.labelled import label_from_filename, read_labelled
-from xltransfer.data.readers.tagged import read_tagged
+from xltransfer.data.readers.labelled import Scale, label_from_filename, understand_labelled
+from xltransfer.data.readers.records import holds_records
+from xltransfer.data.readers.tagged import understand_tagged
+from xltransfer.data.readers.tagged_records import understand_records
+from xltransfer.data.readers.understood import Reading
+from xltransfer.data.schemes import BIO, NAMES
 from xltransfer.datasets.base import SPLITS, Dataset
+from xltransfer.datasets.files import SUFFIXES, are_shards, data_files, is_split_folder, split_of
 from xltransfer.datasets.published.splits import published_split
 from xltransfer.errors import DataError, MissingSplitError, unknown
 
 if TYPE_CHECKING:
     from xltransfer.tasks.base import Task
 
-_SPLIT_WORDS = {"train": "train", "training": "train", "dev": "dev", "devel": "dev", "val": "dev", "valid": "dev",
-                "validation": "dev", "test": "test"}  # fmt: skip
-_SUFFIXES = {"", ".txt", ".tsv", ".csv", ".conll", ".conllu", ".bio", ".iob2", ".json", ".jsonl", ".xlsx"}
-_NOT_DATA = re.compile(r"^(readme|licen[cs]e|manifest|data_index)|^\.", re.IGNORECASE)
 _DEPTH = 3
 SPLIT_SHARES = (0.6, 0.2)
 """Shares of train and dev for a corpus without splits; the rest is test."""
@@ -37,9 +39,23 @@ class Folder(Dataset):
     `data_seed`, without duplicate texts. Raises DataError if `root` is not a folder.
     """
 
-    def __init__(self, root: str | Path, data_seed: int) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        data_seed: int,
+        *,
+        columns: Annotated[
+            str, "names of the columns in their order, as in index,word,pos,chunk,tag; _ is not read"
+        ] = "",
+        scheme: Annotated[str | None, f"scheme of entity tags: {', '.join(NAMES)}; -suffix for PER-B [found]"] = None,
+        scale: Annotated[Scale | None, "a text's labels: stars, polarity, binary (0 and 1) or name [found]"] = None,
+    ) -> None:
         self.root = Path(root)
         self.data_seed = data_seed
+        self.columns = tuple(name.strip() for name in columns.split(",")) if columns else ()
+        self.scheme = scheme
+        self.scale = scale
+        self._readings: dict[Path, Reading] = {}
         if not self.root.is_dir():
             raise DataError(f"data: {str(root)!r} is neither a registered dataset nor a folder.")
 
@@ -50,8 +66,8 @@ class Folder(Dataset):
     def load(self, task: Task, language: str, split: str) -> list[Example]:
         folder = self.find(language)
         by_split: dict[str | None, list[Path]] = {}
-        for file in _data_files(folder):
-            by_split.setdefault(_split_of(file), []).append(file)
+        for file in data_files(folder):
+            by_split.setdefault(split_of(file), []).append(file)
         if split in by_split:
             return task.prepare(self._read(task, by_split[split]))
         if set(by_split) == {None}:
@@ -82,19 +98,54 @@ class Folder(Dataset):
         below = [self.root]
         for depth in range(1, _DEPTH + 1):
             below += sorted(path for path in self.root.glob("/".join("*" * depth)) if path.is_dir())
-        folders = [folder for folder in below if _data_files(folder)]
+        folders = [folder for folder in below if not is_split_folder(folder) and data_files(folder)]
         if not folders:
-            raise DataError(f"data: no folder in {str(self.root)!r} holds data files ({', '.join(sorted(_SUFFIXES))}).")
+            raise DataError(f"data: no folder in {str(self.root)!r} holds data files ({', '.join(sorted(SUFFIXES))}).")
         return folders
 
     def _read(self, task: Task, files: list[Path]) -> list[Example]:
-        if len(files) > 1 and not (task.kind == "text" and all(label_from_filename(file) for file in files)):
+        by_class = task.kind == "text" and all(label_from_filename(file) for file in files)
+        if len(files) > 1 and not by_class and not are_shards(files):
             names = ", ".join(file.name for file in files)
             raise DataError(f"{files[0].parent}: several files for one split: {names}. Keep one, or one a class.")
-        examples: list[Example] = []
-        for file in files:
-            examples += read_tagged(file, task.check_label) if task.kind == "tagging" else read_labelled(file)
-        return examples
+        return [example for file in files for example in self._read_file(task, file)]
+
+    def _read_file(self, task: Task, file: Path) -> Sequence[Example]:
+        if file.suffix.lower() == ".spacy":
+            raise DataError(
+                f"{file}: spaCy's binary format is not read; write one doc.to_json() a line to {file.stem}.jsonl, or "
+                "tokens and their tags as columns."
+            )
+        if task.kind == "text":
+            text = self._readings[file] = understand_labelled(file, columns=self.columns, scale=self.scale)
+            return text.examples
+        understand = understand_records if holds_records(file) else understand_tagged
+        wanted = getattr(task, "tags_of_what", None)
+        found = understand(file, task.check_label, wanted=wanted, columns=self.columns, scheme=self.scheme)
+        self._readings[file] = found
+        return found.examples
+
+    def readings(self) -> Mapping[Path, Reading]:
+        return self._readings
+
+    def tag_scheme(self, language: str) -> str | None:
+        folder = self.find(language)
+        found = (reading.scheme for file, reading in self._readings.items() if file.is_relative_to(folder))
+        return next((scheme.title for scheme in found if scheme not in (None, BIO)), None)
+
+    def notes(self) -> list[str]:
+        changed: dict[tuple[str, str], list[int]] = {}
+        notes = []
+        for file, reading in self._readings.items():
+            language = (file.parent.parent if is_split_folder(file.parent) else file.parent).name
+            if reading.changed and reading.scheme is not None:
+                changed.setdefault((language, reading.scheme.title), []).append(reading.changed)
+            notes += [f"{language}/{file.name}: {note}." for note in reading.notes]
+        converted = (
+            f"{language}: tags of scheme {scheme} are read as BIO; {sum(counts):,} changed in {_files(len(counts))}."
+            for (language, scheme), counts in changed.items()
+        )
+        return [*converted, *notes]
 
     def _random_split(self, examples: list[Example], split: str) -> list[Example]:
         examples = list({content(example): example for example in reversed(examples)}.values())[::-1]
@@ -104,17 +155,8 @@ class Folder(Dataset):
         return [examples[index] for index in shares[split]]
 
 
-def _data_files(folder: Path) -> list[Path]:
-    return sorted(
-        file
-        for file in folder.iterdir()
-        if file.is_file() and file.suffix.lower() in _SUFFIXES and not _NOT_DATA.match(file.name)
-    )
-
-
-def _split_of(file: Path) -> str | None:
-    words = re.split(r"[^a-z]+", file.name.lower())
-    return next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), None)
+def _files(count: int) -> str:
+    return f"{count} file{'s' if count > 1 else ''}"
 
 
 def _aliases(folder: Path) -> set[str]:

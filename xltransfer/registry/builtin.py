@@ -44,12 +44,22 @@ ENCODERS = Registry(
 TASKS = Registry(
     "task",
     {
+        "classification": (
+            "xltransfer.tasks.classification:Classification",
+            "texts with any labels; macro F1 and accuracy",
+        ),
         "ner": ("xltransfer.tasks.ner:NER", "named entities in BIO tags; entity F1"),
+        "pair": (
+            "xltransfer.tasks.classification:Pair",
+            "pairs of texts, as in inference, with any labels; macro F1 and accuracy",
+        ),
         "pos": ("xltransfer.tasks.pos:POS", "part of speech; accuracy and macro F1"),
-        "sentiment": ("xltransfer.tasks.sentiment:Sentiment", "text classification; macro F1 and accuracy"),
+        "sentiment": ("xltransfer.tasks.sentiment:Sentiment", "negative and positive texts; macro F1 and accuracy"),
     },
     "xltransfer.tasks.base:Task",
 )
+FOLDER = "xltransfer.datasets.folder:Folder"
+"""The dataset of a name that is not registered: a folder of files."""
 DATASETS = Registry(
     "dataset",
     {

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from xltransfer.errors import RegistryError, did_you_mean
 from xltransfer.registry.base import Registry
-from xltransfer.registry.builtin import DATASETS
+from xltransfer.registry.builtin import DATASETS, FOLDER
 from xltransfer.registry.values import convert, describe
 
 
@@ -86,9 +86,9 @@ INNER = "inner."
 def convert_options(registry: Registry, name: str, options: dict[str, Any], faults: list[str]) -> dict[str, Any]:
     """Convert options of a registered part, and of the part inside it; appends to `faults`."""
     if registry is DATASETS and name not in registry:  # a folder: the data layer says if it is not there
-        if options:
-            faults.append(f"data_options: received {options}; a folder of files takes none.")
-        return options
+        values, found = check_options(registry.load(FOLDER), options, f"a folder of files ({name[:80]!r})")
+        faults += found
+        return values
     part = collect_fault(faults, lambda: registry.load(name))
     if part is None:
         return options

@@ -17,6 +17,7 @@ class NER(Tagging):
     """Entity recognition; words cut off count as O."""
 
     metric = "f1"
+    tags_of_what = "entities"
     cut_tag = "O"
 
     def check_label(self, label: str) -> str | None:

@@ -13,6 +13,7 @@ class POS(Tagging):
     """One part of speech a word; words cut off count as wrong."""
 
     metric = "accuracy"
+    tags_of_what = "words"
     cut_tag = "_"
 
     def check_label(self, label: str) -> str | None:

@@ -23,6 +23,8 @@ class Tagging(Task):
 
     kind = "tagging"
     auto_class = "AutoModelForTokenClassification"
+    tags_of_what: ClassVar[Literal["entities", "words"] | None] = None
+    """What the tags stand for: entities (any scheme, read as BIO), words (parts of speech), or whatever a file has."""
     cut_tag: ClassVar[str]
     """The tag of words that truncation removed."""
     long: Literal["cut", "window"] = "cut"

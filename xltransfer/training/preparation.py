@@ -17,6 +17,7 @@ from xltransfer.data.batching import Encoded
 from xltransfer.data.encoding_cache import cache_key, load_or_encode
 from xltransfer.data.examples import Example
 from xltransfer.data.sampling import sample
+from xltransfer.data.unknown_words import unknown_share
 from xltransfer.datasets.base import SPLITS, Dataset
 from xltransfer.datasets.folder import Folder
 from xltransfer.datasets.quality import Finding, find_data_problems, summary
@@ -32,6 +33,8 @@ from xltransfer.tasks.base import Task
 from xltransfer.training.device import autocast, choose_device, set_matmul_precision
 from xltransfer.training.progress import Reporter
 from xltransfer.utils.processes import ALONE, Processes
+
+_MANY_UNKNOWN = 0.2
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class PreparedRun:
     test: EncodedSet
     processes: Processes = ALONE
     """The data-parallel processes of this run."""
+    scheme: str | None = None
+    """The scheme of the target's entity tags in its files, if it is not BIO."""
 
 
 def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
@@ -82,6 +87,8 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
     assert config.target is not None
     pools = [sources.load(task, language, "train") for language in config.source]
     target_pool, dev, test = (dataset.load(task, config.target, split) for split in SPLITS)
+    for note in dict.fromkeys([*sources.notes(), *dataset.notes()]):
+        reporter.note(note)
     labels = _collect_labels(task, pools, target_pool, reporter)
     samples = [
         sample(pool, config.source_size, config.sample_seed, f"source_size ({language})", config.stratify)
@@ -102,16 +109,20 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
     sets = {name: encoded(part) for name, part in {"target": target, "dev": dev, "test": test}.items()}
     sets["source"] = _concatenate([encoded(part) for part in samples])
     _warn_truncated(sets, config.max_length, reporter)
+    for name in ("source", "target"):
+        _check_unknown(name, sets[name], encoder, config.unknown_words, reporter)
     reporter.stage(f"loading encoder {config.encoder}")
     method, backend, rtn = _build_components(config, task, encoder, reporter)
     attention = attention_for(config)
-    learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed).to(device)
+    learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed, reporter.note).to(
+        device
+    )
     learner.recompute = config.activations == "recompute"
     if config.compile:
         learner.compile_layers()
     return PreparedRun(
         config, device, context, task, labels, encoder, learner, rtn.to(device), method, backend, sets["source"],
-        sets["target"], sets["dev"], sets["test"],
+        sets["target"], sets["dev"], sets["test"], scheme=dataset.tag_scheme(config.target),
     )  # fmt: skip
 
 
@@ -153,7 +164,7 @@ def open_dataset(config: RunConfig) -> Dataset:
     if config.data in DATASETS:
         dataset: Dataset = DATASETS.load(config.data)(**config.data_options)
         return dataset
-    return Folder(Path(config.data), config.split_seed)
+    return Folder(Path(config.data), config.split_seed, **config.data_options)
 
 
 def _source_config(config: RunConfig) -> RunConfig:
@@ -208,6 +219,16 @@ def _warn_truncated(sets: dict[str, EncodedSet], max_length: int, reporter: Repo
                 f"{name}: {cut} of {len(part.examples)} texts are cut at --max-length {max_length}; a tagged word that "
                 "is cut off counts as O, or as wrong; --task-opt long=window tags long sentences in pieces."
             )
+
+
+def _check_unknown(name: str, part: EncodedSet, encoder: EncoderFiles, most: float, reporter: Reporter) -> None:
+    """Warn if the tokenizer does not know many of the training words. Raises DataError if it knows too few."""
+    share = unknown_share(part.encoded, encoder.tokenizer.unk_token_id)
+    said = f"{name}: the tokenizer of encoder {encoder.name!r} does not know {100 * share:.0f} % of the training words"
+    if share > most:
+        raise DataError(f"{said}; allowed: up to {100 * most:g} % (--unknown-words). Take an encoder for this script.")
+    if share > _MANY_UNKNOWN:
+        reporter.warn(f"{said}; an encoder that knows this script will do better.")
 
 
 def _build_components(

@@ -159,7 +159,8 @@ class RunFolder:
         """Write `model/` in Hugging Face layout, without the RTN, and `rtn/` if the method trains an RTN."""
         model = run.learner.model
         model.config.xltransfer = {"task": run.config.task, "task_options": run.config.task_options,
-                                   "max_length": run.config.max_length}  # fmt: skip
+                                   "max_length": run.config.max_length,
+                                   **({"scheme": run.scheme} if run.scheme else {})}  # fmt: skip
         tokenizer = run.encoder.tokenizer  # its settings depend on what was encoded last, or are the file's
         tokenizer.backend_tokenizer.enable_truncation(run.config.max_length)
         tokenizer.backend_tokenizer.no_padding()
@@ -191,7 +192,9 @@ class RunFolder:
                 rows = zip(example.words, example.tags, prediction, strict=True)
                 lines += ["\t".join(row) for row in rows] + [""]
             else:
-                lines.append("\t".join((" ".join(example.text.split()), example.label, prediction)))
+                lines.append(
+                    "\t".join((" ".join(example.shown.replace("\t", " | ").split()), example.label, prediction))
+                )
         write_text(self.path / f"predictions.{split}.tsv", "\n".join(lines) + "\n")
 
 

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenizers.pre_tokenizers import BertPreTokenizer
-
 from xltransfer.config import RunConfig, read_yaml
 from xltransfer.data.batching import Collator
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence
+from xltransfer.data.schemes import NAMES, from_bio, named
+from xltransfer.data.words import split_words
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.loading import load_trained, open_encoder
-from xltransfer.errors import ConfigError
+from xltransfer.errors import ConfigError, DataError, unknown
 from xltransfer.registry import TASKS
 from xltransfer.registry.trusted_code import checked
 from xltransfer.tasks.base import Scores, Task
+from xltransfer.tasks.classification import Pair
 from xltransfer.training.device import choose_device
 from xltransfer.training.evaluation import predict
 from xltransfer.training.preparation import open_dataset
@@ -36,6 +37,8 @@ class TrainedModel:
     labels: tuple[str, ...]
     max_length: int
     padding: dict[str, int]
+    scheme: str = "bio"
+    """The scheme of entity tags in the files of the run's target language."""
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto", task: str | None = None) -> TrainedModel:
@@ -55,12 +58,21 @@ class TrainedModel:
         built: Task = TASKS.load(config.task)(**config.task_options)
         learner = load_trained(folder, built.auto_class).to(choose_device(device))
         labels = tuple(encoder.config.id2label[index] for index in sorted(encoder.config.id2label))
-        return cls(learner, encoder.tokenizer, built, labels, config.max_length, encoder.padding)
+        scheme = str(saved.get("scheme", "bio"))
+        return cls(learner, encoder.tokenizer, built, labels, config.max_length, encoder.padding, scheme)
 
     def predict(self, examples: Sequence[Example]) -> list[Any]:
         """Predict a list of tags, or a label, for each example. Labels of the examples are ignored."""
         encoded = self.task.encode(examples, self.labels, self.tokenizer, self.max_length)
         return predict(self.learner, self.task, encoded, self.labels, Collator(self.padding))
+
+    def in_scheme(self, predicted: Sequence[Any], name: str) -> list[Any]:
+        """Convert predicted BIO tags to a scheme; `own` is that of the run's files. Raises ConfigError."""
+        if getattr(self.task, "tags_of_what", None) != "entities":
+            raise ConfigError([f"scheme: received {name!r}; this model predicts no entities, so there is none."])
+        if (scheme := named(self.scheme if name == "own" else name)) is None:
+            raise ConfigError([unknown("scheme", name, ("own", *NAMES))])
+        return [from_bio(tags, scheme) for tags in predicted]
 
     def read(self, lines: Sequence[str], pretokenized: bool) -> list[Example]:
         """Make one example of each non-empty line: raw text, or words separated by spaces if `pretokenized`.
@@ -72,16 +84,19 @@ class TrainedModel:
             if not line.strip():
                 continue
             if self.task.kind == "text":
-                examples.append(LabelledText(f"line {number}", line.strip(), ""))
+                examples.append(self._text(number, line))
                 continue
             words = line.split() if pretokenized else split_words(line)
             examples.append(TaggedSentence(f"line {number}", tuple(words), ("",) * len(words)))
         return examples
 
-
-def split_words(text: str) -> list[str]:
-    """Split raw text of any script into words and punctuation marks."""
-    return [word for word, _ in BertPreTokenizer().pre_tokenize_str(text)]
+    def _text(self, number: int, line: str) -> LabelledText:
+        if not isinstance(self.task, Pair):
+            return LabelledText(f"line {number}", line.strip(), "")
+        first, tab, second = line.partition("\t")
+        if not tab or "\t" in second or not first.strip() or not second.strip():
+            raise DataError(f"line {number}: {line.strip()[:60]!r} is no pair; allowed: two texts with a tab between.")
+        return LabelledText(f"line {number}", first.strip(), "", second=second.strip())
 
 
 _SCORING_FIELDS = ("task", "task_options", "data", "data_options", "data_seed", "target")
@@ -111,14 +126,16 @@ def prediction_record(example: Example, prediction: Any) -> dict[str, Any]:
     """Return a prediction as a JSON object."""
     if isinstance(example, TaggedSentence):
         return {"words": list(example.words), "tags": list(prediction)}
-    return {"text": example.text, "label": prediction}
+    pair = {} if example.second is None else {"second": example.second}
+    return {"text": example.text, **pair, "label": prediction}
 
 
 def prediction_tsv(example: Example, prediction: Any) -> str:
     """Format a prediction as lines of `token<TAB>tag` and an empty line, or one line of `label<TAB>text`."""
     if isinstance(example, TaggedSentence):
         return "\n".join(f"{word}\t{tag}" for word, tag in zip(example.words, prediction, strict=True)) + "\n"
-    return f"{prediction}\t{' '.join(example.text.split())}"
+    texts = [" ".join(text.split()) for text in (example.text, example.second) if text is not None]
+    return "\t".join([prediction, *texts])
 
 
 def read_metrics(run_dir: Path) -> dict[str, Any]:

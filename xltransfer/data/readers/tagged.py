@@ -1,145 +1,218 @@
-"""Read files of tagged words in several column formats, detected from the content.
+"""Read files of tagged words in columns: the roles of columns and the scheme of the tags are found from the content.
 
-XTREME (`en:token<TAB>tag`), `token<TAB>tag`, `token tag`, `id<TAB>token<TAB>tag`, CoNLL-style columns (token first,
-tag last) and CoNLL-U (form and UPOS). Sentences are separated by blank lines.
+Sentences are separated by blank lines, by a column with the sentence's number, or by an index that begins again.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain, islice
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from xltransfer.data.examples import TaggedSentence
-from xltransfer.data.readers.lines import empty_file_error, numbered_lines, report_memory_error
+from xltransfer.data.readers.columns import Column, is_other_id, is_word_id
+from xltransfer.data.readers.entities import TagCheck, bio_or_checked
+from xltransfer.data.readers.lines import report_memory_error
+from xltransfer.data.readers.roles import Finder, Roles, Wanted, is_header, told_roles
+from xltransfer.data.readers.rows import Dialect, Row, column_names, dialects, line_end_error, rows, shown
+from xltransfer.data.readers.understood import Reading
+from xltransfer.data.schemes import looks_like_tag
 from xltransfer.errors import DataError
 
-TagCheck = Callable[[str], str | None]
-_SAMPLE_LINES = 200
 _LANGUAGE_PREFIX = re.compile(r"^([a-z]{2,3}(?:-[A-Za-z]+)?):(?=.)")
-_NOT_A_WORD = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
-"""Ids in CoNLL-U of multi-word tokens (5-6, whose words follow) and of empty nodes (8.1, which are not words)."""
 _BLANKS = " \t"
-_GAP = re.compile(f"[{_BLANKS}]+")
-"""Separates columns. Other spaces, such as U+00A0 or U+3000, may be tokens or parts of a token."""
+_CONLLU = 10
+_LONG, _LONGEST = 200, 10_000
+"""Words of a file's only sentence from which that is said, and up to which it is read."""
 
 
 @dataclass(frozen=True)
-class ColumnFormat:
-    """The columns of a file. `token` and `tag` are column indices; `separator` None is any number of blanks."""
+class Layout:
+    """How a file's lines are read."""
 
-    name: str
-    separator: str | None
-    columns: int
-    token: int
-    tag: int
-    conllu: bool = False
+    dialect: Dialect
+    roles: Roles
+    header: bool = False
     prefix: str = ""
+    """The language before each word in XTREME's files, as in `en:`."""
+    conllu: bool = False
+
+    @property
+    def format(self) -> str:
+        """The format, for the user."""
+        name = "CoNLL-U" if self.conllu else "XTREME" if self.prefix else self.dialect.name
+        return name + (" with a header" if self.header else "")
 
 
-def read_tagged(path: Path, check_tag: TagCheck = lambda tag: None) -> list[TaggedSentence]:
+@dataclass
+class _Words:
+    """A sentence as the file has it, with the line of each word."""
+
+    words: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    lines: array[int] = field(default_factory=lambda: array("q"))
+
+
+def understand_tagged(
+    path: Path, check_tag: TagCheck = lambda tag: None, *, wanted: Wanted = None, columns: Sequence[str] = (),
+    scheme: str | None = None,
+) -> Reading:  # fmt: skip
     """Read all sentences of a file, in order.
 
-    `check_tag` returns an error message for an invalid tag, or None. Raises DataError with file and line number.
+    Args:
+        path: The file.
+        check_tag: Returns an error message for an invalid tag, or None.
+        wanted: Tags of entities (converted to BIO), of words, or whichever the file has, as they stand.
+        columns: Names of the columns, if they are not to be found from the content.
+        scheme: Name of the tags' scheme, likewise.
+
+    Raises:
+        DataError: With file and line number.
     """
     with report_memory_error(path):
-        return list(tagged_sentences(path, check_tag))
+        layout = find_layout(path, wanted, columns)
+        sentences = list(_sentences(path, layout))
+        if not sentences:
+            raise DataError(f"{path}: no sentence in the file; expected lines of a token and a tag.")
+        notes = [*layout.roles.notes, *_one_sentence(path, sentences)]
+        tags, found, changed = bio_or_checked(
+            [one.tags for one in sentences], lambda one, place: f"{path}:{sentences[one].lines[place]}", check_tag,
+            wanted, scheme,
+        )  # fmt: skip
+        examples = [
+            TaggedSentence(f"{path.name}:{one.lines[0]}", tuple(one.words), tuple(own))
+            for one, own in zip(sentences, tags, strict=True)
+        ]
+    return Reading(examples, layout.format, layout.roles.names, found, changed, tuple(notes))
 
 
-def tagged_sentences(path: Path, check_tag: TagCheck = lambda tag: None) -> Iterator[TaggedSentence]:
-    """Yield the sentences of a file; only the current one is in memory. See `read_tagged`."""
-    layout = _detect_format(path)
-    words: list[str] = []
-    tags: list[str] = []
-    start, found = 0, False
-    allowed: set[str] = set()
-    for number, line in chain(numbered_lines(path), [(0, "")]):
-        if _is_comment(line, layout):
+def _one_sentence(path: Path, sentences: Sequence[_Words]) -> list[str]:
+    """Say that a file is one long sentence. Raises DataError if it is too long for one."""
+    words = len(sentences[0].words)
+    if len(sentences) > 1 or words <= _LONG:
+        return []
+    advice = (
+        f"{words:,} words and no end of a sentence; put an empty line after each, or name the column with the "
+        "sentence's number: --data-opt columns=sentence,word,tag"
+    )
+    if words > _LONGEST:
+        raise DataError(f"{path}: {advice}.")
+    return [f"read as one sentence: {advice}"]
+
+
+def read_tagged(path: Path, check_tag: TagCheck = lambda tag: None, wanted: Wanted = None) -> list[TaggedSentence]:
+    """Read all sentences of a file, as `understand_tagged` without its findings. Raises DataError."""
+    found = understand_tagged(path, check_tag, wanted=wanted)
+    return [sentence for sentence in found.examples if isinstance(sentence, TaggedSentence)]
+
+
+def tagged_sentences(path: Path, wanted: Wanted = None) -> Iterator[TaggedSentence]:
+    """Yield the sentences of a file with their tags as they stand; only the current one is in memory."""
+    for found in _sentences(path, find_layout(path, wanted)):
+        yield TaggedSentence(f"{path.name}:{found.lines[0]}", tuple(found.words), tuple(found.tags))
+
+
+def find_layout(path: Path, wanted: Wanted, told: Sequence[str] = ()) -> Layout:
+    """Find delimiter and columns from all lines. Raises DataError."""
+    possible = dialects(path)
+    if told:
+        fitting = [dialect for dialect in possible if dialect.width == len(told)] or possible
+        roles = told_roles(path, told, fitting[0].width, wanted)
+        header = is_header(next((fields for _, fields in rows(path, fitting[0]) if fields), []))
+        return Layout(fitting[0], roles, header)
+    for number, dialect in enumerate(possible):
+        layout = _layout(path, dialect, wanted)
+        last = number == len(possible) - 1
+        if last or wanted == "words" or layout.conllu or _has_tags(path, layout):
+            return layout
+    raise AssertionError
+
+
+def _has_tags(path: Path, layout: Layout) -> bool:
+    return any(looks_like_tag(fields[layout.roles.tag].strip()) for _, fields in _content(path, layout) if fields)
+
+
+def _layout(path: Path, dialect: Dialect, wanted: Wanted) -> Layout:
+    columns = [Column() for _ in range(dialect.width)]
+    names = column_names(path)
+    prefixes: set[str] = set()
+    header, blank, ended, seen = False, False, False, False
+    for _, fields in rows(path, dialect):
+        if not fields:
+            ended = seen
             continue
-        if line.strip(_BLANKS):
-            if (parsed := _parse_line(path, number, line, layout)) is None:
-                continue
-            token, tag = parsed
-            if tag not in allowed:
-                if problem := check_tag(tag):
-                    raise DataError(f"{path}:{number}: {problem}")
-                allowed.add(tag)
-            start = start or number
-            words.append(token)
-            tags.append(sys.intern(tag))
-        elif words:
-            yield TaggedSentence(f"{path.name}:{start}", tuple(words), tuple(tags))
-            words, tags, start, found = [], [], 0, True
-    if not found:
-        raise DataError(f"{path}: no sentence in the file; expected lines of a token and a tag.")
+        blank = blank or ended
+        if not seen and is_header(fields):
+            header, names, seen = True, fields, True
+            continue
+        seen = True
+        if len(prefixes) < 2:
+            match = _LANGUAGE_PREFIX.match(fields[0])
+            prefixes.add(match[0] if match else "")
+        for column, value in zip(columns, fields, strict=True):
+            column.add(value.strip(_BLANKS))
+    conllu = dialect == Dialect("\t", _CONLLU) and columns[0].ids and wanted != "entities"
+    if conllu:
+        names = ["index", "word", "lemma", "pos", *"______"]
+    finder = Finder(path, columns, names if len(names) == dialect.width else (), wanted,
+                    lambda one, other: _covers(path, dialect, header, one, other))  # fmt: skip
+    prefix = prefixes.pop() if len(prefixes) == 1 else ""
+    return Layout(dialect, finder.find(blank), header, prefix, conllu)
 
 
-def _is_comment(line: str, layout: ColumnFormat) -> bool:
-    return (layout.conllu and line.startswith("#")) or line.startswith("-DOCSTART-")
+def _covers(path: Path, dialect: Dialect, header: bool, one: int, other: int) -> bool:
+    """Whether column `one` has a tag wherever `other` has one."""
+    content = (fields for _, fields in rows(path, dialect) if fields)
+    if header:
+        next(content, None)
+    return all(fields[one] != "O" or fields[other] == "O" for fields in content)
 
 
-def _parse_line(path: Path, number: int, line: str, layout: ColumnFormat) -> tuple[str, str] | None:
-    """Return token and tag, or None for a line of CoNLL-U that is not a word."""
-    fields = _fields(line, layout.separator)
-    if len(fields) != layout.columns:
-        raise DataError(
-            f"{path}:{number}: {len(fields)} columns, where this file's format ({layout.name}) has {layout.columns}: "
-            f"{_shown(line)}."
+def _content(path: Path, layout: Layout) -> Iterator[Row]:
+    """Rows without the header."""
+    skipped = not layout.header
+    for number, fields in rows(path, layout.dialect):
+        if fields and not skipped:
+            skipped = True
+            continue
+        yield number, fields
+
+
+def _sentences(path: Path, layout: Layout) -> Iterator[_Words]:
+    found, number, sentence, index = _Words(), "", layout.roles.sentence, layout.roles.index
+    for line, fields in chain(_content(path, layout), [(0, [])]):
+        begins = bool(fields) and (
+            (sentence is not None and fields[sentence] not in ("", number))
+            or (index is not None and fields[index] == layout.roles.first_index)
         )
-    if layout.conllu and not _is_number(fields[0]):
-        if _NOT_A_WORD.fullmatch(fields[0]):
-            return None
-        raise DataError(f"{path}:{number}: id {fields[0][:60]!r} is not a CoNLL-U id; allowed: 7, 7-8, 7.1.")
-    token = fields[layout.token].strip(_BLANKS).removeprefix(layout.prefix)
-    tag = fields[layout.tag].strip()
-    if not token or not tag:
-        raise DataError(f"{path}:{number}: the {'tag' if token else 'token'} is empty: {_shown(line)}.")
-    if "\r" in token + tag:
-        raise DataError(f"{path}:{number}: a carriage return within the line: {_shown(line)}; end lines with LF.")
-    return token, tag
+        if (not fields or begins) and found.words:
+            yield found
+            found = _Words()
+        if not fields:
+            continue
+        if sentence is not None:
+            number = fields[sentence] or number
+        if index is not None and not is_word_id(fields[index]):
+            if is_other_id(fields[index]):
+                continue
+            raise DataError(f"{path}:{line}: id {fields[index][:60]!r} is not a CoNLL-U id; allowed: 7, 7-8, 7.1.")
+        _add(path, line, fields, layout, found)
 
 
-def _fields(line: str, separator: str | None) -> list[str]:
-    return line.split(separator) if separator else _GAP.split(line.strip(_BLANKS))
-
-
-def _is_number(field: str) -> bool:
-    return field.isascii() and field.isdigit()
-
-
-def _shown(line: str) -> str:
-    return repr(line.strip()[:60])
-
-
-def _detect_format(path: Path) -> ColumnFormat:
-    """Detect the column format from the first lines with content. Raises DataError."""
-    sample = list(islice(_content(line for _, line in numbered_lines(path)), _SAMPLE_LINES))
-    if not sample:
-        raise empty_file_error(path)
-    tabbed = [line.split("\t") for line in sample if "\t" in line]
-    separator = "\t" if 2 * len(tabbed) >= len(sample) else None
-    rows = tabbed if separator else [_fields(line, None) for line in sample]
-    columns = Counter(len(fields) for fields in rows).most_common(1)[0][0]
-    usual = [fields for fields in rows if len(fields) == columns]
-    if columns < 2:
-        raise DataError(f"{path}: not a file of tagged words: its lines have one column; expected a token and a tag.")
-    if separator and columns == 10:
-        return ColumnFormat("CoNLL-U", separator, 10, token=1, tag=3, conllu=True)
-    if separator and columns == 3 and all(_is_number(fields[0]) for fields in usual):
-        return ColumnFormat("id<TAB>token<TAB>tag", separator, 3, token=1, tag=2)
-    prefix = _common_prefix([fields[0] for fields in usual])
-    name = "XTREME" if prefix else f"{columns} {'tab' if separator else 'space'}-separated columns"
-    return ColumnFormat(name, separator, columns, token=0, tag=columns - 1, prefix=prefix)
-
-
-def _content(lines: Iterable[str]) -> Iterator[str]:
-    return (line for line in lines if line.strip(_BLANKS) and not re.match(r"# ?\w+ ?=|-DOCSTART-", line))
-
-
-def _common_prefix(tokens: list[str]) -> str:
-    found = {match.group(0) if (match := _LANGUAGE_PREFIX.match(token)) else "" for token in tokens}
-    return found.pop() if len(found) == 1 else ""
+def _add(path: Path, line: int, fields: Sequence[str], layout: Layout, found: _Words) -> None:
+    word = fields[layout.roles.word].strip(_BLANKS)
+    if layout.roles.word == 0:
+        word = word.removeprefix(layout.prefix)
+    tag = fields[layout.roles.tag].strip()
+    text = layout.dialect.delimiter.join(fields)
+    if not word or not tag:
+        raise DataError(f"{path}:{line}: the {'tag' if word else 'token'} is empty: {shown(text)}.")
+    if set("\r\n") & set(word + tag):
+        raise line_end_error(path, line, text)
+    found.words.append(word)
+    found.tags.append(sys.intern(tag))
+    found.lines.append(line)

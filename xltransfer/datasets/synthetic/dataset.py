@@ -12,13 +12,13 @@ from typing import Annotated
 
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence, content
 from xltransfer.datasets.base import SPLITS, Dataset
-from xltransfer.datasets.synthetic.grammar import Grammar
+from xltransfer.datasets.synthetic.grammar import Grammar, Phrase
 from xltransfer.datasets.synthetic.language import Language, language_at
 from xltransfer.errors import DataError, unknown
 from xltransfer.tasks.base import Task
+from xltransfer.tasks.classification import Classification, Pair
 from xltransfer.tasks.ner import NER
 from xltransfer.tasks.pos import POS
-from xltransfer.tasks.sentiment import Sentiment
 
 DISTANCES = {"base": 0.0, "near": 0.2, "mid": 0.45, "far": 0.7, "remote": 1.0}
 _DISTANCE_NAME = re.compile(r"^d(\d{2})$")
@@ -46,8 +46,9 @@ class Synthetic(Dataset):
 
     def load(self, task: Task, language: str, split: str) -> list[Example]:
         """See `Dataset.load`. Each language and split has its own random sentences, all distinct."""
-        if not isinstance(task, NER | POS | Sentiment):
-            raise DataError(f"data: synthetic has no labels for {type(task).__name__}; allowed: ner, pos, sentiment.")
+        if not isinstance(task, NER | POS | Classification):
+            allowed = "ner, pos, classification, sentiment, pair"
+            raise DataError(f"data: synthetic has no labels for {type(task).__name__}; allowed: {allowed}.")
         generator = language_at(self.distance(language))
         rng = random.Random(f"{self.seed}/{task.kind}/{language}/{split}")
         prefix = f"{language}.{split}"
@@ -80,12 +81,18 @@ def _split_of(example: Example) -> str:
 
 def _example(task: Task, id: str, language: Language, rng: random.Random) -> Example:
     grammar = Grammar(rng)
-    if isinstance(task, Sentiment):
+    if isinstance(task, Classification):
         positive = rng.random() < 0.5
-        words, _ = language.render(grammar.review(positive))
-        return LabelledText(id, " ".join(words), "positive" if positive else "negative")
+        text, label = _text(language, grammar.review(positive)), "positive" if positive else "negative"
+        if isinstance(task, Pair):  # what the second text thinks, whatever the first says
+            return LabelledText(id, _text(language, grammar.statement()), label, second=text)
+        return LabelledText(id, text, label)
     words, tokens = language.render(grammar.statement())
     return TaggedSentence(id, tuple(words), tuple(t.tag if isinstance(task, NER) else t.pos for t in tokens))
+
+
+def _text(language: Language, sentence: Phrase) -> str:
+    return " ".join(language.render(sentence)[0])
 
 
 def plain_text(language: str, lines: int, seed: str) -> list[str]:

@@ -1,0 +1,172 @@
+"""Statistics of the columns of a file of tagged words, from all its rows: what a column's role is found from."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from xltransfer.data.schemes import looks_like_tag
+
+_MOST_VALUES = 20_000
+_FEW = 10
+_FILLERS = frozenset(["_", "-", "-X-", "*", "O", "X"])
+_NOT_A_WORD = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
+"""Ids of multi-word tokens (5-6, whose words follow) and of empty nodes (8.1, which are not words)."""
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
+_NUMBERED = re.compile(r".*[0-9]")
+_FEATURES = re.compile(r"_|[^=|]+=[^|]*(\|[^=|]+=[^|]*)*")
+_CLASS = re.compile(r"[A-Z][A-Za-z0-9$+_.:|/-]*|[^\w\s]+")
+
+
+def _inventory(tags: str) -> frozenset[str]:
+    return frozenset(tags.split())
+
+
+_CHUNKS = _inventory("NP VP PP ADVP ADJP SBAR PRT CONJP INTJ LST UCP NC VC PC")
+_UPOS = _inventory("ADJ ADP ADV AUX CCONJ CONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X")
+_PENN = _inventory(
+    "CC CD DT EX FW IN JJ JJR JJS LS MD NN NNS NNP NNPS PDT POS PRP PRP$ RB RBR RBS RP SYM TO UH VB VBD VBG VBN VBP "
+    "VBZ WDT WP WP$ WRB NP . , : ( ) `` '' \" # $ -LRB- -RRB- HYPH NFP ADD AFX GW XX"
+)
+_RELATIONS = _inventory(
+    "acl advcl advmod amod appos aux case cc ccomp clf compound conj cop csubj dep det discourse dislocated expl fixed "
+    "flat goeswith iobj list mark nmod nsubj nummod obj obl orphan parataxis punct reparandum root vocative xcomp"
+)
+
+
+class Column:
+    """One column: how often each value occurs, and whether it counts words or holds a sentence's number."""
+
+    def __init__(self) -> None:
+        self.values: Counter[str] = Counter()
+        self.rows = 0
+        self.capped = False
+        self._counting = True
+        self.restarts = 0
+        self.contiguous = True
+        """Whether no value comes again after another one."""
+        self.runs = 0
+        self.base = self._expected = ""
+        """The first number of a column that counts."""
+        self._last = ""
+        self._seen: set[str] = set()
+
+    def add(self, field: str) -> None:
+        """Take the next word's value."""
+        self.rows += 1
+        if len(self.values) < _MOST_VALUES or field in self.values:
+            self.values[field] += 1
+        else:
+            self.capped = True
+        if self._counting:
+            self._count(field)
+        if field and field != self._last:
+            self.runs += 1
+            self.contiguous = self.contiguous and field not in self._seen
+            if self.contiguous:
+                self._seen.add(field)
+            self._last = field
+
+    def _count(self, field: str) -> None:
+        if not self.base and field in ("0", "1"):
+            self.base = field
+        if field and field in (self._expected, self.base):
+            self.restarts += field == self.base
+            self._expected = str(int(field) + 1)
+        elif not _NOT_A_WORD.fullmatch(field):
+            self._counting = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts up by one, from 0 or 1, and may begin again; ids such as 5-6 and 8.1 may stand between."""
+        return self._counting and bool(self.base)
+
+    @property
+    def begins_again(self) -> bool:
+        """Whether it counts the words of several sentences, of two words or more on average."""
+        return self.counts and 1 < self.restarts <= self.rows / 2
+
+    @property
+    def ids(self) -> bool:
+        """Whether most values are ids as in CoNLL-U."""
+        ids = sum(count for value, count in self.values.items() if is_word_id(value) or is_other_id(value))
+        return 2 * ids >= sum(self.values.values())
+
+    @property
+    def constant(self) -> bool:
+        """Whether all rows hold the same; of a few rows, a usual filler."""
+        return len(self.values) == 1 and (self.rows >= _FEW or not _FILLERS.isdisjoint(self.values))
+
+    @property
+    def alphabetic(self) -> bool:
+        """Whether some value is a word of letters alone."""
+        return any(map(str.isalpha, self.values))
+
+    @property
+    def numeric(self) -> bool:
+        """Whether all values are numbers."""
+        return all(map(_NUMBER.fullmatch, self.values))
+
+    @property
+    def numbers_sentences(self) -> bool:
+        """Whether the values can be numbers of sentences or documents: they end in a digit, and each stays a while."""
+        return self.contiguous and 1 < self.runs < self.rows and all(_NUMBERED.fullmatch(v) for v in self.values if v)
+
+    @property
+    def tags(self) -> float:
+        """Share of the rows that hold a tag of some scheme."""
+        return sum(count for value, count in self.values.items() if looks_like_tag(value)) / max(1, self.rows)
+
+    @property
+    def chunks(self) -> bool:
+        """Whether its tags are those of phrases."""
+        kinds = {value[2:].upper() for value in self.values if value != "O"}
+        return bool(kinds) and kinds <= _CHUNKS
+
+    @property
+    def features(self) -> bool:
+        """Whether all values are features, as in `Case=Nom|Number=Sing`."""
+        return all(map(_FEATURES.fullmatch, self.values)) and any("=" in value for value in self.values)
+
+    @property
+    def texts(self) -> bool:
+        """Whether most rows hold several words."""
+        return 2 * sum(count for value, count in self.values.items() if " " in value) > self.rows
+
+    def share_in(self, inventory: frozenset[str]) -> float:
+        """Share of the distinct values in an inventory."""
+        return sum(value in inventory for value in self.values) / max(1, len(self.values))
+
+    @property
+    def part_of_speech(self) -> float:
+        """Likelihood, 0 to 2, that these are parts of speech; universal ones are likelier."""
+        universal, penn = self.share_in(_UPOS), self.share_in(_PENN)
+        return 1 + universal if universal >= 0.8 else penn if penn >= 0.8 else 0.0
+
+    @property
+    def classes(self) -> bool:
+        """Whether the values are classes, such as parts of speech, rather than words."""
+        relations = sum(value.partition(":")[0] in _RELATIONS for value in self.values) >= 0.8 * len(self.values)
+        if self.rows < _FEW and sum(value.isalpha() for value in self.values) < 2:
+            return False  # too few to tell
+        few = self.rows >= _FEW and 2 * len(self.values) <= self.rows and len(self.values) <= 80
+        return bool(self.part_of_speech or relations or (few and all(map(_CLASS.fullmatch, self.values))))
+
+    @property
+    def variety(self) -> float:
+        """Distinct values a row."""
+        return len(self.values) / max(1, sum(self.values.values()))
+
+    def examples(self) -> str:
+        """A few values, for a message."""
+        return ", ".join(repr(value[:20]) for value in list(self.values)[:3])
+
+
+def is_word_id(field: str) -> bool:
+    """Whether an id is that of a word: a plain number."""
+    return field.isascii() and field.isdigit()
+
+
+def is_other_id(field: str) -> bool:
+    """Whether an id is that of a multi-word token or an empty node."""
+    return bool(_NOT_A_WORD.fullmatch(field))

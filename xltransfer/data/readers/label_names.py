@@ -1,0 +1,64 @@
+"""Find the names of label ids in a file beside the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xltransfer.data.readers.lines import read_lines
+from xltransfer.data.readers.records import parse_json
+from xltransfer.errors import DataError
+
+FILES = ("labels.txt", "label_names.txt", "labels.json", "label_names.json")
+"""Files of names, the first id's first: one a line, or a JSON list or a mapping of ids to names."""
+_INFOS = ("dataset_info.json", "dataset_infos.json")
+
+
+def label_names(folder: Path) -> tuple[str, ...] | None:
+    """Return the names in a file of label names, there or in the folder above, or None. Raises DataError."""
+    for file in (place / name for place in (folder, folder.parent) for name in FILES):
+        if file.is_file():
+            lines = read_lines(file)
+            if file.suffix == ".txt":
+                return tuple(line.strip() for line in lines if line.strip())
+            return _names(file, parse_json(file, 1, "\n".join(lines)))
+    return None
+
+
+def names_in_info(folder: Path, field: str) -> tuple[str, ...] | None:
+    """Return the names of a field's classes in `dataset_info.json`, there or in the folder above, or None."""
+    for file in (place / name for place in (folder, folder.parent) for name in _INFOS):
+        if file.is_file():
+            try:
+                found = _search(json.loads(file.read_text(encoding="utf-8")), field)
+            except (OSError, ValueError, RecursionError) as error:
+                raise DataError(f"{file}: cannot be read: {' '.join(str(error).split())[:160]}.") from error
+            if found is not None:
+                return found
+    return None
+
+
+def _names(file: Path, value: Any) -> tuple[str, ...]:
+    if isinstance(value, Mapping) and all(isinstance(name, int) for name in value.values()):
+        value = {number: name for name, number in value.items()}  # label2id
+    if isinstance(value, Mapping):
+        ids = {str(number): name for number, name in value.items()}
+        value = [ids.get(str(number)) for number in range(len(ids))]
+    if not isinstance(value, Sequence) or not value or not all(isinstance(name, str) for name in value):
+        raise DataError(
+            f"{file}: no names of labels; allowed: a list of names, or a mapping of ids 0, 1, ... to names."
+        )
+    return tuple(value)
+
+
+def _search(value: Any, field: str) -> tuple[str, ...] | None:
+    """Names below a key `field`, at any depth."""
+    if not isinstance(value, Mapping):
+        return None
+    if isinstance(found := value.get(field), Mapping):
+        for part in (found, found.get("feature")):
+            if isinstance(part, Mapping) and isinstance(part.get("names"), list):
+                return tuple(map(str, part["names"]))
+    return next((names for inner in value.values() if (names := _search(inner, field)) is not None), None)

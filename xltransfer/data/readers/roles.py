@@ -1,0 +1,229 @@
+"""Find which column of a file holds the words and which the tags, from what all its rows hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from xltransfer.data.readers.columns import Column
+from xltransfer.errors import DataError
+
+Wanted = Literal["entities", "words"] | None
+"""What the tags are of: entities in a scheme, words (parts of speech), or either."""
+_ENOUGH = 30
+"""Rows from which the number of distinct values tells words from classes."""
+_NAMES = {
+    "word": "word words token tokens form text surface",
+    "tag": "tag tags ner ner_tag ner_tags label labels entity entities bio iob iob2 ne named_entity",
+    "pos": "pos upos pos_tag pos_tags postag upostag",
+    "sentence": "sentence sentence_id sentence_number sent sent_id sentence# sentence_nr sentid",
+    "index": "index idx id token_id word_id position #",
+    "lemma": "lemma lemmas",
+    "chunk": "chunk chunk_tag chunks np_chunk",
+}
+ROLES = {name: role for role, names in _NAMES.items() for name in names.split()}
+"""Names of columns, in lower case without blanks, and their roles."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The role of each column; `word`, `tag`, `index` and `sentence` are columns' numbers from 0."""
+
+    names: tuple[str, ...]
+    word: int
+    tag: int
+    index: int | None = None
+    first_index: str = "1"
+    """The index that begins a sentence; empty if empty lines alone do."""
+    sentence: int | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def role_named(name: str) -> str:
+    """The role that a column's name says, or an empty string."""
+    return ROLES.get("".join(name.lower().split()).replace("-", "_"), "")
+
+
+def is_header(fields: Sequence[str]) -> bool:
+    """Whether a first row names columns: a word's and a tag's."""
+    roles = {role_named(name) for name in fields}
+    return "word" in roles and bool(roles & {"tag", "pos", "chunk"})
+
+
+def told_roles(path: object, told: Sequence[str], width: int, wanted: Wanted) -> Roles:
+    """Roles that the user gives. Raises DataError if they do not fit the file."""
+    roles = [role_named(name) for name in told]
+    kinds = ("pos", "tag") if wanted == "words" else ("tag", "pos", "chunk")
+    tag = next((kind for kind in kinds if kind in roles), "")
+    if len(told) != width or roles.count("word") != 1 or not tag or roles.count(tag) != 1:
+        raise DataError(
+            f"{path}: columns: received {','.join(told)}; allowed: a name for each of its {width} columns, one of them "
+            "word and one tag (or pos), such as index,word,pos,chunk,tag; _ for what is not read."
+        )
+    numbers = {role: roles.index(role) for role in ("index", "sentence") if role in roles}
+    return Roles(tuple(told), roles.index("word"), roles.index(tag), numbers.get("index"), "1", numbers.get("sentence"))
+
+
+class Finder:
+    """Finds the roles of a file's columns. `covers(a, b)` says whether column a has a tag wherever b has one."""
+
+    def __init__(
+        self, path: object, columns: Sequence[Column], named: Sequence[str], wanted: Wanted,
+        covers: Callable[[int, int], bool],
+    ) -> None:  # fmt: skip
+        self.path = path
+        self.columns = columns
+        self.roles = [role_named(name) for name in named] or [""] * len(columns)
+        self.wanted = wanted
+        self.covers = covers
+        self.notes: list[str] = []
+
+    def find(self, blank_lines: bool) -> Roles:
+        """Assign a role to each column. Raises DataError where none, or no single one, can be the word or the tag."""
+        for number, column in enumerate(self.columns):
+            self.roles[number] = self.roles[number] or self._kind(column)
+        sentence = self._sentence(blank_lines)
+        schemes = self._with("scheme")
+        schemes = [number for number in schemes if not self.columns[number].chunks] or schemes
+        entities = bool(schemes) if self.wanted is None else self.wanted == "entities"
+        tag = self._entity_tag(schemes) if entities else self._word_tag()
+        self.roles[tag] = "tag"
+        word = self._word()
+        if self.columns[word].texts:
+            raise DataError(f"{self.path}: column {word + 1} holds texts of several words, "
+                            f"{self.columns[word].examples()}; for labelled texts: --task classification.")  # fmt: skip
+        self.roles[word] = "word"
+        names = tuple({"": "_", "scheme": "chunk", "class": "pos"}.get(role, role) for role in self.roles)
+        index = next(iter(self._with("index")), None)
+        splits = index is not None and not blank_lines and self.columns[index].begins_again
+        first = self.columns[index].base if index is not None and splits else ""
+        return Roles(names, word, tag, index, first, sentence, tuple(self.notes))
+
+    def _kind(self, column: Column) -> str:
+        if column.counts:
+            return "index"
+        if column.tags >= (1 if any(other.tags == 1 for other in self.columns) else 0.5):  # else slips are named
+            return "scheme"
+        if column.numeric or column.features:
+            return "_"
+        if column.constant:
+            return "_"
+        return "class" if column.classes else ""
+
+    def _with(self, *roles: str) -> list[int]:
+        return [number for number, found in enumerate(self.roles) if found in roles]
+
+    def _sentence(self, blank_lines: bool) -> int | None:
+        """The column of sentences' numbers; found by content only if no blank lines end the sentences."""
+        if named := self._with("sentence"):
+            return named[0]
+        if blank_lines or any(self.columns[number].begins_again for number in self._with("index")):
+            return None
+        free = [
+            n
+            for n, column in enumerate(self.columns)
+            if column.numbers_sentences and self.roles[n] in ("", "_", "class")
+        ]
+        if not free:
+            return None
+        found = max(free, key=lambda number: self.columns[number].runs)
+        self.roles[found] = "sentence"
+        return found
+
+    def _entity_tag(self, schemes: list[int]) -> int:
+        if named := self._with("tag"):
+            return named[0]
+        empty = all(self.columns[number].constant for number in schemes) and self.columns[0].rows < _ENOUGH
+        if len(schemes) > 1 and (empty or not self._with("", "word")):
+            raise self._doubt("tag", *schemes[:2])
+        schemes = [number for number in schemes if not self.columns[number].constant] or schemes
+        if not schemes:  # the last column, so that its first line is named
+            return max((n for n, role in enumerate(self.roles) if role not in ("index", "sentence")), default=0)
+        outer = schemes[0]
+        for other in schemes[1:]:
+            if self.covers(outer, other):
+                continue
+            if not self.covers(other, outer):
+                raise self._doubt("tag", outer, other)
+            outer = other
+        if len(schemes) > 1:
+            self._note(f"columns {self._listed(schemes)} hold tags; column {outer + 1}, the outer one, is read",
+                       outer, "tag")  # fmt: skip
+        return outer
+
+    def _word_tag(self) -> int:
+        """The column of parts of speech."""
+        if named := self._with("pos") or self._with("tag"):
+            return named[0]
+        if classes := self._with("class"):
+            likelihood = {number: self.columns[number].part_of_speech for number in classes}
+            best, *others = sorted(classes, key=lambda number: -likelihood[number])
+            if others and likelihood[others[0]] == likelihood[best] and self._with(""):
+                raise self._doubt("tag", best, others[0])
+            if not others:
+                return best
+        texts = self._with("", "class")
+        if len(texts) == 2:  # words, and tags of no known kind: those that vary less
+            first, last = texts
+            less = first if 2 * self.columns[first].variety < self.columns[last].variety else last
+            self._note(f"columns {self._listed(texts)} can both be words; column {less + 1} is read as their tags",
+                       less, "tag")  # fmt: skip
+            return less
+        if len(texts) < 2 and (others := [number for number in self._with("scheme", "_") if number not in texts]):
+            return others[-1]
+        raise DataError(f"{self.path}: no column of tags found among {len(self.columns)}. {self._advice()}")
+
+    def _word(self) -> int:
+        if named := self._with("word"):
+            return named[0]
+        texts = self._with("") or self._with("class") or self._with("_")
+        if not any(self.columns[number].alphabetic for number in texts):  # the words may be numbers
+            texts = sorted({*texts, *self._with("_", "class")})
+        if not texts:
+            texts = [number for number, role in enumerate(self.roles) if role not in ("tag", "sentence")]
+        if not texts:
+            raise DataError(f"{self.path}: no column of words found among {len(self.columns)}. {self._advice()}")
+        word = texts[0]
+        for other in texts[1:]:
+            word = self._rather(word, other)
+        return word
+
+    def _rather(self, one: int, other: int) -> int:
+        """Which of two columns is the word. Raises DataError if that is uncertain."""
+        first, second = self.columns[one], self.columns[other]
+        if first.values == second.values:
+            return one
+        small, large = sorted((one, other), key=lambda number: self.columns[number].variety)
+        clear = first.rows >= _ENOUGH and self.columns[large].alphabetic and not self.columns[large].capped
+        if clear and 4 * self.columns[small].variety < self.columns[large].variety:
+            return large
+        lowered = [{value.lower() for value in column.values} for column in (first, second)]
+        marks = [(column.variety, sum(value != value.lower() for value in column.values)) for column in (first, second)]
+        if len(lowered[0] & lowered[1]) < 0.3 * min(map(len, lowered)) or marks[0] == marks[1]:
+            raise self._doubt("word", one, other)
+        form, lemma = (other, one) if marks[1] > marks[0] else (one, other)
+        self.roles[lemma] = "lemma"
+        self._note(f"columns {self._listed([one, other])} are much alike; column {form + 1} is read as the word and "
+                   f"column {lemma + 1} taken for its lemma", lemma, "word")  # fmt: skip
+        return form
+
+    def _note(self, choice: str, taken: int, role: str) -> None:
+        names = ["_"] * len(self.columns)
+        names[taken] = role
+        self.notes.append(f"{choice}; otherwise name all columns: --data-opt columns={','.join(names)} for example")
+
+    def _listed(self, numbers: Sequence[int]) -> str:
+        return " and ".join(str(number + 1) for number in sorted(numbers))
+
+    def _doubt(self, role: str, one: int, other: int) -> DataError:
+        readings = [f"column {number + 1} ({self.columns[number].examples()})" for number in sorted((one, other))]
+        return DataError(f"{self.path}: the {role} can be {' or '.join(readings)}. {self._advice()}")
+
+    def _advice(self) -> str:
+        names = ["_"] * len(self.columns)
+        names[0], names[-1] = "word", "tag"
+        return (
+            f"Say what the {len(self.columns)} columns are, for example --data-opt columns={','.join(names)} "
+            "(--source-data-opt for --source-data)."
+        )

@@ -1,0 +1,150 @@
+"""Split a file of tagged words into rows of columns, one a word, with an empty row after each sentence."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from xltransfer.data.readers.lines import empty_file_error, numbered_lines
+from xltransfer.errors import DataError
+
+_SAMPLE_LINES = 2000
+_SHARE = 0.5
+"""Share of the sampled lines that must have the same number of columns."""
+_DELIMITERS = {"\t": "tabs", " ": "blanks", ",": "commas", ";": "semicolons"}
+_BLANKS = " \t"
+_GAP = re.compile(f"[{_BLANKS}]+")
+"""Separates columns. Other spaces, such as U+00A0 or U+3000, may be words or parts of a word."""
+_COMMENT = re.compile(r"#(?=[ \t]|[^=\s]+=)")
+_METADATA = re.compile(r"#\s*(newdoc|newpar|sent_id|text|global\.columns)\b")
+DOCUMENT = "-DOCSTART-"
+
+Row = tuple[int, list[str]]
+"""Line number and columns; no columns between sentences."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What separates the columns of a file (a blank stands for any number of blanks), and how many there are."""
+
+    delimiter: str
+    width: int
+
+    @property
+    def name(self) -> str:
+        """As in `3 columns separated by tabs`."""
+        return f"{self.width} columns separated by {_DELIMITERS[self.delimiter]}"
+
+
+def dialects(path: Path) -> list[Dialect]:
+    """Return the possible dialects, the most regular first. Raises DataError if there is none."""
+    lines = (line for _, line in numbered_lines(path))
+    sample = list(islice((line for line in lines if line.strip(_BLANKS) and not _is_metadata(line)), _SAMPLE_LINES))
+    if not sample:
+        raise empty_file_error(path)
+    found = []
+    order = ",;\t " if path.suffix.lower() == ".csv" else "\t ,;"
+    for delimiter in order:
+        with suppress(DataError):  # quotation marks that are not CSV's
+            widths = Counter(len(fields) for _, fields in _split(path, enumerate(sample, 1), delimiter) if fields[1:])
+            for width, count in widths.most_common(1):
+                if count >= _SHARE * len(sample):
+                    found.append((count, Dialect(delimiter, width)))
+    if not found:
+        raise DataError(f"{path}: not a file of tagged words: its lines have one column; expected a token and a tag.")
+    return [dialect for _, dialect in sorted(found, key=lambda one: -one[0])]
+
+
+def rows(path: Path, dialect: Dialect) -> Iterator[Row]:
+    """Yield the rows of a file. Raises DataError with file and line for a row of another width.
+
+    Comments, which stand before a sentence, are left out; `-DOCSTART-` lines and rows of empty columns end a sentence.
+    """
+    for number, fields in _split(path, _without_comments(path, dialect), dialect.delimiter):
+        if not any(fields) or DOCUMENT in fields:
+            yield number, []
+            continue
+        if len(fields) != dialect.width:
+            raise DataError(
+                f"{path}:{number}: {len(fields)} columns, where this file's format ({dialect.name}) has "
+                f"{dialect.width}: {shown(dialect.delimiter.join(fields))}."
+            )
+        yield number, fields
+
+
+def shown(line: str) -> str:
+    """The start of a line, for a message."""
+    return repr(line.strip()[:60])
+
+
+def line_end_error(path: Path, number: int, line: str) -> DataError:
+    """The error for a carriage return or line feed within a word."""
+    return DataError(f"{path}:{number}: a carriage return within the line: {shown(line)}; end lines with LF.")
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names in a `# global.columns` comment of CoNLL-U Plus, which is its first line."""
+    first = next((line for _, line in numbered_lines(path)), "")
+    found = re.match(r"#\s*global\.columns\s*=\s*(.*)", first)
+    return found[1].split() if found else []
+
+
+def _without_comments(path: Path, dialect: Dialect) -> Iterator[tuple[int, str]]:
+    before = True
+    for number, line in numbered_lines(path):
+        comment = before and _COMMENT.match(line)
+        if comment and (_is_metadata(line) or _width(line, dialect) != dialect.width):
+            continue
+        yield number, line
+        before = not line.strip(_BLANKS)
+
+
+def _width(line: str, dialect: Dialect) -> int:
+    return len(_GAP.split(line.strip(_BLANKS))) if dialect.delimiter == " " else line.count(dialect.delimiter) + 1
+
+
+def _is_metadata(line: str) -> bool:
+    return bool(_METADATA.match(line)) or line.startswith(DOCUMENT)
+
+
+def _split(path: Path, lines: Iterable[tuple[int, str]], delimiter: str) -> Iterator[Row]:
+    if delimiter in ",;":
+        yield from _csv(path, lines, delimiter)
+        return
+    for number, line in lines:
+        if not line.strip(_BLANKS):
+            yield number, []
+        elif line.startswith(DOCUMENT):
+            yield number, [DOCUMENT]
+        else:
+            yield number, line.split("\t") if delimiter == "\t" else _GAP.split(line.strip(_BLANKS))
+
+
+def _csv(path: Path, lines: Iterable[tuple[int, str]], delimiter: str) -> Iterator[Row]:
+    """Rows of CSV, by the number of their first line."""
+    numbers: list[int] = []
+
+    def text() -> Iterator[str]:
+        for number, line in lines:
+            if "\r" in line:
+                raise DataError(
+                    f"{path}:{number}: a carriage return within the line: {shown(line)}; end lines with LF."
+                )
+            numbers.append(number)
+            yield line + "\n"
+
+    first = 1
+    try:
+        for fields in csv.reader(text(), delimiter=delimiter, strict=True):
+            yield numbers[0], fields
+            first = numbers[-1] + 1
+            numbers.clear()
+    except csv.Error as error:
+        line = numbers[0] if numbers else first
+        raise DataError(f"{path}:{line}: {error}, in the row that begins here; close its quotation marks.") from error

@@ -1,0 +1,153 @@
+"""Character spans as annotation tools write them, and their alignment to words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xltransfer.data.schemes import BIO, write
+from xltransfer.data.words import Offsets, word_offsets
+
+CharSpan = tuple[int, int, str]
+"""Start, end and label, in characters."""
+_STARTS, _ENDS = ("start", "start_offset", "begin"), ("end", "end_offset")
+_LABELS = ("label", "labels", "tag", "type", "entity_group", "class")
+_LISTS = ("label", "labels", "entities", "spans", "ents")
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A text with spans; `words` are the tool's own words, if it gives them."""
+
+    tool: str
+    text: str
+    spans: tuple[CharSpan, ...]
+    words: tuple[Offsets, ...] | None = None
+
+
+class SpanError(Exception):
+    """A record with spans that cannot be read; the message says why."""
+
+
+def annotated(record: Any) -> Annotated | None:
+    """Read a record of doccano, Label Studio, Prodigy or spaCy; None if it is none of theirs. Raises SpanError."""
+    if (
+        isinstance(record, list | tuple)
+        and len(record) == 2
+        and isinstance(record[0], str)
+        and isinstance(record[1], Mapping)
+    ):
+        record = {"text": record[0], **record[1]}  # spaCy's training data
+    if not isinstance(record, Mapping):
+        return None
+    if isinstance(record.get("data"), Mapping) and isinstance(
+        found := record.get("annotations", record.get("completions")), list
+    ):
+        return _label_studio(record["data"], found)
+    text = record.get("text")
+    name = next((name for name in _LISTS if isinstance(record.get(name), list)), None)
+    if not isinstance(text, str) or name is None:
+        return None
+    items = record[name]
+    if items and not all(isinstance(item, Mapping) or _is_triple(item) for item in items):
+        return None
+    tool = {"ents": "spaCy", "spans": "Prodigy", "entities": "spaCy or doccano"}.get(name, "doccano")
+    if name in ("label", "labels") and items and isinstance(items[0], Mapping):
+        tool = "Label Studio"
+    return Annotated(tool, text, tuple(_span(item, text) for item in items), _words(record.get("tokens"), text))
+
+
+def is_rejected(record: Any) -> bool:
+    """Whether an annotator did not accept a record (Prodigy's answer, Label Studio's cancelled annotation)."""
+    if not isinstance(record, Mapping):
+        return False
+    annotations = record.get("annotations")
+    cancelled = isinstance(annotations, list) and all(
+        isinstance(one, Mapping) and one.get("was_cancelled") for one in annotations
+    )
+    return record.get("answer") in ("reject", "ignore") or bool(cancelled)
+
+
+def _label_studio(data: Mapping[str, Any], annotations: Sequence[Any]) -> Annotated:
+    texts = [value for value in data.values() if isinstance(value, str)]
+    text = data["text"] if isinstance(data.get("text"), str) else texts[0] if len(texts) == 1 else None
+    if text is None:
+        raise SpanError(f"no single text in data: {', '.join(map(str, data))}")
+    kept = [one for one in annotations if isinstance(one, Mapping) and not one.get("was_cancelled")]
+    results = kept[0].get("result", []) if kept else []
+    values = [one.get("value") for one in results if isinstance(one, Mapping) and one.get("type", "labels") == "labels"]
+    return Annotated("Label Studio", text, tuple(_span(value, text) for value in values))
+
+
+def _is_triple(item: Any) -> bool:
+    return isinstance(item, list | tuple) and len(item) == 3 and isinstance(item[0], int) and isinstance(item[2], str)
+
+
+def _span(item: Any, text: str) -> CharSpan:
+    """A span within its text. Raises SpanError."""
+    if isinstance(item, Mapping):
+        start, end = (next((item[name] for name in names if name in item), None) for names in (_STARTS, _ENDS))
+        label = next((item[name] for name in _LABELS if item.get(name)), None)
+        label = label[0] if isinstance(label, list) and len(label) == 1 else label
+    elif _is_triple(item):
+        start, end, label = item
+    else:
+        start = end = label = None
+    if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label.strip():
+        raise SpanError(f"a span is {str(item)[:80]}; needed: a start, an end and one label")
+    if isinstance(item, Mapping) and isinstance(said := item.get("text"), str) and text[start:end] != said:
+        start, end = _from_utf16(text, start, end)
+        if text[start:end] != said:
+            raise SpanError(
+                f"span {item.get('start')}-{item.get('end')} is {text[start:end][:40]!r}, not {said[:40]!r}"
+            )
+    if not 0 <= start < end <= len(text):
+        raise SpanError(f"span {start}-{end} is outside of its text of {len(text)} characters")
+    return start, end, "-".join(label.split())
+
+
+def _from_utf16(text: str, start: int, end: int) -> tuple[int, int]:
+    """Offsets in UTF-16 code units, which browsers count, as offsets in characters."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    first, last = (len(units[: 2 * place].decode("utf-16-le", "ignore")) for place in (start, end))
+    return first, last
+
+
+def _words(tokens: Any, text: str) -> tuple[Offsets, ...] | None:
+    """The tool's own words."""
+    if not isinstance(tokens, list) or not tokens or not all(isinstance(token, Mapping) for token in tokens):
+        return None
+    found = [(token.get("start"), token.get("end")) for token in tokens]
+    if not all(type(start) is int and type(end) is int and 0 <= start < end <= len(text) for start, end in found):
+        raise SpanError("a token has no start and end within its text")
+    return tuple((start, end) for start, end in found if text[start:end].strip())
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Words with BIO tags; how many spans cut a word and were widened to it, and how many overlap another one."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+    cut: int
+    overlapping: int
+
+
+def aligned(found: Annotated) -> Aligned:
+    """Align spans to words. Of spans that share a word, the longest is taken."""
+    offsets = found.words if found.words is not None else word_offsets(found.text)
+    free, entities, cut, overlapping = [True] * len(offsets), [], 0, 0
+    for start, end, label in sorted(found.spans, key=lambda span: (span[0] - span[1], span[0])):
+        inside = [number for number, (first, last) in enumerate(offsets) if first < end and start < last]
+        if not inside:
+            continue  # blanks alone
+        first, last = inside[0], inside[-1]
+        cut += offsets[first][0] < start or end < offsets[last][1]
+        if not all(free[first : last + 1]):
+            overlapping += 1
+            continue
+        free[first : last + 1] = [False] * (last + 1 - first)
+        entities.append((first, last + 1, label))
+    tags = write(len(offsets), sorted(entities), BIO)
+    return Aligned(tuple(found.text[start:end] for start, end in offsets), tuple(tags), cut, overlapping)

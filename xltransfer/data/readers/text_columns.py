@@ -1,0 +1,118 @@
+"""Find which column of a table holds the text, the second text of a pair, and the label."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from xltransfer.errors import DataError
+
+TEXT_NAMES = ("text", "review_body", "review", "sentence", "content", "comment", "tweet", "utterance", "headline",
+              "document", "message", "body", "post", "query")  # fmt: skip
+PAIR_NAMES = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("sentence_a", "sentence_b"), ("text_a", "text_b"),
+              ("text1", "text2"), ("question1", "question2"), ("question", "sentence"), ("text", "second"))  # fmt: skip
+LABEL_NAMES = ("stars", "rating", "star_rating", "polarity", "label", "sentiment", "class", "gold_label", "labels",
+               "category", "intent", "target", "topic", "emotion", "gold", "tag")  # fmt: skip
+_MOST_CLASSES, _LONGEST_LABEL = 200, 40
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+ADVICE = (
+    "Name the columns in their order: --data-opt columns=label,text for example (second for a pair's, _ is not read)."
+)
+
+
+@dataclass(frozen=True)
+class TextColumns:
+    """Columns' numbers from 0; `second` is None for single texts. `label_name` is empty without a header."""
+
+    text: int
+    label: int
+    second: int | None = None
+    label_name: str = ""
+    header: bool = False
+    note: str = ""
+
+    def names(self, width: int) -> tuple[str, ...]:
+        """The role of each column."""
+        roles = {self.text: "text", self.label: "label"} | ({} if self.second is None else {self.second: "second"})
+        return tuple(roles.get(number, "_") for number in range(width))
+
+
+def named_columns(header: Sequence[str]) -> TextColumns | None:
+    """Columns by the names in a header, or None if it names no text or no label."""
+    names = [name.strip().strip('"').lower() for name in header]
+    label = next((name for name in LABEL_NAMES if name in names), None)
+    pair = next((pair for pair in PAIR_NAMES if set(pair) <= set(names)), None)
+    text = pair[0] if pair else next((name for name in TEXT_NAMES if name in names), None)
+    if label is None or text is None:
+        return None
+    second = names.index(pair[1]) if pair else None
+    return TextColumns(names.index(text), names.index(label), second, label, header=True)
+
+
+def told_columns(path: object, told: Sequence[str], first: Sequence[str]) -> TextColumns:
+    """Columns as the user names them. Raises DataError if the names do not fit the first row."""
+    known = {"text", "second", "label", "_"}
+    roles = [name if name in known else "_" for name in told]
+    if len(told) != len(first) or roles.count("text") != 1 or roles.count("label") != 1 or roles.count("second") > 1:
+        raise DataError(
+            f"{path}: columns: received {','.join(told)}; allowed: a name for each of its {len(first)} columns, one of "
+            "them text and one label (and second for a pair's second text); _ for what is not read."
+        )
+    second = roles.index("second") if "second" in roles else None
+    return TextColumns(roles.index("text"), roles.index("label"), second, header=named_columns(first) is not None)
+
+
+def found_columns(path: object, rows: Sequence[Sequence[str]]) -> TextColumns | None:
+    """Columns by what they hold: labels are few, short and repeated; texts are longer and mostly distinct.
+
+    None if no column holds labels beside one with texts. Raises DataError if several can be either.
+    """
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    usual = [row for row in rows if len(row) == width]
+    if width < 2 or len(usual) < len(rows):
+        return None
+    labels, texts, header = [], [], False
+    for number in range(width):
+        values = [row[number].strip() for row in usual]
+        begins_with_name = _is_name(values)
+        if _are_labels(values[1:] if begins_with_name else values):
+            labels.append(number)
+            header = header or begins_with_name
+        elif _are_texts(values[1:]):
+            texts.append(number)
+    if not labels or not texts:
+        return None
+    if len(labels) > 1 or len(texts) > 2:
+        which, columns = ("label", labels) if len(labels) > 1 else ("text", texts)
+        shown = " or ".join(f"column {number + 1} ({usual[-1][number][:30]!r})" for number in columns)
+        raise DataError(f"{path}: the {which} can be {shown}. {ADVICE}")
+    second = texts[1] if len(texts) == 2 else None
+    what = "pairs of texts" if second is not None else "texts"
+    note = (
+        f"column {labels[0] + 1} is read as the labels of {what}"
+        + (", and the first line as names of columns" if header else ", without a header")
+        + "; otherwise: --data-opt columns=text,label for example"
+    )
+    return TextColumns(texts[0], labels[0], second, header=header, note=note)
+
+
+def _is_name(values: Sequence[str]) -> bool:
+    """Whether the first value is a column's name: it comes once, and all others at least twice."""
+    counts = Counter(values)
+    rest = [count for value, count in counts.items() if value != values[0]]
+    return counts[values[0]] == 1 and len(rest) > 1 and min(rest) > 1
+
+
+def _are_labels(values: Sequence[str]) -> bool:
+    counts = Counter(values)
+    few = 1 < len(counts) <= min(_MOST_CLASSES, len(values) / 2)
+    return few and all(0 < len(value) <= _LONGEST_LABEL and len(value.split()) <= 4 for value in counts)
+
+
+def _are_texts(values: Sequence[str]) -> bool:
+    if not values or all(map(_NUMBER.fullmatch, values)):
+        return False
+    return 2 * len(set(values)) > len(values) and median(len(value.split()) for value in values) > 1
