@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -27,10 +28,23 @@ SPLIT_SEED = 42
 """Seed of the splits made here, where `data_seed` gives none."""
 
 
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+_LONGEST_TEXT = 4096
+_MOST = 10**9
+"""The largest count: of sentences, steps, layers and the like."""
+_LARGEST = 1e38
+"""The largest rate: fp32 holds numbers up to 3.4e38."""
+_LARGEST_SEED = 2**53 - 1
+"""The largest seed: every JSON reader holds integers up to it exactly."""
+
+
 def _field(group: str, default: Any, help: str, metavar: str = "", *, lowest: float | None = None,
-           common: bool = False) -> Any:  # fmt: skip
-    """A field of RunConfig; `common` ones come first in the help."""
-    metadata = {"group": group, "help": help, "metavar": metavar, "lowest": lowest, "common": common}
+           highest: float | None = None, common: bool = False) -> Any:  # fmt: skip
+    """A field of RunConfig; `common` ones come first in the help. Numbers lie between `lowest` and `highest`."""
+    if highest is None:
+        highest = {"N": _MOST, "X": _LARGEST}.get(metavar)
+    metadata = {"group": group, "help": help, "metavar": metavar, "lowest": lowest, "highest": highest,
+                "common": common}  # fmt: skip
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -43,12 +57,12 @@ _data, _model, _method, _optimisation, _performance, _run = (functools.partial(_
 class RunConfig:
     """The complete configuration of one training run: the same values give the same result."""
 
-    task: str = _data("ner", "what to learn: ner, sentiment or pos", "NAME", common=True)
+    task: str = _data("ner", "what to learn: ner, pos, classification, sentiment or pair", "NAME", common=True)
     task_options: Options = _data({}, "option of the task", "K=V")
     data: str = _data(
         "synthetic", "registered dataset, or folder with one subfolder per language", "NAME|PATH", common=True
     )
-    data_options: Options = _data({}, "option of a registered dataset", "K=V")
+    data_options: Options = _data({}, "option of the dataset, as columns=, scheme= and scale= of a folder", "K=V")
     source_data: str | None = _data(None, "dataset of the source languages (default: that of --data)", "NAME|PATH")
     source_data_options: Options = _data({}, "option of that dataset", "K=V")
     source: tuple[str, ...] = _data(
@@ -56,6 +70,9 @@ class RunConfig:
     )
     target: str | None = _data(None, "target language (default: the dataset's)", "LANG", common=True)
     encoder: str = _model("tiny", "registered encoder, Hugging Face hub name, or folder", "NAME|PATH", common=True)
+    unknown_words: float = _model(
+        0.5, "largest share of the training words that the encoder's tokenizer may not know", "X", lowest=0, highest=1
+    )
     method: str = _method("metaxl", "metaxl, joint, joint-rtn or target-only", "NAME", common=True)
     method_options: Options = _method({}, "option of the method", "K=V")
     rtn: str = _method("mlp", "representation transformation network", "NAME", common=True)
@@ -78,7 +95,7 @@ class RunConfig:
         "(bandit)",
         "NAME",
     )
-    temperature: float = _data(5.0, "T of --mixing temperature; higher is more even", "X")
+    temperature: float = _data(5.0, "T of --mixing temperature; higher is more even", "X", lowest=0.05)
     exploration: float = _data(0.1, "γ of --mixing bandit: share of even draws; higher also learns faster", "X")
     bucket: bool = _performance(False, "batch source sentences of similar length, for less padding")
     epochs: int = _optimisation(4, "passes over the source sample", "N", lowest=1, common=True)
@@ -86,23 +103,28 @@ class RunConfig:
     accumulate: int = _performance(
         1, "gradient accumulation: process each batch in N pieces, for less memory", "N", lowest=1
     )
-    lr: float | None = _optimisation(None, "peak learning rate of encoder and head (default: the encoder's)", "X")
+    lr: float | None = _optimisation(
+        None, "peak learning rate of encoder and head (default: the encoder's)", "X", lowest=1.2e-38
+    )
     meta_lr: float = _optimisation(1e-3, "peak learning rate of the RTN", "X", lowest=0)
     optimizer: Literal["adamw", "adam"] = _optimisation(
         "adamw", "adamw (decoupled weight decay) or adam (L2 in the gradient, as released)", "NAME"
     )
     weight_decay: float = _optimisation(0.0, "weight decay (adamw) or L2 (adam)", "X", lowest=0)
-    warmup: float = _optimisation(0.1, "share of the steps with rising learning rates", "X", lowest=0)
+    warmup: float = _optimisation(0.1, "share of the steps with rising learning rates", "X", lowest=0, highest=1)
     clip: float = _optimisation(10.0, "maximum gradient norm of encoder and head, and of the RTN", "X", lowest=0)
     skip_nonfinite: int = _run(0, "steps with NaN or infinite gradients to skip before stopping", "N", lowest=0)
     vocabulary: Literal["auto", "full"] = _performance(
         "auto", "train the embeddings of the subwords in the training data (auto; same result) or all (full)", "NAME"
     )
     max_length: int = _data(128, "maximum input length in subwords, special tokens included", "N", lowest=3)
-    seed: int = _run(11, "seed of initialisation, dropout and data order", "N", lowest=0, common=True)
-    data_seed: int | None = _data(
-        SPLIT_SEED, "seed of training samples and of splits made here; none: samples follow --seed", "N", lowest=0
+    seed: int = _run(
+        11, "seed of initialisation, dropout and data order", "N", lowest=0, highest=_LARGEST_SEED, common=True
     )
+    data_seed: int | None = _data(
+        SPLIT_SEED, "seed of training samples and of splits made here; none: samples follow --seed", "N", lowest=0,
+        highest=_LARGEST_SEED,
+    )  # fmt: skip
     precision: Literal["fp32", "tf32", "bf16"] = _performance(
         "fp32", "of matrix products: fp32, tf32 (fp32 rounded by the GPU) or bf16 (autocast)", "NAME"
     )
@@ -183,6 +205,8 @@ class RunConfig:
         Loads the plugins it names. Raises ConfigError with every fault that can be seen before data and weights
         are read.
         """
+        if faults := [*_text_faults(self)]:
+            raise ConfigError(faults)
         faults = [*_range_faults(self)]
         for plugin in self.plugin:
             collect_fault(faults, lambda plugin=plugin: load_plugin(Path(plugin).resolve()))  # type: ignore[misc]
@@ -208,10 +232,6 @@ _PARTS: dict[str, Registry] = {"task": TASKS, "data": DATASETS, "source_data": D
                                "rtn": RTNS, "backend": BACKENDS}  # fmt: skip
 
 
-_SMALLEST_RATE = 1.2e-38
-"""A smaller inner learning rate makes no meta-gradient."""
-
-
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML mapping with the safe loader. Raises ConfigError."""
     try:
@@ -235,25 +255,35 @@ def allowed_values(owner: type, name: str) -> tuple[str, ...]:
 def _range_faults(config: RunConfig) -> list[str]:
     faults = []
     for spec in dataclasses.fields(config):
-        lowest = spec.metadata["lowest"]
+        lowest, highest = spec.metadata["lowest"], spec.metadata["highest"]
         values = getattr(config, spec.name)
         if lowest is None or values is None:
             continue
         for value in values if isinstance(values, tuple) else (values,):
-            if value < lowest:
-                faults.append(f"{spec.name}: received {value}; allowed: {lowest} or more.")
+            if not lowest <= value <= highest:
+                allowed = f"{lowest} or more" if value < lowest else f"up to {highest}"
+                faults.append(f"{spec.name}: received {_short(value)}; allowed: {allowed}.")
+    if not 1e-6 <= config.exploration <= 1:
+        faults.append(f"exploration: received {config.exploration}; allowed: a share above 0, up to 1.")
     if not config.layer:
         faults.append("layer: received none; at least one is needed.")
     if len(set(config.layer)) < len(config.layer):
         faults.append(f"layer: received {list(config.layer)}; each layer once.")
     if config.pad_to > 0 and config.max_length % config.pad_to:
         faults.append(f"pad_to: received {config.pad_to}; allowed: what divides max_length ({config.max_length}).")
-    if config.temperature <= 0:
-        faults.append(f"temperature: received {config.temperature}; allowed: a number above 0.")
-    if not 0 < config.exploration <= 1:
-        faults.append(f"exploration: received {config.exploration}; allowed: a share above 0, up to 1.")
-    if config.warmup > 1:
-        faults.append(f"warmup: received {config.warmup}; allowed: a share between 0 and 1.")
-    if config.lr is not None and config.lr < _SMALLEST_RATE:
-        faults.append(f"lr: received {config.lr}; allowed: a number above 1.2e-38, below which fp32 holds 0.")
     return faults
+
+
+def _text_faults(config: RunConfig) -> Iterator[str]:
+    """Strings that no file name and no file can hold."""
+    for name, value in config.to_dict().items():
+        options = [*value, *value.values()] if isinstance(value, dict) else value
+        for text in options if isinstance(options, list) else [options]:
+            if isinstance(text, str) and (_UNWRITABLE.search(text) or len(text) > _LONGEST_TEXT):
+                yield f"{name}: received {text[:60]!a}; allowed: up to {_LONGEST_TEXT} characters, without NUL and " \
+                      "halves of surrogate pairs."  # fmt: skip
+
+
+def _short(value: float) -> str:
+    """A number in a message, which may have thousands of digits."""
+    return str(value) if isinstance(value, float) or abs(value) < 10**20 else f"{value / 10**20:.0f}e20"

@@ -109,6 +109,7 @@ _NUMBERED = re.compile(r"\(os error (\d+)\)")
 """How libraries written in Rust (safetensors, tokenizers) pass on a fault of the system."""
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+_UNUSABLE = {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EILSEQ}
 _LOST = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ESTALE}
 
 
@@ -154,7 +155,7 @@ def _no_memory(message: str, batch_size: int | None) -> NoMemoryError:
 
 def _storage(error: BaseException, number: int, batch_size: int | None) -> UserError | MachineError | None:
     file = getattr(error, "filename", None)
-    what = "a file" if file is None else repr(str(file))
+    what = "a file" if file is None else _shortened(repr(str(file)))
     reason = os.strerror(number)
     if number == errno.ENOMEM:
         return _no_memory(reason, batch_size)
@@ -162,6 +163,8 @@ def _storage(error: BaseException, number: int, batch_size: int | None) -> UserE
         return MachineError(
             f"{what} cannot be written: {reason}. Free some space, or name an --output where there is some."
         )
+    if number in _UNUSABLE and file is not None:
+        return UserError(f"{what} cannot be used: {reason}. Name another file or folder.")
     if number in _FORBIDDEN:
         return UserError(f"{what} cannot be opened: {reason}. Name an --output that you may write to.")
     if number in _LOST:
@@ -169,3 +172,7 @@ def _storage(error: BaseException, number: int, batch_size: int | None) -> UserE
     if number == errno.EIO:
         return MachineError(f"{what}: {reason}. The disk or the network drive fails.")
     return None
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 160 else f"{text[:120]}...{text[-30:]}"

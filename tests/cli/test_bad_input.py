@@ -70,7 +70,7 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], *expected:
         (["--backend", "fd", "--backend-opt", "epsilon=0"], ["epsilon: received 0.0; allowed: a number above 0"]),
         (["--rtn", "lowrank", "--rtn-opt", "rank=0"], ["rank: received 0; allowed: 1 to 128"]),
         (["--rtn", "multi", "--rtn-opt", "inner=multi"], ["inner: received 'multi'", "mlp or lowrank"]),
-        (["--task", "nre"], ["'nre'", "ner, pos, sentiment"]),
+        (["--task", "nre"], ["'nre'", "classification, ner, pair, pos, sentiment"]),
         (["--method", "meta"], ["'meta'", "metaxl"]),
         (["--encoder", "tinny"], ["'tinny'", "Did you mean 'tiny'?"]),
         (["--encoder", "some/hub-model"], ["hf download some/hub-model"]),

@@ -12,9 +12,10 @@ import torch
 
 from xltransfer.bench.baselines import torchopt_step
 from xltransfer.bench.candidates import BASELINES, candidates, make_step
-from xltransfer.bench.measure import _error
-from xltransfer.bench.roofline import operations
+from xltransfer.bench.measure import Wanted, _error, measure
+from xltransfer.bench.roofline import operations, roofline
 from xltransfer.bench.setting import BenchSetting
+from xltransfer.cli.bench import _print_measured
 from xltransfer.cli.main import status_of
 from xltransfer.cli.output import status
 from xltransfer.registry import BACKENDS
@@ -74,6 +75,17 @@ def test_a_baseline_leaves_the_parameters_as_they_were() -> None:
 def test_operations_of_known_products() -> None:
     left, right = torch.zeros(3, 5), torch.zeros(5, 7)
     assert operations(lambda: left @ right)[1] == 2 * 3 * 5 * 7
+
+
+def test_operations_are_those_of_the_steps_that_are_timed(capsys: Any) -> None:
+    found = measure(SMALL, ["auto", "func", "func:mode=forward"], Wanted(repeats=1), lambda message: None)
+    assert found[0].operations in (found[1].operations, found[2].operations)  # the trial of auto is not counted
+    assert roofline(10, 2.0, 10.0) == 0.5
+    assert roofline(10, 2.0, 4.0) is None
+    _print_measured("steps", [dataclasses.replace(found[1], roofline=None)])
+    told = capsys.readouterr()
+    assert "warning: func: " in told.err
+    assert "? " in told.out
 
 
 def test_a_candidate_may_have_a_precision_of_its_own() -> None:

@@ -40,9 +40,33 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 """What every case begins with, so that a valid one takes a step or two."""
 
-JUNK = [None, "", " ", "none", "nan", "inf", "-inf", "-1", "0", "1e999", "1e-320", "1e308", "abc", "１", "1_000", "yes",
-        "[1]", "{}", "../..", "a" * 300, "\u200b", "naïve", -1, 0, 3.5, 10**30, -(10**30), 1e308, 1e-320, True, [], {},
-        [1, "a"], {"a": {"b": 1}}, [[1]], [None], ["far", "far"]]  # fmt: skip
+JUNK: list[Any] = [None, "", " ", "none", "nan", "inf", "-inf", "-1", "0", "1e999", "1e-320", "1e308", "abc", "１",
+        "1_000", "yes", "[1]", "{}", "../..", "a" * 300, "\u200b", "naïve", -1, 0, 3.5, 10**30, -(10**30), 1e308,
+        1e-320, True, [], {}, [1, "a"], {"a": {"b": 1}}, [[1]], [None], ["far", "far"]]  # fmt: skip
+EXTREME = [
+    2**63,
+    2**64,
+    -(2**63),
+    10**4000,
+    "9" * 5000,
+    3.5e38,
+    1e39,
+    5e-324,
+    -1e-320,
+    1.7976931348623157e308,
+    "x" * 5000,
+    "a\0b",
+    "\ud800",
+    "\u202e",
+    "two\nlines",
+    "\t",
+    "%s%n{}",
+    "~",
+    "/",
+    "." * 300,
+    "a/" * 3000,
+]
+JUNK += EXTREME
 junk = st.sampled_from(JUNK)
 SENSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "task": st.sampled_from(TASKS.names()),
@@ -77,7 +101,7 @@ SENSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "output": st.nothing(),
     "plugin": st.sampled_from([[]] * 10 + [["missing.py"], ["corpus"]]),
 }
-ENDLESS = {"epochs": {"1_000", 10**30, 1e308, "1e308"}, "compile": {"yes", True}}
+ENDLESS: dict[str, set[Any]] = {"epochs": {"1_000"}, "compile": {"yes", True}}
 """Junk that is valid and has no end."""
 
 
@@ -103,6 +127,8 @@ def options(draw: st.DrawFn, registry: Registry, name: Any) -> dict[str, Any]:
         return {}
     chosen = draw(st.lists(st.sampled_from(sorted(known)), max_size=2)) if known else []
     found = {option: draw(values_of(known[option].type)) for option in chosen}
+    if chosen and _once_in(draw, 4):
+        found[chosen[0]] = draw(junk)
     if _once_in(draw, 12):
         found[draw(st.sampled_from([*known, "inner.rank", "nothing", "inner"]))] = draw(junk)
     return found
@@ -114,7 +140,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(
         st.lists(st.sampled_from([spec.name for spec in fields(RunConfig)]), min_size=1, max_size=7, unique=True)
     )
-    nonsense = draw(st.lists(st.sampled_from(names), max_size=1)) if _once_in(draw, 4) else []
+    nonsense = draw(st.lists(st.sampled_from(names), max_size=2)) if _once_in(draw, 2) else []
     values = dict(SMALL)
     for name in names:
         if name in nonsense:

@@ -55,7 +55,8 @@ def test_every_method_leaves_the_files_of_the_design(method: str, tmp_path: Path
 def test_training_beats_the_majority_baseline(task: str, tmp_path: Path) -> None:
     longer = task == "pair"  # two texts, and an encoder that was never shown two
     result = run(RunConfig.from_mapping({"task": task, "target": "near", "epochs": 4 if longer else 2,
-                                         "source_size": 240, "max_length": 96 if longer else 48, "data_options": {"train": 400, "dev": 40, "test": 100},
+                                         "source_size": 240, "max_length": 96 if longer else 48,
+                                         "data_options": {"train": 400, "dev": 40, "test": 100},
                                          "output": str(tmp_path / "run")}))  # fmt: skip
     assert result.test.f1 > result.majority.f1 + 0.2
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from xltransfer.bench.candidates import Step, make_step
-from xltransfer.bench.roofline import operations, peak_speed
+from xltransfer.bench.roofline import operations, peak_speed, roofline
 from xltransfer.bench.setting import BenchSetting
 from xltransfer.testing.problems import relative_error
 from xltransfer.training.device import choose_device, peak_memory
@@ -45,8 +45,8 @@ class Measured:
     tokens_a_second: float
     operations: int
     """Floating-point operations of its matrix products."""
-    roofline: float
-    """Share of its time that its operations need at the speed of a large matrix product."""
+    roofline: float | None
+    """Share of its time that its operations need at the speed of a large matrix product; None if that is above 1."""
     peak_bytes: int | None
     error: float | None
     """Relative error of the meta-gradient against float64."""
@@ -63,6 +63,7 @@ def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: P
     for name in names:
         progress(f"preparing {name}")
         steps[name] = make_step(name, setting)
+        steps[name]()  # a first step may do more than those that are timed: backend auto tries its modes
         gradients[name], counted[name] = operations(steps[name])
     times = _timed(steps, wanted.repeats, progress)
     steps.clear()
@@ -83,7 +84,7 @@ def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: P
                 medians["released"] / medians[name] if "released" in medians else None,
                 2 * setting.batch * setting.length / medians[name],
                 counted[name],
-                counted[name] / speeds[precisions[name]] / medians[name],
+                roofline(counted[name], speeds[precisions[name]], medians[name]),
                 _peak(setting, name) if wanted.memory else None,
                 _error(gradients[name], exact),
             )

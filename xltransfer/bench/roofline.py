@@ -30,3 +30,12 @@ def peak_speed(device: torch.device, precision: str) -> float:
     left, right = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
     seconds = [seconds_of(lambda: left @ right) for _ in range(_REPEATS + 1)]
     return float(2 * side**3 / statistics.median(seconds[1:]))
+
+
+def roofline(count: int, speed: float, seconds: float) -> float | None:
+    """Return the share of its time that a step needs for `count` operations; None if they do not fit in that time.
+
+    Then what was counted is not what was timed.
+    """
+    share = count / speed / seconds
+    return share if share <= 1 else None

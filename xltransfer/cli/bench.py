@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,6 +132,10 @@ def _print_measured(title: str, found: list[Measured]) -> None:
     rows = [_row(one) for one in found]
     used = [index for index in range(len(_COLUMNS)) if any(row[index] for row in rows)]
     print_table([_COLUMNS[index] for index in used], [[row[index] for index in used] for row in rows], title)
+    for one in found:
+        if one.roofline is None:
+            print(f"warning: {one.name}: {one.operations / 1e9:,.1f} GFLOP do not fit in the {one.seconds:.3f} s "
+                  "that were timed: they are another step's, or the machine was busy.", file=sys.stderr)  # fmt: skip
 
 
 def _row(one: Measured) -> tuple[str, ...]:
@@ -141,7 +146,7 @@ def _row(one: Measured) -> tuple[str, ...]:
         "" if one.speedup is None else f"{one.speedup:.2f}",
         f"{one.tokens_a_second:,.0f}",
         f"{one.operations / 1e9:,.1f}",
-        f"{one.roofline:.0%}",
+        "?" if one.roofline is None else f"{one.roofline:.0%}",
         "" if one.peak_bytes is None else f"{one.peak_bytes / 1e9:.2f}",
         "" if one.error is None else f"{one.error:.0e}",
     )

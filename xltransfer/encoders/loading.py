@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import safetensors
 import torch
 import transformers
 
+from xltransfer.encoders.checks import check_finite, check_tokenizer, renew_head, require_tokenizer_files
 from xltransfer.encoders.layouts import layer_count, layout_for, longest_input
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.source import EncoderSource
@@ -71,22 +72,28 @@ def open_encoder(name: str) -> EncoderFiles:
             message = f"encoder {name!r}: {folder} cannot be read: {_one_line(error)}"
             raise explain_machine_error(error) or EncoderError(message) from error
     layout_for(config.model_type)
+    check_tokenizer(name, tokenizer, config)
     return EncoderFiles(name, folder, config, tokenizer, (source or EncoderSource).default_lr)
 
 
 def load_learner(
-    files: EncoderFiles, auto_class: str, labels: Sequence[str], layers: Sequence[int], attention: str | None, seed: int
-) -> Learner:
+    files: EncoderFiles, auto_class: str, labels: Sequence[str], layers: Sequence[int], attention: str | None,
+    seed: int, note: Callable[[str], None] = lambda message: None,
+) -> Learner:  # fmt: skip
     """Load the encoder in float32 with a new head of `len(labels)` outputs, initialised from `seed`.
 
-    `attention` is an implementation's name in transformers, None for its default. Raises EncoderError.
+    `attention` is an implementation's name in transformers, None for its default. `note` is told if the checkpoint has
+    a head of its own, which is not used. Raises EncoderError.
     """
     ids = dict(enumerate(labels))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = _load_model(files.folder, auto_class, files.name, num_labels=len(labels), id2label=ids,
-                            label2id={label: index for index, label in ids.items()},
-                            attn_implementation=attention)  # fmt: skip
+        model, info = _load_model(files.folder, auto_class, files.name, num_labels=len(labels), id2label=ids,
+                                  label2id={label: index for index, label in ids.items()},
+                                  attn_implementation=attention, ignore_mismatched_sizes=True)  # fmt: skip
+        trained = renew_head(files.name, model, info)
+    if trained:
+        note(f"encoder {files.name!r}: its own {trained} is not used; the head of this run is new.")
     return Learner(model, layers)
 
 
@@ -94,21 +101,26 @@ def load_trained(folder: Path, auto_class: str) -> Learner:
     """Load a saved model with its head, in evaluation mode. Raises EncoderError."""
     _check_weights(folder)
     refuse_code(folder)
-    return Learner(_load_model(folder, auto_class, str(folder)), ()).eval()
+    model, _ = _load_model(folder, auto_class, str(folder))
+    return Learner(model, ()).eval()
 
 
-def _load_model(folder: Path, auto_class: str, name: str, **options: Any) -> Any:
+def _load_model(folder: Path, auto_class: str, name: str, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """Load a model; returns it with what transformers says of keys that are missing, unexpected or mismatched."""
     with quiet_transformers():
         try:
-            return getattr(transformers, auto_class).from_pretrained(
-                folder, use_safetensors=True, dtype=torch.float32, **_LOCAL, **options
+            model, info = getattr(transformers, auto_class).from_pretrained(
+                folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **_LOCAL, **options
             )
         except Exception as error:  # transformers raises many kinds on weights that do not fit
             message = f"encoder {name!r}: weights in {folder} cannot be loaded: {_one_line(error)}"
             raise explain_machine_error(error) or EncoderError(message) from error
+    check_finite(name, model)
+    return model, info
 
 
 def _load_tokenizer(folder: Path) -> Any:
+    require_tokenizer_files(folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
     if not tokenizer.is_fast:
         raise EncoderError("its tokenizer has no fast version, which word alignment needs (tokenizer.json)")

@@ -1,0 +1,155 @@
+"""Encoders that cannot work are refused in one line before training; other tasks' heads are left behind, and said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from tests.refusals import SHORT
+from xltransfer.cli.main import status_of
+from xltransfer.data.batching import Encoded
+from xltransfer.data.unknown_words import unknown_share
+from xltransfer.encoders.learner import Learner
+from xltransfer.encoders.loading import load_learner, load_trained, open_encoder
+from xltransfer.encoders.tiny import Tiny
+from xltransfer.errors import EncoderError
+
+TAGGER, CLASSIFIER = "AutoModelForTokenClassification", "AutoModelForSequenceClassification"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(Tiny.folder, tmp_path / "encoder"))
+
+
+def changed(file: Path, **values: Any) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+def load(folder: Path, notes: list[str] | None = None) -> Learner:
+    def note(message: str) -> None:
+        (notes if notes is not None else []).append(message)
+
+    return load_learner(open_encoder(str(folder)), TAGGER, ["O", "B-X", "I-X"], (2,), None, 1, note)
+
+
+def test_no_tokenizer(folder: Path) -> None:
+    for file in (*folder.glob("tokenizer*"), *folder.glob("special*"), *folder.glob("vocab*")):
+        file.unlink()
+    with pytest.raises(EncoderError, match=r"holds no tokenizer; allowed: tokenizer\.json, vocab\.txt or a \.model"):
+        open_encoder(str(folder))
+
+
+def test_a_tokenizer_without_words(folder: Path) -> None:
+    content = json.loads((folder / "tokenizer.json").read_text())
+    special = [token["id"] for token in content["added_tokens"]]
+    content["model"]["vocab"] = content["model"]["vocab"][: max(special) + 1]
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(EncoderError, match=r"knows \d special tokens and no words"):
+        open_encoder(str(folder))
+
+
+def test_a_tokenizer_larger_than_the_embeddings(folder: Path) -> None:
+    rows = json.loads((folder / "config.json").read_text())["vocab_size"]
+    changed(folder / "config.json", vocab_size=rows - 7)
+    with pytest.raises(
+        EncoderError, match=rf"has ids up to {rows - 1} \('.+'\), and the embedding matrix {rows - 7} rows"
+    ):
+        open_encoder(str(folder))
+
+
+def test_no_special_tokens_around_a_text(folder: Path) -> None:
+    changed(folder / "tokenizer.json", post_processor=None)
+    changed(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    with pytest.raises(EncoderError, match=r"puts no special tokens around a text, .*its post_processor is missing"):
+        open_encoder(str(folder))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(folder: Path, value: float) -> None:
+    weights = load_file(folder / "model.safetensors")
+    name = next(name for name in weights if name.endswith("layer.1.output.dense.bias"))
+    weights[name][3] = value
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(EncoderError, match=r"1 of \d+ values of .*layer\.1\.output\.dense\.bias are NaN or infinite"):
+        load(folder)
+
+
+def test_weights_that_are_not_complete(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if "layer.1.output" not in name}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(EncoderError, match=r"weights lack \d of the encoder's own, .*layer\.1\.output"):
+        load(folder)
+
+
+def test_weights_of_another_size(folder: Path) -> None:
+    size = json.loads((folder / "config.json").read_text())["intermediate_size"]
+    changed(folder / "config.json", intermediate_size=size + 2)
+    with pytest.raises(EncoderError, match=r"has another size in the weights than in config\.json") as caught:
+        load(folder)
+    assert "ignore_mismatched_sizes" not in str(caught.value)
+
+
+@pytest.mark.parametrize("auto_class, labels", [(TAGGER, 3), (TAGGER, 9), (CLASSIFIER, 3)])
+def test_a_checkpoint_of_another_task_gives_its_encoder(folder: Path, auto_class: str, labels: int) -> None:
+    plain, notes = load(folder), list[str]()
+    other = getattr(transformers, auto_class).from_pretrained(folder, num_labels=labels, dtype=torch.float32)
+    for parameter in other.classifier.parameters():
+        torch.nn.init.constant_(parameter, 9.0)
+    other.save_pretrained(folder)
+    found = load(folder, notes)
+    assert notes == [f"encoder {str(folder)!r}: its own head (classifier) is not used; the head of this run is new."]
+    for name, value in plain.model.base_model.state_dict().items():
+        assert torch.equal(found.model.base_model.state_dict()[name], value), name
+    head = found.model.classifier
+    assert head.out_features == 3
+    assert 0 < head.weight.std() < 0.1
+    assert not head.bias.any()
+    assert torch.equal(load(folder).model.classifier.weight, head.weight)
+    assert not load(Tiny.folder, notes).model.classifier.bias.any()
+    assert len(notes) == 1
+
+
+def test_a_trained_model_keeps_its_head(folder: Path) -> None:
+    model = load(folder).model
+    torch.nn.init.constant_(model.classifier.weight, 0.5)
+    model.save_pretrained(folder)
+    assert (load_trained(folder, TAGGER).model.classifier.weight == 0.5).all()
+
+
+def test_words_that_the_tokenizer_does_not_know_are_counted() -> None:
+    known = Encoded({"input_ids": [0, 5, 6, 7, 2]}, [-100, 1, -100, 1, -100], (1, 3))
+    half = Encoded({"input_ids": [0, 5, 3, 7, 2]}, [-100, 1, -100, 1, -100], (1, 3, -1))
+    assert unknown_share([known, half], 3) == 1 / 4
+    assert unknown_share([Encoded({"input_ids": [0, 5, 3, 7, 3, 2]}, 1)], 3) == 2 / 4
+    assert unknown_share([known], None) == 0
+
+
+def corpus(script: str) -> None:
+    for language in ("aa", "bb"):
+        Path("data", language).mkdir(parents=True)
+        for split in ("train", "dev", "test"):
+            lines = "".join(f"{word} O\n{script * 3} B-PER\n\n" for word in ("fi", "tafa", "gor", split))
+            Path("data", language, f"{split}.txt").write_text(lines)
+
+
+def test_unknown_words_are_warned_of_and_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    corpus("\u4e00")
+    run = [*SHORT, "--data", "data", "--source", "aa", "--target", "bb"]
+    said = "source: the tokenizer of encoder 'tiny' does not know 50 % of the training words"
+    assert status_of([*run, "--unknown-words", "0.4", "--output", "out"]) == 2
+    assert f"{said}; allowed: up to 40 % (--unknown-words)" in capsys.readouterr().err
+    assert not Path("out").exists()
+    assert status_of([*run, "--output", "out"]) == 0
+    assert f"warning: {said}; an encoder that knows this script" in capsys.readouterr().err
