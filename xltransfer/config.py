@@ -238,7 +238,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError([f"configuration file {str(path)!r} cannot be read: {error.strerror}."]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # also bytes that are not UTF-8, and numbers of thousands of digits
         problem = " ".join(str(error).split())
         raise ConfigError([f"configuration file {str(path)!r} is not YAML: {problem}."]) from error
     if not isinstance(raw, dict):

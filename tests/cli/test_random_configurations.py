@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
 from xltransfer.datasets.corpora.table import CORPORA
+from xltransfer.errors import UserError
 from xltransfer.recipes.catalogue import recipes
 from xltransfer.registry import BACKENDS, METHODS, RTNS, TASKS, Registry
 from xltransfer.registry.options import options_of
@@ -255,3 +256,13 @@ def test_from_a_file(values: dict[str, Any]) -> None:
 def test_from_the_command_line(values: dict[str, Any], recipe: str | None) -> None:
     arguments = as_arguments(values) + (["--recipe", recipe] if recipe else [])
     holds([*arguments, "--output", "run"], arguments)
+
+
+@pytest.mark.slow
+@settings(fuzz, max_examples=max(2000, CASES))
+@given(configurations())
+def test_validation_of_extreme_values(values: dict[str, Any]) -> None:
+    """As above, as far as a configuration can be checked without its data; so thousands cost seconds."""
+    with contextlib.suppress(UserError):
+        found = RunConfig.from_mapping(values).validated()
+        assert RunConfig.from_mapping(yaml.safe_load(found.to_yaml())) == found

@@ -32,6 +32,37 @@ def test_yaml_round_trip(seed: int, lr: float, layers: list[int], size: int | No
     assert RunConfig.from_mapping(yaml.safe_load(config.to_yaml())) == config
 
 
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"lr": 1e308}, "lr: received 1e+308; allowed: up to 1e+38."),
+        ({"seed": 10**30}, "seed: received 10000000000e20; allowed: up to 9007199254740991."),
+        ({"seed": -1}, "seed: received -1; allowed: 0 or more."),
+        ({"unknown_words": 1.5}, "unknown_words: received 1.5; allowed: up to 1."),
+        ({"temperature": 1e-9}, "temperature: received 1e-09; allowed: 0.05 or more."),
+        ({"lr": 10**5000}, "lr: received a number of thousands of digits; allowed: a number or none."),
+        (
+            {"precision": "x" * 5000},
+            f"precision: received '{'x' * 89}... (5,002 characters); allowed: bf16, fp32, tf32.",
+        ),
+        ({"target": "a\0b"}, "target: received 'a\\x00b'; allowed: up to 4096 characters, without NUL"),
+        ({"rtn_options": {"dim": "\ud800"}}, "rtn_options: received '\\ud800'; allowed: up to 4096 characters"),
+        ({"output": "a/" * 3000}, "allowed: up to 4096 characters"),
+    ],
+)
+def test_extreme_values_are_refused_in_a_short_line(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.from_mapping(values).validated()
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_file_with_a_number_of_thousands_of_digits(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(f"seed: {'9' * 5000}\n")
+    with pytest.raises(ConfigError, match="is not YAML: Exceeds the limit"):
+        RunConfig.from_yaml(tmp_path / "config.yaml")
+
+
 def test_all_faults_are_reported_together() -> None:
     raw = {"method": "metaxll", "rtn": "mpl", "epochs": 0, "layer": -1, "rtn_options": {}}
     with pytest.raises(ConfigError) as caught:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from xltransfer.errors import RegistryError, did_you_mean
 from xltransfer.registry.base import Registry
 from xltransfer.registry.builtin import DATASETS, FOLDER
-from xltransfer.registry.values import convert, describe
+from xltransfer.registry.values import convert, describe, shown
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def check_options(part: type, given: Mapping[str, Any], what: str) -> tuple[dict
         try:
             values[name] = convert(raw, allowed[name].type)
         except ValueError:
-            faults.append(f"{what}: option {name} received {raw!r}; allowed: {describe(allowed[name].type)}.")
+            faults.append(f"{what}: option {name} received {shown(raw)}; allowed: {describe(allowed[name].type)}.")
     required = [o.name for o in allowed.values() if o.default is inspect.Parameter.empty and o.name not in given]
     faults += [f"{what}: option {name} is required ({describe(allowed[name].type)})." for name in required]
     return values, faults

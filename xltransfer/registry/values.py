@@ -7,7 +7,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
-from xltransfer.errors import unknown
+from xltransfer.errors import did_you_mean
 
 
 def convert(raw: Any, kind: Any) -> Any:
@@ -28,7 +28,10 @@ def convert(raw: Any, kind: Any) -> Any:
     if kind in (int, float):
         if isinstance(raw, bool) or not isinstance(raw, str | int | float):
             raise ValueError(raw)
-        number = float(raw)
+        try:
+            number = float(raw)
+        except OverflowError as error:  # an integer of hundreds of digits
+            raise ValueError(raw) from error
         if not math.isfinite(number) or (kind is int and (isinstance(raw, float) or not number.is_integer())):
             raise ValueError(raw)
         return int(raw) if kind is int else number
@@ -80,11 +83,22 @@ def convert_field(raw: Any, kind: Any) -> Any:
     return convert(raw, kind)
 
 
+def shown(value: Any) -> str:
+    """A value for a message, which may be of any length."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python prints no integer of more than some thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 100 else f"{text[:90]}... ({len(text):,} characters)"
+
+
 def type_fault(name: str, value: Any, kind: Any) -> str:
     """The message for a value of the wrong type."""
     if get_origin(kind) is Literal:
-        return unknown(name, value, kind.__args__)
+        names = sorted(map(str, kind.__args__))
+        hint = did_you_mean(shown(value).strip("'"), names)
+        return f"{name}: received {shown(value)}; allowed: {', '.join(names)}.{hint}"
     if get_origin(kind) is tuple:
-        return f"{name}: received {value!r}; allowed: {describe(kind.__args__[0])}, given once for each."
+        return f"{name}: received {shown(value)}; allowed: {describe(kind.__args__[0])}, given once for each."
     wanted = "a mapping of options" if get_origin(kind) is dict else describe(kind)
-    return f"{name}: received {value!r}; allowed: {wanted}."
+    return f"{name}: received {shown(value)}; allowed: {wanted}."

@@ -11,7 +11,7 @@ from xltransfer.data.readers.lines import read_lines
 from xltransfer.data.readers.records import parse_json
 from xltransfer.errors import DataError
 
-FILES = ("labels.txt", "label_names.txt", "labels.json", "label_names.json")
+FILES = ("labels.txt", "label_names.txt", "label_names", "labels.json", "label_names.json")
 """Files of names, the first id's first: one a line, or a JSON list or a mapping of ids to names."""
 _INFOS = ("dataset_info.json", "dataset_infos.json")
 
@@ -21,7 +21,7 @@ def label_names(folder: Path) -> tuple[str, ...] | None:
     for file in (place / name for place in (folder, folder.parent) for name in FILES):
         if file.is_file():
             lines = read_lines(file)
-            if file.suffix == ".txt":
+            if file.suffix != ".json":
                 return tuple(line.strip() for line in lines if line.strip())
             return _names(file, parse_json(file, 1, "\n".join(lines)))
     return None

@@ -172,7 +172,7 @@ def _names_beside(path: Path, name: str) -> tuple[str, ...]:
         return names
     raise DataError(
         f"{path}: {name} holds ids, and nothing says their names; put {FILES[0]} beside the file, the name of id 0 in "
-        f"its first line (or {FILES[3]}, or the corpus's dataset_info.json)."
+        f"its first line (or {FILES[-1]}, or the corpus's dataset_info.json)."
     )
 
 
