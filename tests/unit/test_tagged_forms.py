@@ -259,11 +259,27 @@ def test_spans_that_cut_words_are_counted(tmp_path: Path) -> None:
             ("word", "lemma", "tag"),
             "are much alike; column 1",
         ),
-        ("run Runs O\nAda Ada B-P\nrun ran O\n\n", "entities", ("lemma", "word", "tag"), "alike; column 2"),
-        ("a X\nb Y\n\n", "words", ("word", "tag"), "can both be words; column 2 is read as their tags"),
-        ("Ada B-P B-Q\nb O O\n\nB B-P O\n\n", "entities", ("word", "tag", "chunk"), "column 2, the outer one, is read"),
+        (
+            "run Runs O\nAda Ada B-P\nrun ran O\n\n",
+            "entities",
+            ("lemma", "word", "tag"),
+            "lemma; otherwise: --data-opt columns=word,_,tag",
+        ),
+        ("a X\nb Y\n\n", "words", ("word", "tag"), "read as their tags; otherwise: --data-opt columns=tag,word"),
+        (
+            "Ada B-P B-Q\nb O O\n\nB B-P O\n\n",
+            "entities",
+            ("word", "tag", "_"),
+            "is read; otherwise: --data-opt columns=word,_,tag",
+        ),
         ("DET the\nNOUN cat\nVERB sat\nDET a\n\n", "words", ("tag", "word"), ""),
-        ("Ada NNP I-NP B-PER\nb VB I-VP O\n\n", "words", ("word", "tag", "chunk", "chunk"), ""),
+        (
+            "1 Ada PROPN 2 nsubj\n2 ran VERB 0 root\n3 home ADV 2 obl\n\n",
+            "words",
+            ("index", "word", "tag", "_", "pos"),
+            "",
+        ),
+        ("Ada NNP I-NP B-PER\nb VB I-VP O\n\n", "words", ("word", "tag", "chunk", "_"), ""),
     ],
 )
 def test_what_was_chosen_is_said(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -77,7 +77,8 @@ class Finder:
         self.roles = [role_named(name) for name in named] or [""] * len(columns)
         self.wanted = wanted
         self.covers = covers
-        self.notes: list[str] = []
+        self.choices: list[tuple[str, int, str]] = []
+        """What was chosen, and the column that could have had the role instead."""
 
     def find(self, blank_lines: bool) -> Roles:
         """Assign a role to each column. Raises DataError where none, or no single one, can be the word or the tag."""
@@ -94,20 +95,35 @@ class Finder:
             raise DataError(f"{self.path}: column {word + 1} holds texts of several words, "
                             f"{self.columns[word].examples()}; for labelled texts: --task classification.")  # fmt: skip
         self.roles[word] = "word"
-        names = tuple({"": "_", "scheme": "chunk", "class": "pos"}.get(role, role) for role in self.roles)
+        names = tuple(self._shown(number) for number in range(len(self.columns)))
         index = next(iter(self._with("index")), None)
         splits = index is not None and not blank_lines and self.columns[index].begins_again
         first = self.columns[index].base if index is not None and splits else ""
-        return Roles(names, word, tag, index, first, sentence, tuple(self.notes))
+        return Roles(names, word, tag, index, first, sentence, tuple(self._notes(word, tag)))
+
+    def _shown(self, number: int) -> str:
+        """The role of a column, for the user."""
+        role = self.roles[number]
+        if role == "scheme":
+            return "chunk" if self.columns[number].chunks else "_"
+        return {"": "_", "class": "pos"}.get(role, role)
+
+    def _notes(self, word: int, tag: int) -> Iterator[str]:
+        """What was chosen, with the option that takes the other reading."""
+        for choice, other, role in self.choices:
+            names = ["_"] * len(self.columns)
+            names[word], names[tag] = "word", "tag"
+            taken = word if role == "word" else tag
+            names[taken] = names[other] if other in (word, tag) else "_"
+            names[other] = role
+            yield f"{choice}; otherwise: --data-opt columns={','.join(names)}"
 
     def _kind(self, column: Column) -> str:
         if column.counts:
             return "index"
         if column.tags >= (1 if any(other.tags == 1 for other in self.columns) else 0.5):  # else slips are named
             return "scheme"
-        if column.numeric or column.features:
-            return "_"
-        if column.constant:
+        if column.numeric or column.features or column.constant:
             return "_"
         return "class" if column.classes else ""
 
@@ -120,11 +136,7 @@ class Finder:
             return named[0]
         if blank_lines or any(self.columns[number].begins_again for number in self._with("index")):
             return None
-        free = [
-            n
-            for n, column in enumerate(self.columns)
-            if column.numbers_sentences and self.roles[n] in ("", "_", "class")
-        ]
+        free = [number for number in self._with("", "_", "class") if self.columns[number].numbers_sentences]
         if not free:
             return None
         found = max(free, key=lambda number: self.columns[number].runs)
@@ -148,8 +160,9 @@ class Finder:
                 raise self._doubt("tag", outer, other)
             outer = other
         if len(schemes) > 1:
-            self._note(f"columns {self._listed(schemes)} hold tags; column {outer + 1}, the outer one, is read",
-                       outer, "tag")  # fmt: skip
+            other = next(number for number in schemes if number != outer)
+            choice = f"columns {self._listed(schemes)} hold tags; column {outer + 1}, the outer one, is read"
+            self.choices.append((choice, other, "tag"))
         return outer
 
     def _word_tag(self) -> int:
@@ -159,16 +172,16 @@ class Finder:
         if classes := self._with("class"):
             likelihood = {number: self.columns[number].part_of_speech for number in classes}
             best, *others = sorted(classes, key=lambda number: -likelihood[number])
-            if others and likelihood[others[0]] == likelihood[best] and self._with(""):
+            if others and likelihood[others[0]] == likelihood[best] and self._with("", "word"):
                 raise self._doubt("tag", best, others[0])
-            if not others:
+            if not others or self._with("", "word"):
                 return best
         texts = self._with("", "class")
         if len(texts) == 2:  # words, and tags of no known kind: those that vary less
             first, last = texts
-            less = first if 2 * self.columns[first].variety < self.columns[last].variety else last
-            self._note(f"columns {self._listed(texts)} can both be words; column {less + 1} is read as their tags",
-                       less, "tag")  # fmt: skip
+            less, more = texts if 2 * self.columns[first].variety < self.columns[last].variety else (last, first)
+            choice = f"columns {self._listed(texts)} can both be words; column {less + 1} is read as their tags"
+            self.choices.append((choice, more, "tag"))
             return less
         if len(texts) < 2 and (others := [number for number in self._with("scheme", "_") if number not in texts]):
             return others[-1]
@@ -204,14 +217,9 @@ class Finder:
             raise self._doubt("word", one, other)
         form, lemma = (other, one) if marks[1] > marks[0] else (one, other)
         self.roles[lemma] = "lemma"
-        self._note(f"columns {self._listed([one, other])} are much alike; column {form + 1} is read as the word and "
-                   f"column {lemma + 1} taken for its lemma", lemma, "word")  # fmt: skip
+        choice = f"columns {self._listed([one, other])} are much alike; column {form + 1} is read as the word"
+        self.choices.append((f"{choice} and column {lemma + 1} taken for its lemma", lemma, "word"))
         return form
-
-    def _note(self, choice: str, taken: int, role: str) -> None:
-        names = ["_"] * len(self.columns)
-        names[taken] = role
-        self.notes.append(f"{choice}; otherwise name all columns: --data-opt columns={','.join(names)} for example")
 
     def _listed(self, numbers: Sequence[int]) -> str:
         return " and ".join(str(number + 1) for number in sorted(numbers))
