@@ -25,17 +25,25 @@ WRITTEN = {
 }
 
 
-@pytest.fixture
-def trained(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run on files in IOBES, whose model predicts what is above."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run on files in IOBES."""
+    folder = tmp_path_factory.mktemp("iobes")
     for language in ("aa", "bb"):
-        Path("data", language).mkdir(parents=True)
+        (folder / "data" / language).mkdir(parents=True)
         for split in ("train", "dev", "test"):
-            Path("data", language, f"{split}.txt").write_text(
-                f"fi S-PER\n{split} O\n\ntafa B-LOC\n{language} E-LOC\n\n" * 2
-            )
-    assert status_of([*SHORT, "--data", "data", "--source", "aa", "--target", "bb", "--output", "run"]) == 0
-    Path("line").write_text("fi tafa gor fi tafa\n")
+            text = f"fi S-PER\n{split} O\n\ntafa B-LOC\n{language} E-LOC\n\n"
+            (folder / "data" / language / f"{split}.txt").write_text(text * 2)
+    data, run = str(folder / "data"), str(folder / "run")
+    assert status_of([*SHORT, "--data", data, "--source", "aa", "--target", "bb", "--output", run]) == 0
+    (folder / "line").write_text("fi tafa gor fi tafa\n")
+    return folder
+
+
+@pytest.fixture
+def trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory is that folder, and the model predicts what is above."""
+    monkeypatch.chdir(folder)
     monkeypatch.setattr(TrainedModel, "predict", lambda self, examples: [PREDICTED] * len(examples))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -96,9 +97,25 @@ def test_variants_run(changes: dict[str, object], tmp_path: Path) -> None:
     assert short_run(tmp_path / "run", **changes).metrics["steps"] > 0
 
 
-@pytest.mark.parametrize("task", TASKS.names())
-def test_model_loads_with_plain_transformers_and_agrees(task: str, finished_runs: dict[str, RunResult]) -> None:
-    folder = finished_runs[task].run_dir / "model"
+every_task = pytest.mark.parametrize("task", first_quick(["ner", "sentiment", "pos", "classification", "pair"], 3))
+
+
+@pytest.fixture(scope="module")
+def run_of(finished_runs: dict[str, RunResult], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], RunResult]:
+    """A finished run of any task."""
+    found = dict(finished_runs)
+
+    def run_of(task: str) -> RunResult:
+        if task not in found:
+            found[task] = short_run(tmp_path_factory.mktemp(task) / "run", task=task)
+        return found[task]
+
+    return run_of
+
+
+@every_task
+def test_model_loads_with_plain_transformers_and_agrees(task: str, run_of: Callable[[str], RunResult]) -> None:
+    folder = run_of(task).run_dir / "model"
     trained = TrainedModel.load(folder)
     plain = getattr(transformers, trained.task.auto_class).from_pretrained(folder).eval()
     examples = Synthetic(test=50).load(trained.task, "far", "test")
@@ -109,13 +126,13 @@ def test_model_loads_with_plain_transformers_and_agrees(task: str, finished_runs
     with safetensors.safe_open(folder / "model.safetensors", "pt") as weights:
         assert not any("rtn" in name or "down" in name for name in weights.keys())  # noqa: SIM118
         assert set(weights.keys()) <= set(plain.state_dict())
-    with safetensors.safe_open(finished_runs[task].run_dir / "rtn" / "rtn.safetensors", "pt") as weights:
+    with safetensors.safe_open(folder.parent / "rtn" / "rtn.safetensors", "pt") as weights:
         assert "down.weight" in weights.keys()  # noqa: SIM118
 
 
-@pytest.mark.parametrize("task", TASKS.names())
-def test_predictions_on_disk_are_those_of_the_saved_model(task: str, finished_runs: dict[str, RunResult]) -> None:
-    run_dir = finished_runs[task].run_dir
+@every_task
+def test_predictions_on_disk_are_those_of_the_saved_model(task: str, run_of: Callable[[str], RunResult]) -> None:
+    run_dir = run_of(task).run_dir
     config = RunConfig.from_yaml(run_dir / "config.yaml")
     model = TrainedModel.load(run_dir)
     examples = Synthetic(**config.data_options).load(model.task, "far", "test")
@@ -123,7 +140,7 @@ def test_predictions_on_disk_are_those_of_the_saved_model(task: str, finished_ru
     flat = [tag for one in predicted for tag in one] if model.task.kind == "tagging" else predicted
     lines = (run_dir / "predictions.test.tsv").read_text().splitlines()
     assert [line.split("\t")[2] for line in lines if line] == flat
-    assert evaluate(run_dir, "test", None, "cpu")[0] == finished_runs[task].test
+    assert evaluate(run_dir, "test", None, "cpu")[0] == run_of(task).test
 
 
 def test_test_set_is_scored_once_and_best_epoch_is_kept(tmp_path: Path) -> None:
