@@ -32,6 +32,7 @@ _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _LONGEST_TEXT = 4096
 _MOST = 10**9
 """The largest count: of sentences, steps, layers and the like."""
+_SMALLEST_RATE = 1.2e-38
 _LARGEST = 1e38
 """The largest rate: fp32 holds numbers up to 3.4e38."""
 _LARGEST_SEED = 2**53 - 1
@@ -103,9 +104,7 @@ class RunConfig:
     accumulate: int = _performance(
         1, "gradient accumulation: process each batch in N pieces, for less memory", "N", lowest=1
     )
-    lr: float | None = _optimisation(
-        None, "peak learning rate of encoder and head (default: the encoder's)", "X", lowest=1.2e-38
-    )
+    lr: float | None = _optimisation(None, "peak learning rate of encoder and head (default: the encoder's)", "X")
     meta_lr: float = _optimisation(1e-3, "peak learning rate of the RTN", "X", lowest=0)
     optimizer: Literal["adamw", "adam"] = _optimisation(
         "adamw", "adamw (decoupled weight decay) or adam (L2 in the gradient, as released)", "NAME"
@@ -257,12 +256,15 @@ def _range_faults(config: RunConfig) -> list[str]:
     for spec in dataclasses.fields(config):
         lowest, highest = spec.metadata["lowest"], spec.metadata["highest"]
         values = getattr(config, spec.name)
-        if lowest is None or values is None:
+        if highest is None or values is None:
             continue
         for value in values if isinstance(values, tuple) else (values,):
-            if not lowest <= value <= highest:
-                allowed = f"{lowest} or more" if value < lowest else f"up to {highest}"
-                faults.append(f"{spec.name}: received {_short(value)}; allowed: {allowed}.")
+            if lowest is not None and value < lowest:
+                faults.append(f"{spec.name}: received {_short(value)}; allowed: {lowest} or more.")
+            if value > highest:
+                faults.append(f"{spec.name}: received {_short(value)}; allowed: up to {highest}.")
+    if config.lr is not None and config.lr < _SMALLEST_RATE:
+        faults.append(f"lr: received {config.lr}; allowed: a number above 1.2e-38, below which fp32 holds 0.")
     if not 1e-6 <= config.exploration <= 1:
         faults.append(f"exploration: received {config.exploration}; allowed: a share above 0, up to 1.")
     if not config.layer:
