@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 RUNS = Path("runs/study")
 FULL = {"source_size": 5000, "epochs": 6}
-_UNTOLD = ("output", "seed", "data", "encoder", "source", "target", "task", "checkpoint_minutes")
+_UNTOLD = ("output", "seed", "data", "encoder", "source", "target", "task", "task_options", "checkpoint_minutes")
 """Fields that a line has elsewhere, or that change nothing."""
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
+import torch
+from torch import Tensor
+
+from xltransfer.data.batching import Encoded
 from xltransfer.data.examples import Example
 from xltransfer.tasks.base import Scores
-from xltransfer.tasks.tagging import Tagging
+from xltransfer.tasks.decoding import bio_transitions, repaired, viterbi
+from xltransfer.tasks.tagging import LongSentences, Tagging
 
 _BIO = re.compile(r"^(O|[BI]-\S+)$")
 
@@ -17,8 +23,46 @@ class NER(Tagging):
     """Entity recognition; words cut off count as O."""
 
     metric = "f1"
+    decoding: Literal["constrained", "argmax"] = "constrained"
     tags_of_what = "entities"
     cut_tag = "O"
+
+    def __init__(
+        self,
+        *,
+        long: LongSentences = "cut",
+        decoding: Annotated[
+            Literal["constrained", "argmax"],
+            "constrained: the likeliest sequence of tags that BIO allows; argmax: each word's likeliest tag",
+        ] = "constrained",
+    ) -> None:
+        super().__init__(long=long)
+        self.decoding = decoding
+
+    def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[list[str]]:
+        """See `Task.decode`. The first tag of a piece may continue an entity of the piece before."""
+        if self.decoding == "argmax":
+            return super().decode(logits, sentences, labels)
+        kept = [[position for position in sentence.words if position >= 0] for sentence in sentences]
+        most = max(1, *map(len, kept))
+        places = torch.tensor([[*row, *[0] * (most - len(row))] for row in kept], device=logits.device)
+        scores = logits.float().gather(1, places.unsqueeze(2).expand(-1, -1, logits.shape[2]))
+        lengths = torch.tensor([max(1, len(row)) for row in kept], device=logits.device)
+        inside = torch.tensor([sentence.continues for sentence in sentences])
+        best = viterbi(scores, lengths, bio_transitions(tuple(labels)), inside).tolist()
+        return [
+            self._with_cut_words([labels[index] for index in row[: len(positions)]], sentence)
+            for row, positions, sentence in zip(best, kept, sentences, strict=True)
+        ]
+
+    def join(self, pieces: Sequence[Any]) -> list[str]:
+        tags = super().join(pieces)
+        return tags if self.decoding == "argmax" else repaired(tags)
+
+    def _with_cut_words(self, tags: list[str], sentence: Encoded) -> list[str]:
+        """Tags of all words: those that are not in the input have `cut_tag`."""
+        given = iter(tags)
+        return [next(given) if position >= 0 else self.cut_tag for position in sentence.words]
 
     def check_label(self, label: str) -> str | None:
         if _BIO.match(label):

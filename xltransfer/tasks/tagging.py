@@ -18,6 +18,12 @@ _FIELDS = {"input_ids": "ids", "token_type_ids": "type_ids", "attention_mask": "
 """What models call the parts of an encoding of `tokenizers`."""
 
 
+LongSentences = Annotated[
+    Literal["cut", "window"],
+    "sentences longer than max_length; cut: their end is lost; window: tagged in pieces, one after another",
+]
+
+
 class Tagging(Task):
     """One tag a word, predicted at the word's first subword."""
 
@@ -32,10 +38,7 @@ class Tagging(Task):
     def __init__(
         self,
         *,
-        long: Annotated[
-            Literal["cut", "window"],
-            "sentences longer than max_length; cut: their end is lost; window: tagged in pieces, one after another",
-        ] = "cut",
+        long: LongSentences = "cut",
     ) -> None:
         self.long = long
 

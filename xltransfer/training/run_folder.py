@@ -23,6 +23,7 @@ from xltransfer.config import RunConfig
 from xltransfer.data.examples import Example, TaggedSentence
 from xltransfer.encoders.loading import quiet_transformers
 from xltransfer.errors import ConfigError, LockedError, TakenError
+from xltransfer.tasks.ner import NER
 from xltransfer.training.checkpointing.checkpoint import FOLDER as CHECKPOINTS
 from xltransfer.training.checkpointing.checkpoint import list_checkpoints, untied_on_cpu
 from xltransfer.training.device import cpu_name
@@ -158,9 +159,13 @@ class RunFolder:
     def save_models(self, run: PreparedRun) -> None:
         """Write `model/` in Hugging Face layout, without the RTN, and `rtn/` if the method trains an RTN."""
         model = run.learner.model
-        model.config.xltransfer = {"task": run.config.task, "task_options": run.config.task_options,
-                                   "max_length": run.config.max_length,
-                                   **({"scheme": run.scheme} if run.scheme else {})}  # fmt: skip
+        saved: dict[str, Any] = {"task": run.config.task, "task_options": run.config.task_options,
+                                 "max_length": run.config.max_length}  # fmt: skip
+        if run.scheme is not None:
+            saved["scheme"] = run.scheme
+        if isinstance(run.task, NER):
+            saved["decoding"] = run.task.decoding
+        model.config.xltransfer = saved
         tokenizer = run.encoder.tokenizer  # its settings depend on what was encoded last, or are the file's
         tokenizer.backend_tokenizer.enable_truncation(run.config.max_length)
         tokenizer.backend_tokenizer.no_padding()

@@ -21,6 +21,7 @@ from xltransfer.registry import TASKS
 from xltransfer.registry.trusted_code import checked
 from xltransfer.tasks.base import Scores, Task
 from xltransfer.tasks.classification import Pair
+from xltransfer.tasks.ner import NER
 from xltransfer.training.device import choose_device
 from xltransfer.training.evaluation import predict
 from xltransfer.training.preparation import open_dataset
@@ -56,6 +57,8 @@ class TrainedModel:
         described = checked(values, given, repr(str(folder / "config.json")))
         config = RunConfig.from_mapping(described).validated()
         built: Task = TASKS.load(config.task)(**config.task_options)
+        if isinstance(built, NER) and "decoding" not in config.task_options:
+            built.decoding = saved.get("decoding", "argmax")  # saved before there was a choice
         learner = load_trained(folder, built.auto_class).to(choose_device(device))
         labels = tuple(encoder.config.id2label[index] for index in sorted(encoder.config.id2label))
         scheme = str(saved.get("scheme", "bio"))
