@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Regist
 from xltransfer.registry.options import collect_fault, convert_options
 from xltransfer.registry.trusted_code import checked
 from xltransfer.registry.values import convert_field, type_fault
+from xltransfer.utils.files import UNWRITABLE
 
 Options = dict[str, Any]
 GROUPS = ("data", "model", "method", "optimisation", "performance", "run")
@@ -28,7 +28,6 @@ SPLIT_SEED = 42
 """Seed of the splits made here, where `data_seed` gives none."""
 
 
-_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _LONGEST_TEXT = 4096
 _MOST = 10**9
 """The largest count: of sentences, steps, layers and the like."""
@@ -281,7 +280,7 @@ def _text_faults(config: RunConfig) -> Iterator[str]:
     for name, value in config.to_dict().items():
         options = [*value, *value.values()] if isinstance(value, dict) else value
         for text in options if isinstance(options, list) else [options]:
-            if isinstance(text, str) and (_UNWRITABLE.search(text) or len(text) > _LONGEST_TEXT):
+            if isinstance(text, str) and (UNWRITABLE.search(text) or len(text) > _LONGEST_TEXT):
                 yield f"{name}: received {text[:60]!a}; allowed: up to {_LONGEST_TEXT} characters, without NUL and " \
                       "halves of surrogate pairs."  # fmt: skip
 

@@ -21,8 +21,8 @@ _STRAY_SHARE = 0.01
 class Scheme:
     """How the tags of a corpus say where an entity begins and ends.
 
-    `begin`, `inside`, `end` and `single` are the letters of the places. `markers` says where a scheme of two letters
-    uses the rarer one: at each entity, or only between two entities of one type that touch.
+    `begin`, `inside`, `end` and `single` are the letters of the places. With `only_between`, the rarer of
+    two letters stands only where two entities of one type touch.
     """
 
     name: str

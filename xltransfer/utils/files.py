@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer.errors import ConfigError
+
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+"""Characters that a string can hold and a text file cannot: NUL and lone surrogates."""
 
 
 def write_text(path: Path, text: str) -> None:

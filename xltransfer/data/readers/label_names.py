@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,36 @@ _INFOS = ("dataset_info.json", "dataset_infos.json")
 
 def label_names(folder: Path) -> tuple[str, ...] | None:
     """Return the names in a file of label names, there or in the folder above, or None. Raises DataError."""
-    for file in (place / name for place in (folder, folder.parent) for name in FILES):
-        if file.is_file():
-            lines = read_lines(file)
-            if file.suffix != ".json":
-                return tuple(line.strip() for line in lines if line.strip())
-            return _names(file, parse_json(file, 1, "\n".join(lines)))
+    for file in _present(folder, FILES):
+        lines = read_lines(file)
+        if file.suffix != ".json":
+            return tuple(line.strip() for line in lines if line.strip())
+        return _names(file, parse_json(file, 1, "\n".join(lines)))
     return None
 
 
 def names_in_info(folder: Path, field: str) -> tuple[str, ...] | None:
     """Return the names of a field's classes in `dataset_info.json`, there or in the folder above, or None."""
-    for file in (place / name for place in (folder, folder.parent) for name in _INFOS):
-        if file.is_file():
-            try:
-                found = _search(json.loads(file.read_text(encoding="utf-8")), field)
-            except (OSError, ValueError, RecursionError) as error:
-                raise DataError(f"{file}: cannot be read: {' '.join(str(error).split())[:160]}.") from error
-            if found is not None:
-                return found
+    for file in _present(folder, _INFOS):
+        try:
+            found = _search(json.loads(file.read_text(encoding="utf-8")), field)
+        except (OSError, ValueError, RecursionError) as error:
+            raise DataError(f"{file}: cannot be read: {' '.join(str(error).split())[:160]}.") from error
+        if found is not None:
+            return found
     return None
+
+
+def name_of(where: str, field: str, number: int, names: Sequence[str]) -> str:
+    """Return the name of an id. Raises DataError if it has none."""
+    if not 0 <= number < len(names):
+        raise DataError(f"{where}: id {number} in {field} has no name; names: {', '.join(names)[:160]}.")
+    return names[number]
+
+
+def _present(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Yield the files of these names that there are, in a folder and then in the one above."""
+    return (file for place in (folder, folder.parent) for name in names if (file := place / name).is_file())
 
 
 def _names(file: Path, value: Any) -> tuple[str, ...]:

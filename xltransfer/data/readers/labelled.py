@@ -6,7 +6,6 @@ with one text per line and the class in their name (`product_pos.txt`).
 
 from __future__ import annotations
 
-import csv
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any, Literal
 
 from xltransfer.data.examples import LabelledText
 from xltransfer.data.readers.label_names import FILES, label_names
-from xltransfer.data.readers.lines import empty_file_error, numbered_lines, report_memory_error
+from xltransfer.data.readers.lines import csv_rows, empty_file_error, numbered_lines, report_memory_error
 from xltransfer.data.readers.records import JSON_SUFFIXES, TABLE_SUFFIXES
 from xltransfer.data.readers.spreadsheet import spreadsheet_rows
 from xltransfer.data.readers.text_columns import (
@@ -30,6 +29,7 @@ from xltransfer.data.readers.text_columns import (
 from xltransfer.data.readers.text_records import Row, record_rows
 from xltransfer.data.readers.understood import Reading
 from xltransfer.errors import DataError
+from xltransfer.utils.files import UNWRITABLE
 
 Scale = Literal["stars", "polarity", "binary", "name"]
 _SCALES = {"stars": "stars", "rating": "stars", "star_rating": "stars", "polarity": "polarity"}
@@ -38,8 +38,6 @@ _CLASS_WORDS = {"pos": "positive", "positive": "positive", "neg": "negative", "n
 _SEPARATOR_LINE = re.compile(r"^\W*$|^_+$")
 _FASTTEXT = "__label__"
 _ID = re.compile(r"[0-9]{1,4}")
-_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
-"""Characters that JSON can express and a text file cannot contain: NUL and lone surrogates."""
 
 Fields = tuple[str, Sequence[Any]]
 """Place of a row in the file, and its fields."""
@@ -215,22 +213,11 @@ def _guess(labels: Iterable[str]) -> tuple[Scale, str] | None:
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Fields]:
     """Yield the rows of a CSV or TSV file with the line where each begins."""
     # a carriage return inside a text is white space, but the csv module would end the line there
-    lines = (line.replace("\r", " ") + "\n" for _, line in numbered_lines(path))
+    lines = ((number, line.replace("\r", " ")) for number, line in numbered_lines(path))
     # quotation marks are part of the text in tab-separated corpora
-    quoted = delimiter != "\t"
-    reader = csv.reader(
-        lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
-    )
-    first = 1
-    try:
-        for fields in reader:
-            if any(field.strip() for field in fields):
-                yield str(first), fields
-            first = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(
-            f"{path}:{first}: {error}, in the row that begins here; close its quotation marks, and double those inside."
-        ) from error
+    for number, fields in csv_rows(path, lines, delimiter, quoted=delimiter != "\t"):
+        if any(field.strip() for field in fields):
+            yield str(number), fields
 
 
 def _clean(path: Path, row: Row) -> tuple[str, str, str | None, str]:
@@ -250,6 +237,6 @@ def _cell(path: Path, where: str, what: str, value: Any) -> str:
     cleaned = " ".join(str(value).split())
     if not cleaned:
         raise DataError(f"{path}:{where}: the {what} is empty.")
-    if _UNWRITABLE.search(cleaned):
+    if UNWRITABLE.search(cleaned):
         raise DataError(f"{path}:{where}: the {what} holds NUL or half of a surrogate pair: {cleaned[:60]!a}.")
     return cleaned

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +26,34 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, _decode(path, number, line)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def csv_rows(
+    path: Path, lines: Iterable[tuple[int, str]], delimiter: str, quoted: bool = True
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of numbered lines by the number of their first line; a row of an empty line is empty.
+
+    Raises DataError for quotation marks that are not closed.
+    """
+    numbers: list[int] = []
+
+    def text() -> Iterator[str]:
+        for number, line in lines:
+            numbers.append(number)
+            yield line + "\n"
+
+    reader = csv.reader(
+        text(), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
+    )
+    try:
+        for fields in reader:
+            yield numbers[0], fields
+            numbers.clear()
+    except csv.Error as error:
+        raise DataError(
+            f"{path}:{numbers[0]}: {error}, in the row that begins here; close its quotation marks, and double those "
+            "inside."
+        ) from error
 
 
 def read_lines(path: Path) -> list[str]:

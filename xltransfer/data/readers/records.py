@@ -36,12 +36,7 @@ def holds_records(path: Path) -> bool:
     if path.suffix.lower() in (*JSON_SUFFIXES, *TABLE_SUFFIXES):
         return True
     first = next((line.strip() for _, line in numbered_lines(path) if line.strip()), "")
-    if not first.startswith("{"):
-        return False
-    try:
-        return isinstance(json.loads(first), dict)
-    except (ValueError, RecursionError):
-        return False
+    return first.startswith("{") and _is_json(first)
 
 
 def read_records(path: Path) -> Records:
@@ -115,7 +110,7 @@ def _read_table(path: Path) -> Records:
     from pyarrow import parquet
 
     kind = path.suffix.lower().removeprefix(".")
-    with _quiet(datasets):
+    with quiet_datasets():
         try:
             if kind == "arrow":
                 table = datasets.Dataset.from_file(str(path))
@@ -135,8 +130,10 @@ def class_names(feature: Any) -> tuple[str, ...]:
 
 
 @contextmanager
-def _quiet(datasets: Any) -> Iterator[None]:
-    """Silence bars and messages of `datasets`; the exception contains what it logs."""
+def quiet_datasets() -> Iterator[None]:
+    """Context in which `datasets` shows no bars and messages; its exceptions contain what it logs."""
+    import datasets
+
     bars, level = datasets.is_progress_bar_enabled(), datasets.logging.get_verbosity()
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)

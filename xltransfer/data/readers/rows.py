@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from xltransfer.data.readers.lines import empty_file_error, numbered_lines
+from xltransfer.data.readers.lines import csv_rows, empty_file_error, numbered_lines
 from xltransfer.errors import DataError
 
 _SAMPLE_LINES = 2000
@@ -127,24 +126,12 @@ def _split(path: Path, lines: Iterable[tuple[int, str]], delimiter: str) -> Iter
 
 
 def _csv(path: Path, lines: Iterable[tuple[int, str]], delimiter: str) -> Iterator[Row]:
-    """Rows of CSV, by the number of their first line."""
-    numbers: list[int] = []
+    """Rows of CSV, whose columns hold no line ends."""
 
-    def text() -> Iterator[str]:
+    def without_carriage_returns() -> Iterator[tuple[int, str]]:
         for number, line in lines:
             if "\r" in line:
-                raise DataError(
-                    f"{path}:{number}: a carriage return within the line: {shown(line)}; end lines with LF."
-                )
-            numbers.append(number)
-            yield line + "\n"
+                raise line_end_error(path, number, line)
+            yield number, line
 
-    first = 1
-    try:
-        for fields in csv.reader(text(), delimiter=delimiter, strict=True):
-            yield numbers[0], fields
-            first = numbers[-1] + 1
-            numbers.clear()
-    except csv.Error as error:
-        line = numbers[0] if numbers else first
-        raise DataError(f"{path}:{line}: {error}, in the row that begins here; close its quotation marks.") from error
+    return csv_rows(path, without_carriage_returns(), delimiter)

@@ -69,14 +69,18 @@ def is_rejected(record: Any) -> bool:
     return record.get("answer") in ("reject", "ignore") or bool(cancelled)
 
 
+def results_of(annotations: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """Return the results of Label Studio's first annotation that was not cancelled."""
+    kept = [one for one in annotations if isinstance(one, Mapping) and not one.get("was_cancelled")]
+    return [one for one in (kept[0].get("result") or [] if kept else []) if isinstance(one, Mapping)]
+
+
 def _label_studio(data: Mapping[str, Any], annotations: Sequence[Any]) -> Annotated:
     texts = [value for value in data.values() if isinstance(value, str)]
     text = data["text"] if isinstance(data.get("text"), str) else texts[0] if len(texts) == 1 else None
     if text is None:
         raise SpanError(f"no single text in data: {', '.join(map(str, data))}")
-    kept = [one for one in annotations if isinstance(one, Mapping) and not one.get("was_cancelled")]
-    results = kept[0].get("result", []) if kept else []
-    values = [one.get("value") for one in results if isinstance(one, Mapping) and one.get("type", "labels") == "labels"]
+    values = [one.get("value") for one in results_of(annotations) if one.get("type", "labels") == "labels"]
     return Annotated("Label Studio", text, tuple(_span(value, text) for value in values))
 
 

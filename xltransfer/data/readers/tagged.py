@@ -133,7 +133,8 @@ def find_layout(path: Path, wanted: Wanted, told: Sequence[str] = ()) -> Layout:
 
 
 def _has_tags(path: Path, layout: Layout) -> bool:
-    return any(looks_like_tag(fields[layout.roles.tag].strip()) for _, fields in _content(path, layout) if fields)
+    content = (fields for _, fields in _content(path, layout.dialect, layout.header) if fields)
+    return any(looks_like_tag(fields[layout.roles.tag].strip()) for fields in content)
 
 
 def _layout(path: Path, dialect: Dialect, wanted: Wanted) -> Layout:
@@ -166,16 +167,14 @@ def _layout(path: Path, dialect: Dialect, wanted: Wanted) -> Layout:
 
 def _covers(path: Path, dialect: Dialect, header: bool, one: int, other: int) -> bool:
     """Whether column `one` has a tag wherever `other` has one."""
-    content = (fields for _, fields in rows(path, dialect) if fields)
-    if header:
-        next(content, None)
+    content = (fields for _, fields in _content(path, dialect, header) if fields)
     return all(fields[one] != "O" or fields[other] == "O" for fields in content)
 
 
-def _content(path: Path, layout: Layout) -> Iterator[Row]:
+def _content(path: Path, dialect: Dialect, header: bool) -> Iterator[Row]:
     """Rows without the header."""
-    skipped = not layout.header
-    for number, fields in rows(path, layout.dialect):
+    skipped = not header
+    for number, fields in rows(path, dialect):
         if fields and not skipped:
             skipped = True
             continue
@@ -184,7 +183,7 @@ def _content(path: Path, layout: Layout) -> Iterator[Row]:
 
 def _sentences(path: Path, layout: Layout) -> Iterator[_Words]:
     found, number, sentence, index = _Words(), "", layout.roles.sentence, layout.roles.index
-    for line, fields in chain(_content(path, layout), [(0, [])]):
+    for line, fields in chain(_content(path, layout.dialect, layout.header), [(0, [])]):
         begins = bool(fields) and (
             (sentence is not None and fields[sentence] not in ("", number))
             or (index is not None and fields[index] == layout.roles.first_index)

@@ -10,7 +10,7 @@ from typing import Any
 
 from xltransfer.data.examples import TaggedSentence
 from xltransfer.data.readers.entities import TagCheck, bio_or_checked
-from xltransfer.data.readers.label_names import FILES, label_names, names_in_info
+from xltransfer.data.readers.label_names import FILES, label_names, name_of, names_in_info
 from xltransfer.data.readers.lines import report_memory_error
 from xltransfer.data.readers.records import Records, read_records
 from xltransfer.data.readers.roles import Wanted
@@ -81,7 +81,7 @@ def _take(
         return
     if pair := _fields(record, wanted, told):
         words = [_word(where, word) for word in record[pair[0]]]
-        tags = _tags(path, where, record[pair[1]], pair[1], records, found)
+        tags = _tags(path, where, record[pair[1]], pair[1], records)
         _add(where, place, words, tags, found)
         found.fields = pair
         return
@@ -99,7 +99,6 @@ def _take(
     except SpanError as error:
         raise DataError(f"{where}: {error}.") from error
     if not result.words:
-        found.counts["empty"] += 1
         return
     found.tools[text.tool] += 1
     found.counts["split"] += text.words is None
@@ -125,12 +124,7 @@ def _fields(record: Any, wanted: Wanted, told: Sequence[str]) -> tuple[str, str]
         return None
     if told:
         return (told[0], told[1]) if all(isinstance(record.get(name), list) for name in told) else None
-    lists = [
-        name
-        for name, value in record.items()
-        if isinstance(value, list) and not any(isinstance(v, dict | list) for v in value)
-    ]
-    by_lower = {name.lower(): name for name in reversed(lists)}
+    by_lower = {name.lower(): name for name, value in [*record.items()][::-1] if _is_flat(value)}
     tags = {"entities": _ENTITY_TAGS, "words": _WORD_TAGS}.get(wanted or "", (*_ENTITY_TAGS[:4], *_WORD_TAGS))
     words = next((by_lower[name] for name in _WORDS if name in by_lower), None)
     tag = next((by_lower[name] for name in tags if name in by_lower), None)
@@ -151,20 +145,15 @@ def _word(where: str, word: Any) -> str:
     return word.strip()
 
 
-def _tags(path: Path, where: str, raw: Sequence[Any], name: str, records: Records, found: _Found) -> list[str]:
+def _tags(path: Path, where: str, raw: Sequence[Any], name: str, records: Records) -> list[str]:
     """Tags as strings: ids by their names."""
     if not all(type(tag) is int or (isinstance(tag, str) and tag.isdigit()) for tag in raw):
         if any(not isinstance(tag, str) or not tag.strip() or not tag.isprintable() for tag in raw):
             raise DataError(f"{where}: a tag in {name} is neither a string nor an id: {str(list(raw))[:60]}.")
         return [tag.strip() for tag in raw]
-    names = records.names.get(name)
-    if names is None:
-        names = _names_beside(path, name)
-        records.names[name] = names
-    ids = [int(tag) for tag in raw]
-    if wrong := [number for number in ids if not 0 <= number < len(names)]:
-        raise DataError(f"{where}: id {wrong[0]} in {name} has no name; names: {', '.join(names)[:160]}.")
-    return [names[number] for number in ids]
+    if name not in records.names:
+        records.names[name] = _names_beside(path, name)
+    return [name_of(where, name, int(tag), records.names[name]) for tag in raw]
 
 
 def _names_beside(path: Path, name: str) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xltransfer.data.readers.label_names import names_in_info
+from xltransfer.data.readers.label_names import name_of, names_in_info
 from xltransfer.data.readers.records import read_records
-from xltransfer.data.readers.spans import is_rejected
+from xltransfer.data.readers.spans import is_rejected, results_of
 from xltransfer.data.readers.text_columns import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
 from xltransfer.errors import DataError
 
@@ -36,10 +36,11 @@ def record_rows(path: Path, told: Sequence[str]) -> tuple[str, str, list[Row], i
         plain = _plain(record)
         text, second, column = _fields(where, plain, told)
         label = _one(where, plain[column])
-        if type(label) is int and (names := records.names.get(column) or names_in_info(path.parent, column)):
-            if not 0 <= label < len(names):
-                raise DataError(f"{where}: id {label} in {column} has no name; names: {', '.join(names)[:160]}.")
-            label = names[label]
+        if type(label) is int:
+            if column not in records.names:
+                records.names[column] = names_in_info(path.parent, column) or ()
+            if names := records.names[column]:
+                label = name_of(where, column, label, names)
         rows.append((place, plain[text], plain[second] if second else None, label))
     return records.format, column, rows, rejected
 
@@ -48,9 +49,7 @@ def _plain(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """A record of Label Studio or Prodigy with its text and label as fields."""
     annotations = record.get("annotations")
     if isinstance(data := record.get("data"), Mapping) and isinstance(annotations, list):
-        kept = [one for one in annotations if isinstance(one, Mapping) and not one.get("was_cancelled")]
-        results = [one for one in (kept[0].get("result") or [] if kept else []) if isinstance(one, Mapping)]
-        values = [one["value"] for one in results if isinstance(one.get("value"), Mapping)]
+        values = [one["value"] for one in results_of(annotations) if isinstance(one.get("value"), Mapping)]
         choices = [value["choices"] for value in values if "choices" in value]
         return {**data, "label": choices[0] if len(choices) == 1 else None}
     if "label" not in record and isinstance(record.get("accept"), list):

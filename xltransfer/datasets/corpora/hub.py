@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence
 from xltransfer.data.languages import resolve
+from xltransfer.data.readers.records import class_names
 from xltransfer.datasets.base import SPLITS, Dataset
 from xltransfer.datasets.corpora import hub_files
 from xltransfer.datasets.corpora.table import CORPORA, Columns, Corpus
@@ -64,7 +65,7 @@ class NamedCorpus(Dataset):
 
     def _examples(self, task: Task, table: Any, language: str, split: str) -> list[Example]:
         columns = self._columns(table)
-        names = _class_names(table.features[columns.label]) or self.corpus.labels
+        names = class_names(table.features[columns.label]) or self.corpus.labels
         mixed = "language" in table.column_names  # a mirror may hold all languages in one file
         examples: list[Example] = []
         for row, record in enumerate(table):
@@ -118,12 +119,6 @@ class NamedCorpus(Dataset):
                 return columns
         wanted = " or ".join(f"{columns.content} and {columns.label}" for columns in self.corpus.columns)
         raise DataError(f"data {self.corpus.name}: its columns are {', '.join(table.column_names)}; needed: {wanted}.")
-
-
-def _class_names(feature: Any) -> tuple[str, ...]:
-    """Return the names of class ids that a parquet file stores, if any."""
-    feature = getattr(feature, "feature", feature)
-    return tuple(getattr(feature, "names", None) or ())
 
 
 def _classes() -> dict[str, type[NamedCorpus]]:

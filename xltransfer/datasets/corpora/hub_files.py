@@ -6,13 +6,13 @@ folder and name: `qu/train-00000-of-00001.parquet`, `qu/train/0000.parquet`, `js
 
 from __future__ import annotations
 
-import logging
 import re
 import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from xltransfer.data.readers.records import quiet_datasets
 from xltransfer.datasets.corpora.table import MIRROR, Corpus
 from xltransfer.errors import DataError
 
@@ -76,18 +76,12 @@ def read_table(corpus: Corpus, files: list[Path]) -> Any:
     kind = "parquet" if files[0].suffix == ".parquet" else "json"
     for file in files:
         _require_kind(corpus, file, kind)
-    bars, level = datasets.is_progress_bar_enabled(), datasets.logging.get_verbosity()
-    datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(logging.CRITICAL)  # the exception contains what it logs
-    try:
-        return datasets.load_dataset(kind, data_files={"train": [str(file) for file in files]}, split="train")
-    except Exception as error:  # pyarrow and datasets raise many kinds on damaged files
-        cause = " ".join(str(error.__cause__ or error).split())[:200]
-        raise DataError(f"data {corpus.name}: {files[0]} cannot be read: {cause}.") from error
-    finally:
-        datasets.logging.set_verbosity(level)
-        if bars:
-            datasets.enable_progress_bars()
+    with quiet_datasets():
+        try:
+            return datasets.load_dataset(kind, data_files={"train": [str(file) for file in files]}, split="train")
+        except Exception as error:  # pyarrow and datasets raise many kinds on damaged files
+            cause = " ".join(str(error.__cause__ or error).split())[:200]
+            raise DataError(f"data {corpus.name}: {files[0]} cannot be read: {cause}.") from error
 
 
 def _require_kind(corpus: Corpus, file: Path, kind: str) -> None:
