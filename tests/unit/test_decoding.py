@@ -14,7 +14,8 @@ from torch import Tensor
 
 from tests.conftest import short_run
 from xltransfer.data.batching import Encoded
-from xltransfer.tasks.decoding import Transitions, bio_transitions, repaired, viterbi
+from xltransfer.data.schemes import BIO, from_bio
+from xltransfer.tasks.decoding import Transitions, bio_transitions, viterbi
 from xltransfer.tasks.ner import NER
 from xltransfer.training.trained_model import TrainedModel
 
@@ -23,7 +24,7 @@ LABELS = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
 
 def allowed(tags: list[str]) -> bool:
     """Whether a sequence is BIO, said in another way than by transitions."""
-    return repaired(tags) == tags
+    return from_bio(tags, BIO) == tags
 
 
 def brute_force(scores: Tensor, transitions: Transitions) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -60,13 +59,3 @@ def viterbi(scores: Tensor, lengths: Tensor, transitions: Transitions, anywhere:
     for before in reversed(came_from):
         path.append(before.gather(1, path[-1].unsqueeze(1)).squeeze(1))
     return torch.stack(path[::-1], 1)
-
-
-def repaired(tags: Sequence[str]) -> list[str]:
-    """Return BIO tags in which each I-X that continues nothing is B-X: at the joints of pieces, nowhere else."""
-    found: list[str] = []
-    for tag in tags:
-        kind = tag[2:]
-        continues = bool(found) and found[-1] in (f"B-{kind}", f"I-{kind}")
-        found.append(f"B-{kind}" if tag.startswith("I-") and not continues else tag)
-    return found

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from xltransfer.data.batching import Encoded
 from xltransfer.data.examples import Example
+from xltransfer.data.schemes import BIO, from_bio
 from xltransfer.tasks.base import Scores
-from xltransfer.tasks.decoding import bio_transitions, repaired, viterbi
+from xltransfer.tasks.decoding import bio_transitions, viterbi
 from xltransfer.tasks.tagging import LongSentences, Tagging
 
 _BIO = re.compile(r"^(O|[BI]-\S+)$")
@@ -57,7 +58,7 @@ class NER(Tagging):
 
     def join(self, pieces: Sequence[Any]) -> list[str]:
         tags = super().join(pieces)
-        return tags if self.decoding == "argmax" else repaired(tags)
+        return tags if self.decoding == "argmax" else from_bio(tags, BIO)  # a piece may begin with I- after O
 
     def _with_cut_words(self, tags: list[str], sentence: Encoded) -> list[str]:
         """Tags of all words: those that are not in the input have `cut_tag`."""
