@@ -82,8 +82,10 @@ class Finder:
 
     def find(self, blank_lines: bool) -> Roles:
         """Assign a role to each column. Raises DataError where none, or no single one, can be the word or the tag."""
+        pure = any(column.tags == 1 for column in self.columns)
+        least = 1 if pure else 0.5  # so that slips in the only column of tags are named
         for number, column in enumerate(self.columns):
-            self.roles[number] = self.roles[number] or self._kind(column)
+            self.roles[number] = self.roles[number] or self._kind(column, least)
         sentence = self._sentence(blank_lines)
         schemes = self._with("scheme")
         schemes = [number for number in schemes if not self.columns[number].chunks] or schemes
@@ -118,10 +120,11 @@ class Finder:
             names[other] = role
             yield f"{choice}; otherwise: --data-opt columns={','.join(names)}"
 
-    def _kind(self, column: Column) -> str:
+    def _kind(self, column: Column, least: float) -> str:
+        """A role by content; tags of a scheme are at least this share of the rows."""
         if column.counts:
             return "index"
-        if column.tags >= (1 if any(other.tags == 1 for other in self.columns) else 0.5):  # else slips are named
+        if column.tags >= least:
             return "scheme"
         if column.numeric or column.features or column.constant:
             return "_"
