@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
@@ -37,18 +37,17 @@ class SplitStatistics:
         return asdict(self)
 
 
-def describe(dataset: Dataset, task: Task, language: str, tokenizer: Any) -> dict[str, SplitStatistics]:
-    """Compute the statistics of every split of a language. Raises DataError if the dataset has none."""
+def each_split(dataset: Dataset, task: Task, language: str) -> Iterator[tuple[str, list[Example]]]:
+    """Load and yield every split that a language has, in the order of `SPLITS`. Raises DataError if it has none."""
     language = dataset.spelling(language)
-    found, problems = {}, []
+    problems: list[MissingSplitError] = []
     for split in SPLITS:
         try:
-            found[split] = statistics(dataset.load(task, language, split), tokenizer)
+            yield split, dataset.load(task, language, split)
         except MissingSplitError as error:
             problems.append(error)
-    if not found:
+    if len(problems) == len(SPLITS):
         raise problems[0]
-    return found
 
 
 def statistics(examples: Sequence[Example], tokenizer: Any) -> SplitStatistics:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from xltransfer.data.readers.understood import Reading
     from xltransfer.datasets.base import Dataset
     from xltransfer.datasets.statistics import SplitStatistics
-    from xltransfer.tasks.base import Task
 
 _EXAMPLES = 10
 _GUESSED = ("ner", "pos", "classification", "pair")
@@ -39,13 +38,15 @@ def command(
     as_json: Annotated[bool, switch("--json", help="print one JSON object")] = False,
 ) -> None:
     """Show."""
-    from xltransfer.datasets.statistics import describe
+    from xltransfer.datasets.statistics import statistics
     from xltransfer.encoders.loading import open_encoder
 
     options = {"data": data, "data_options": pairs("data-opt", data_opt or []), "encoder": encoder,
                "task_options": pairs("task-opt", task_opt or [])}  # fmt: skip
-    name, dataset, chosen, examples = _loaded(options, task, target)
-    found = describe(dataset, chosen, target, open_encoder(encoder).tokenizer)
+    name, dataset, splits = _loaded(options, task, target)
+    tokenizer = open_encoder(encoder).tokenizer
+    found = {split: statistics(part, tokenizer) for split, part in splits.items()}
+    examples = next(iter(splits.values()))[:_EXAMPLES]
     readings = {file.name: reading for file, reading in dataset.readings().items()}
     if as_json:
         parts = {split: part.to_dict() for split, part in found.items()}
@@ -66,35 +67,27 @@ def command(
         print_line(_shown(example))
 
 
-def _loaded(options: dict[str, Any], task: str | None, target: str) -> tuple[str, Dataset, Task, list[Example]]:
-    """The task's name, the dataset, the task and the first examples of its first split. Raises DataError."""
-    corpus = CORPORA.get(options["data"])
-    if corpus and task in (None, corpus.tasks[0]):
-        options["task_options"] = {**dict(corpus.task_options), **options["task_options"]}
-    names = [task] if task else [corpus.tasks[0]] if corpus else _GUESSED
-    faults: list[DataError] = []
-    for name in names:
-        try:
-            return name, *_load(RunConfig.from_mapping({**options, "task": name}).validated(), target)
-        except DataError as error:
-            faults.append(error)
-    raise faults[0]
-
-
-def _load(config: RunConfig, target: str) -> tuple[Dataset, Task, list[Example]]:
-    from xltransfer.datasets.base import SPLITS
-    from xltransfer.errors import MissingSplitError
+def _loaded(options: dict[str, Any], task: str | None, target: str) -> tuple[str, Dataset, dict[str, list[Example]]]:
+    """The task's name, which the first split decides if none is given; the dataset; its splits. Raises DataError."""
+    from xltransfer.datasets.statistics import each_split
     from xltransfer.registry import TASKS
     from xltransfer.training.preparation import open_dataset
 
-    dataset, task = open_dataset(config), TASKS.load(config.task)(**config.task_options)
-    missing: list[MissingSplitError] = []
-    for split in SPLITS:
+    corpus = CORPORA.get(options["data"])
+    if corpus and task in (None, corpus.tasks[0]):
+        options["task_options"] = {**dict(corpus.task_options), **options["task_options"]}
+    faults: list[DataError] = []
+    for name in [task] if task else [corpus.tasks[0]] if corpus else _GUESSED:
+        config = RunConfig.from_mapping({**options, "task": name}).validated()
         try:
-            return dataset, task, dataset.load(task, dataset.spelling(target), split)[:_EXAMPLES]
-        except MissingSplitError as error:
-            missing.append(error)
-    raise missing[0]
+            dataset = open_dataset(config)
+            splits = each_split(dataset, TASKS.load(name)(**config.task_options), target)
+            first, examples = next(splits)
+        except DataError as error:
+            faults.append(error)
+        else:
+            return name, dataset, {first: examples, **dict(splits)}
+    raise faults[0]
 
 
 def _described(reading: Reading) -> dict[str, Any]:
