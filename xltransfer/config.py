@@ -14,11 +14,11 @@ from typing import Any, Literal, get_type_hints
 
 import yaml
 
-from xltransfer.errors import ConfigError, did_you_mean
+from xltransfer.errors import ConfigError, did_you_mean, shortened
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry, compatibility, load_plugin
 from xltransfer.registry.options import collect_fault, convert_options
 from xltransfer.registry.trusted_code import checked
-from xltransfer.registry.values import convert_field, type_fault
+from xltransfer.registry.values import LARGEST, convert_field, type_fault
 from xltransfer.utils.files import UNWRITABLE
 
 Options = dict[str, Any]
@@ -32,17 +32,15 @@ _LONGEST_TEXT = 4096
 _MOST = 10**9
 """The largest count: of sentences, steps, layers and the like."""
 _SMALLEST_RATE = 1.2e-38
-_LARGEST = 1e38
-"""The largest rate: fp32 holds numbers up to 3.4e38."""
-_LARGEST_SEED = 2**53 - 1
-"""The largest seed: every JSON reader holds integers up to it exactly."""
+_LARGEST_SEED = 2**32 - 1
+"""The largest seed: those of a run's passes are 2**22 times as large, and torch takes integers of 64 bits."""
 
 
 def _field(group: str, default: Any, help: str, metavar: str = "", *, lowest: float | None = None,
            highest: float | None = None, common: bool = False) -> Any:  # fmt: skip
     """A field of RunConfig; `common` ones come first in the help. Numbers lie between `lowest` and `highest`."""
     if highest is None:
-        highest = {"N": _MOST, "X": _LARGEST}.get(metavar)
+        highest = {"N": _MOST, "X": LARGEST}.get(metavar)
     metadata = {"group": group, "help": help, "metavar": metavar, "lowest": lowest, "highest": highest,
                 "common": common}  # fmt: skip
     if isinstance(default, dict):
@@ -108,7 +106,7 @@ class RunConfig:
     optimizer: Literal["adamw", "adam"] = _optimisation(
         "adamw", "adamw (decoupled weight decay) or adam (L2 in the gradient, as released)", "NAME"
     )
-    weight_decay: float = _optimisation(0.0, "weight decay (adamw) or L2 (adam)", "X", lowest=0)
+    weight_decay: float = _optimisation(0.0, "weight decay (adamw) or L2 (adam)", "X", lowest=0, highest=1e6)
     warmup: float = _optimisation(0.1, "share of the steps with rising learning rates", "X", lowest=0, highest=1)
     clip: float = _optimisation(10.0, "maximum gradient norm of encoder and head, and of the RTN", "X", lowest=0)
     skip_nonfinite: int = _run(0, "steps with NaN or infinite gradients to skip before stopping", "N", lowest=0)
@@ -232,15 +230,16 @@ _PARTS: dict[str, Registry] = {"task": TASKS, "data": DATASETS, "source_data": D
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML mapping with the safe loader. Raises ConfigError."""
+    file = f"configuration file {shortened(repr(str(path)))}"
     try:
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError([f"configuration file {str(path)!r} cannot be read: {error.strerror}."]) from error
+        raise ConfigError([f"{file} cannot be read: {error.strerror}."]) from error
     except (yaml.YAMLError, ValueError) as error:  # also bytes that are not UTF-8, and numbers of thousands of digits
         problem = " ".join(str(error).split())
-        raise ConfigError([f"configuration file {str(path)!r} is not YAML: {problem}."]) from error
+        raise ConfigError([f"{file} is not YAML: {problem}."]) from error
     if not isinstance(raw, dict):
-        raise ConfigError([f"configuration file {str(path)!r} holds a {type(raw).__name__}; a mapping is needed."])
+        raise ConfigError([f"{file} holds a {type(raw).__name__}; a mapping is needed."])
     return raw
 
 
@@ -248,6 +247,14 @@ def allowed_values(owner: type, name: str) -> tuple[str, ...]:
     """The choices of a dataclass field with a Literal type."""
     found: tuple[str, ...] = get_type_hints(owner)[name].__args__
     return found
+
+
+def range_of(spec: Any) -> str:
+    """The numbers that a field takes, as in "0 to 1" or "1 or more"; empty for other fields."""
+    lowest, highest = spec.metadata["lowest"], spec.metadata["highest"]
+    if lowest is None or highest is None:
+        return ""
+    return f"{lowest:g} or more" if highest in (_MOST, LARGEST) else f"{lowest:g} to {highest:.12g}"
 
 
 def _range_faults(config: RunConfig) -> list[str]:

@@ -155,7 +155,7 @@ def _no_memory(message: str, batch_size: int | None) -> NoMemoryError:
 
 def _storage(error: BaseException, number: int, batch_size: int | None) -> UserError | MachineError | None:
     file = getattr(error, "filename", None)
-    what = "a file" if file is None else _shortened(repr(str(file)))
+    what = "a file" if file is None else shortened(repr(str(file)))
     reason = os.strerror(number)
     if number == errno.ENOMEM:
         return _no_memory(reason, batch_size)
@@ -174,5 +174,6 @@ def _storage(error: BaseException, number: int, batch_size: int | None) -> UserE
     return None
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """Cut the middle out of a text that is too long for a message, such as a path."""
     return text if len(text) <= 160 else f"{text[:120]}...{text[-30:]}"

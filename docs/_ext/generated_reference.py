@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 
 from xltransfer.cli.ls import _nature
 from xltransfer.cli.main import app as commands
-from xltransfer.config import RunConfig
+from xltransfer.config import RunConfig, range_of
 from xltransfer.recipes.catalogue import recipes
 from xltransfer.registry import REGISTRIES
 from xltransfer.registry.options import options_of
@@ -79,7 +79,8 @@ def configuration() -> str:
         group = field.metadata["group"]
         default = {} if field.default is dataclasses.MISSING else field.default
         shown = "" if default in (None, (), {}) else list(default) if isinstance(default, tuple) else default
-        row = (code(field.name), field_type(hints[field.name]), code(shown), field.metadata["help"])
+        kind = ", ".join(filter(None, (field_type(hints[field.name]), range_of(field))))
+        row = (code(field.name), kind, code(shown), field.metadata["help"])
         groups.setdefault(group, []).append(row)
     headings = ("key", "type", "default", "meaning")
     return "\n\n".join((f"## {group.capitalize()}\n\n") + table(headings, rows) for group, rows in groups.items())
@@ -116,9 +117,13 @@ def _kind(kind: str) -> str:
             continue
         lines += [f"### {entry.name}", *(f"{line[0].upper()}{line[1:]}." for line in nature)]
         if options:
-            rows = [(code(one.name), _default(one), field_type(one.type), one.help) for one in options]
+            rows = [(code(one.name), _default(one), _option_type(one), one.help) for one in options]
             lines.append(table(("option", "default", "type", "meaning"), rows))
     return "\n\n".join(lines)
+
+
+def _option_type(option: Any) -> str:
+    return field_type(option.type) + ("" if option.bounds is None else f", {option.bounds}")
 
 
 def _default(option: Any) -> str:

@@ -40,7 +40,8 @@ def test_defaults_and_choices_are_shown(capsys: Capture, monkeypatch: pytest.Mon
     monkeypatch.setenv("COLUMNS", "120")
     assert status_of(["run", "--help"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for shown in ("[default: metaxl]", "fp32|tf32|bf16", "[default: 0.001]", "--bucket", "--no-bucket",
+    for shown in ("[default: metaxl]", "fp32|tf32|bf16", "[default: 0.001; 0 or more]",
+                  "[default: 11; 0 to 4294967295]", "--bucket", "--no-bucket",
                   "(default: the dataset's)"):  # fmt: skip
         assert shown in printed
 

@@ -258,11 +258,66 @@ def test_from_the_command_line(values: dict[str, Any], recipe: str | None) -> No
     holds([*arguments, "--output", "run"], arguments)
 
 
-@pytest.mark.slow
-@settings(fuzz, max_examples=max(2000, CASES))
-@given(configurations())
-def test_validation_of_extreme_values(values: dict[str, Any]) -> None:
+@pytest.mark.parametrize("examples", [100, pytest.param(max(2000, CASES), marks=pytest.mark.slow)])
+def test_validation_of_extreme_values(examples: int) -> None:
     """As above, as far as a configuration can be checked without its data; so thousands cost seconds."""
-    with contextlib.suppress(UserError):
-        found = RunConfig.from_mapping(values).validated()
-        assert RunConfig.from_mapping(yaml.safe_load(found.to_yaml())) == found
+
+    @settings(fuzz, max_examples=examples)
+    @given(configurations())
+    def check(values: dict[str, Any]) -> None:
+        with contextlib.suppress(UserError):
+            found = RunConfig.from_mapping(values).validated()
+            assert RunConfig.from_mapping(yaml.safe_load(found.to_yaml())) == found
+
+    check()
+
+
+def limits() -> list[dict[str, Any]]:
+    """Every number of a configuration at its lowest and at its highest, but for those that ask for endless runs."""
+    endless = ("epochs", "max_length", "layer", "pad_to", "accumulate", "source_size", "target_size")
+    specs = [spec for spec in fields(RunConfig) if spec.metadata["highest"] is not None and spec.name not in endless]
+    wanted: dict[str, dict[str, Any]] = {
+        "temperature": {"mixing": "temperature"}, "exploration": {"mixing": "bandit"}, "weight_decay": {"lr": 1e30},
+    }  # fmt: skip
+    return [{**wanted.get(spec.name, {}), spec.name: spec.metadata[end], "method": method}
+            for method in ("joint", "metaxl") for spec in specs for end in ("highest", "lowest")
+            if spec.metadata[end] is not None and (method, spec.name) != ("joint", "exploration")]  # fmt: skip
+
+
+QUICK = (("joint", "weight_decay"), ("metaxl", "meta_lr"), ("metaxl", "seed"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [pytest.param(values, marks=() if (values["method"], [*values][-2]) in QUICK else pytest.mark.slow)
+     for values in limits()],
+)  # fmt: skip
+def test_numbers_at_their_limits(values: dict[str, Any]) -> None:
+    """They run, or end at a guard: no machine number overflows."""
+    holds([*as_arguments({**SMALL, **values}), "--output", "run"], values)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"rtn_options": {"bottleneck": 10**12}}, "option bottleneck received 1000000000000; allowed: a whole number"),
+        ({"rtn": "weights", "rtn_options": {"width": 10**9}}, "(1 to 65,536)"),
+        ({"rtn": "multi", "rtn_options": {"inner.bottleneck": 10**9}}, "(1 to 65,536)"),
+        ({"rtn": "transformer", "rtn_options": {"gain": -1}}, "gain received -1; allowed: a number (0 to 1e+06)"),
+        ({"rtn": "lowrank", "rtn_options": {"alpha": 1e308}}, "alpha received 1e+308; allowed: a number (-1e+30 to"),
+        ({"backend_options": {"inner_steps": 10**9}}, "inner_steps received 1000000000; allowed: a whole number (1"),
+        ({"backend": "fd", "backend_options": {"epsilon": 1e308}}, "allowed: a number or none (1e-12 to 1e+06)"),
+        ({"data_options": {"train": -1}}, "dataset synthetic: option train received -1; allowed: a whole number (1 to"),
+        ({"data_options": {"dev": 10**12}}, "allowed: a whole number (1 to 1,000,000)"),
+    ],
+)
+def test_options_beyond_their_limits(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        RunConfig.from_mapping(values).validated()
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("flag", ["config", "recipe", "rtn-opt"])
+def test_a_long_word_is_shortened(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["run", f"--{flag}", "a" * 5000]) == 2
+    assert len(capsys.readouterr().err) < 400

@@ -35,8 +35,8 @@ def test_yaml_round_trip(seed: int, lr: float, layers: list[int], size: int | No
 @pytest.mark.parametrize(
     "values, message",
     [
-        ({"lr": 1e308}, "lr: received 1e+308; allowed: up to 1e+38."),
-        ({"seed": 10**30}, "seed: received 10000000000e20; allowed: up to 9007199254740991."),
+        ({"lr": 1e308}, "lr: received 1e+308; allowed: up to 1e+30."),
+        ({"seed": 10**30}, "seed: received 10000000000e20; allowed: up to 4294967295."),
         ({"seed": -1}, "seed: received -1; allowed: 0 or more."),
         ({"unknown_words": 1.5}, "unknown_words: received 1.5; allowed: up to 1."),
         ({"temperature": 1e-9}, "temperature: received 1e-09; allowed: 0.05 or more."),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from xltransfer.backends.inner_update import SGD, InnerUpdate
 from xltransfer.errors import BackendError
+from xltransfer.registry import Bounds
 from xltransfer.utils.parameters import Gradients, named_gradients, trainable
 from xltransfer.utils.seeding import seeded
 
@@ -25,7 +26,7 @@ __all__ = [
     "trainable",
 ]
 
-InnerSteps = Annotated[int, "steps of θ that the meta-gradient looks ahead; the paper takes 1"]
+InnerSteps = Annotated[int, "steps of θ that the meta-gradient looks ahead; the paper takes 1", Bounds(1, 1000)]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from xltransfer.backends.base import BilevelProblem, Capabilities, MetaStep, Tot
 from xltransfer.backends.func import gradients_at, through_changes
 from xltransfer.backends.inner_update import SGD
 from xltransfer.backends.unrolled import InnerStep, Tensors, Unrolled
+from xltransfer.registry import Bounds
 from xltransfer.utils.parameters import Gradients
 
 _KINKED = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Hardswish)
@@ -46,6 +47,7 @@ class FiniteDifferences(Unrolled):
         epsilon: Annotated[
             float | None,
             "norm of the shift of θ [0.05 (central) or 0.02 (one-sided) cube roots of the rounding error]",
+            Bounds(1e-12, 1e6),
         ] = None,
     ) -> None:
         if epsilon is not None and epsilon <= 0:

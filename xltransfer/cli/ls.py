@@ -14,7 +14,6 @@ from xltransfer.errors import ConfigError, RegistryError, unknown
 from xltransfer.recipes.catalogue import recipes
 from xltransfer.registry import BACKENDS, REGISTRIES, RTNS, Entry, Registry, load_plugin
 from xltransfer.registry.options import options_of
-from xltransfer.registry.values import describe
 
 _KINDS = sorted([*REGISTRIES, "recipes"])
 
@@ -73,7 +72,7 @@ def _details(registry: Registry, entry: Entry) -> list[str]:
     lines = [*_nature(registry, part)]
     for option in options_of(part).values():
         default = "" if option.default is inspect.Parameter.empty else f"={option.default}"
-        lines.append(f"{option.name}{default}  {describe(option.type)}  {option.help}".rstrip())
+        lines.append(f"{option.name}{default}  {option.allowed}  {option.help}".rstrip())
     return lines
 
 

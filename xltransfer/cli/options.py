@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import typer
 from rich.markup import escape
 
-from xltransfer.config import GROUPS, RunConfig
+from xltransfer.config import GROUPS, RunConfig, range_of
 from xltransfer.errors import ConfigError
 from xltransfer.recipes.catalogue import find
 from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry
-from xltransfer.registry.values import describe
+from xltransfer.registry.values import describe, shown
 
 OPTION_NAMES = {"task_options": "task-opt", "data_options": "data-opt",
                  "source_data_options": "source-data-opt", "method_options": "method-opt",
@@ -117,9 +117,12 @@ def _metavar(spec: Any) -> str:
 
 
 def _shown_default(spec: Any) -> str:
-    if spec.name in OPTION_NAMES or spec.default in (None, ()) or isinstance(spec.default, bool):
+    if spec.name in OPTION_NAMES or isinstance(spec.default, bool):
         return ""
-    return f" [default: {' '.join(map(str, spec.default)) if isinstance(spec.default, tuple) else spec.default}]"
+    default = spec.default if isinstance(spec.default, tuple) else (spec.default,)
+    shown_default = "" if spec.default in (None, ()) else f"default: {' '.join(map(str, default))}"
+    both = "; ".join(filter(None, (shown_default, range_of(spec))))
+    return f" [{both}]" if both else ""
 
 
 def _completion(spec: Any) -> Callable[[str], list[str]] | None:
@@ -178,7 +181,7 @@ def merged_config(given: dict[str, Any], config_file: Path | None, recipe: str |
 
 def pairs(option: str, values: list[str]) -> dict[str, str]:
     """`NAME=VALUE` strings of a repeated option as a mapping. Raises ConfigError."""
-    faults = [f"--{option}: received {value!r}; allowed: NAME=VALUE." for value in values if "=" not in value]
+    faults = [f"--{option}: received {shown(value)}; allowed: NAME=VALUE." for value in values if "=" not in value]
     if faults:
         raise ConfigError(faults)
     return dict(value.split("=", 1) for value in values)

@@ -31,6 +31,7 @@ _IMMATERIAL = (
     "checkpoint_minutes",
     "skip_nonfinite",
     "track",
+    "unknown_words",
 )
 
 Build = Callable[[dict[str, Any]], RunConfig]

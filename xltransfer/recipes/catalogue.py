@@ -16,6 +16,7 @@ from typing import Any
 
 from xltransfer.config import read_yaml
 from xltransfer.errors import ConfigError, did_you_mean
+from xltransfer.registry.values import shown
 
 FOLDER = Path(__file__).parent
 _PARTS = ("task", "data", "source_data", "method", "rtn", "backend")
@@ -72,7 +73,7 @@ def find(name: str) -> Recipe:
     known = recipes()
     if name not in known:
         hint = did_you_mean(name, known)
-        raise ConfigError([f"recipe: received {name!r}; xlt ls recipes lists the {len(known)} there are.{hint}"])
+        raise ConfigError([f"recipe: received {shown(name)}; xlt ls recipes lists the {len(known)} there are.{hint}"])
     return known[name]
 
 

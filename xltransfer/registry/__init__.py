@@ -17,6 +17,7 @@ from xltransfer.registry.builtin import (
     register_task,
 )
 from xltransfer.registry.plugins import load_plugin
+from xltransfer.registry.values import Bounds
 
 __all__ = [
     "BACKENDS",
@@ -26,6 +27,7 @@ __all__ = [
     "REGISTRIES",
     "RTNS",
     "TASKS",
+    "Bounds",
     "Entry",
     "Registry",
     "load_plugin",

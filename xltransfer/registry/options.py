@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from xltransfer.errors import RegistryError, did_you_mean
 from xltransfer.registry.base import Registry
 from xltransfer.registry.builtin import DATASETS, FOLDER
-from xltransfer.registry.values import convert, describe, shown
+from xltransfer.registry.values import ANY_NUMBER, Bounds, convert, describe, shown
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,23 @@ class Option:
     type: Any
     default: Any
     help: str
+    bounds: Bounds | None = None
+
+    @property
+    def allowed(self) -> str:
+        """The values it takes, in a user's words."""
+        return describe(self.type) if self.bounds is None else f"{describe(self.type)} ({self.bounds})"
+
+    def convert(self, raw: Any) -> Any:
+        """Convert a value to the declared type. Raises ValueError with what is allowed, also outside the bounds."""
+        try:
+            value = convert(raw, self.type)
+        except ValueError as error:
+            raise ValueError(self.allowed) from error
+        bounds = self.bounds or ANY_NUMBER
+        if not bounds.hold(value):
+            raise ValueError(f"{describe(self.type)} ({bounds})")
+        return value
 
 
 def options_of(part: type) -> dict[str, Option]:
@@ -38,7 +55,9 @@ def options_of(part: type) -> dict[str, Option]:
             hint = hints.get(parameter.name, _type_of(parameter.default))
             annotated = get_origin(hint) is Annotated
             plain, *notes = get_args(hint) if annotated else (hint,)
-            found[parameter.name] = Option(parameter.name, plain, parameter.default, " ".join(map(str, notes)))
+            bounds = next((note for note in notes if isinstance(note, Bounds)), None)
+            text = " ".join(str(note) for note in notes if not isinstance(note, Bounds))
+            found[parameter.name] = Option(parameter.name, plain, parameter.default, text, bounds)
     return found
 
 
@@ -66,11 +85,11 @@ def check_options(part: type, given: Mapping[str, Any], what: str) -> tuple[dict
             faults.append(f"{what}: unknown option {name!r}; allowed: {listed}.{did_you_mean(name, allowed)}{hint}")
             continue
         try:
-            values[name] = convert(raw, allowed[name].type)
-        except ValueError:
-            faults.append(f"{what}: option {name} received {shown(raw)}; allowed: {describe(allowed[name].type)}.")
+            values[name] = allowed[name].convert(raw)
+        except ValueError as error:
+            faults.append(f"{what}: option {name} received {shown(raw)}; allowed: {error}.")
     required = [o.name for o in allowed.values() if o.default is inspect.Parameter.empty and o.name not in given]
-    faults += [f"{what}: option {name} is required ({describe(allowed[name].type)})." for name in required]
+    faults += [f"{what}: option {name} is required ({allowed[name].allowed})." for name in required]
     return values, faults
 
 

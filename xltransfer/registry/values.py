@@ -5,9 +5,33 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
 from xltransfer.errors import did_you_mean
+
+LARGEST = 1e30
+"""The largest rate: fp32 holds numbers up to 3.4e38, and optimisers divide rates by as little as 1e-3."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The lowest and highest number that an option takes, beside its type: `Annotated[int, "help", Bounds(1, 9)]`."""
+
+    lowest: float
+    highest: float
+
+    def hold(self, value: Any) -> bool:
+        """Whether a value lies within; what is no number, such as None, does."""
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return not is_number or self.lowest <= value <= self.highest
+
+    def __str__(self) -> str:
+        return " to ".join(f"{limit:,}" if isinstance(limit, int) else f"{limit:g}" for limit in self.__dict__.values())
+
+
+ANY_NUMBER = Bounds(-LARGEST, LARGEST)
+"""Of options that state none."""
 
 
 def convert(raw: Any, kind: Any) -> Any:

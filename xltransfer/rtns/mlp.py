@@ -6,10 +6,13 @@ from typing import Annotated, Literal
 
 from torch import Tensor, nn
 
+from xltransfer.registry import Bounds
 from xltransfer.rtns.base import RTN
 
 _ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "tanh": nn.Tanh}
 NEAR_ZERO_GAIN = 0.01
+WIDTHS = Bounds(1, 2**16)
+"""Of a hidden layer: those of the largest encoders are a quarter of that."""
 
 
 class MLP(RTN):
@@ -19,7 +22,9 @@ class MLP(RTN):
         self,
         dim: int,
         *,
-        bottleneck: Annotated[int | None, "width of the middle; wider learns more from more data [dim / 4]"] = None,
+        bottleneck: Annotated[
+            int | None, "width of the middle; wider learns more from more data [dim / 4]", WIDTHS
+        ] = None,
         gate: Annotated[bool, "scale each position's change by a learned sigmoid, as released"] = True,
         activation: Annotated[Literal["gelu", "relu", "tanh"], "relu as released; gelu is smooth"] = "gelu",
         init: Annotated[

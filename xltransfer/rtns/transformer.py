@@ -9,6 +9,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 
+from xltransfer.registry import Bounds
 from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.rtns.mlp import NEAR_ZERO_GAIN
 
@@ -32,7 +33,7 @@ class Transformer(RTN):
         info: RTNInfo,
         *,
         gain: Annotated[
-            float, "of the projection's initialisation; near zero starts as joint training"
+            float, "of the projection's initialisation; near zero starts as joint training", Bounds(0, 1e6)
         ] = NEAR_ZERO_GAIN,
     ) -> RTN:
         return cls(one_layer(info.encoder_config), info.dim, gain)

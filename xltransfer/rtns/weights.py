@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from xltransfer.rtns.base import RTN, RTNInfo
+from xltransfer.rtns.mlp import WIDTHS
 from xltransfer.rtns.nested import build_any
 
 By = Literal["loss", "features", "both"]
@@ -48,7 +49,7 @@ class Weights(RTN):
             Literal["token", "sentence"],
             "of tagging; token: each has its own weight; sentence: one for all, from means over the sentence",
         ] = "token",
-        width: Annotated[int, "hidden units of the weighing network"] = 100,
+        width: Annotated[int, "hidden units of the weighing network", WIDTHS] = 100,
         inner: Annotated[
             str, "the RTN that changes the states meanwhile; its own options are given as inner.NAME=VALUE"
         ] = "identity",

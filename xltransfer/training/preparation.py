@@ -23,7 +23,7 @@ from xltransfer.datasets.folder import Folder
 from xltransfer.datasets.quality import Finding, find_data_problems, summary
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
-from xltransfer.errors import ConfigError, DataError, UserError
+from xltransfer.errors import ConfigError, DataError, UserError, explain_machine_error
 from xltransfer.methods.base import Method
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry
 from xltransfer.registry.compatibility import attention_for
@@ -244,7 +244,8 @@ def _build_components(
         try:
             rtn = rtn_class.build(info, **config.rtn_options)
         except Exception as error:
-            raise ConfigError([f"rtn {config.rtn}: {_describe_error(error)}"]) from error
+            fault = ConfigError([f"rtn {config.rtn}: {_describe_error(error)}"])
+            raise explain_machine_error(error) or fault from error
     if method.uses_rtn and rtn.weighs:
         _check_weighing(config, task, method)
     if method.uses_rtn and (warning := check_rtn_outputs(config.rtn, rtn, info, task.kind)):

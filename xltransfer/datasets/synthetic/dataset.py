@@ -15,6 +15,7 @@ from xltransfer.datasets.base import SPLITS, Dataset
 from xltransfer.datasets.synthetic.grammar import Grammar, Phrase
 from xltransfer.datasets.synthetic.language import Language, language_at
 from xltransfer.errors import DataError, unknown
+from xltransfer.registry import Bounds
 from xltransfer.tasks.base import Task
 from xltransfer.tasks.classification import Classification, Pair
 from xltransfer.tasks.ner import NER
@@ -22,6 +23,8 @@ from xltransfer.tasks.pos import POS
 
 DISTANCES = {"base": 0.0, "near": 0.2, "mid": 0.45, "far": 0.7, "remote": 1.0}
 _DISTANCE_NAME = re.compile(r"^d(\d{2})$")
+
+SIZES = Bounds(1, 10**6)
 
 
 class Synthetic(Dataset):
@@ -33,9 +36,9 @@ class Synthetic(Dataset):
     def __init__(
         self,
         *,
-        train: Annotated[int, "training sentences of each language"] = 5000,
-        dev: Annotated[int, "dev sentences"] = 300,
-        test: Annotated[int, "test sentences"] = 600,
+        train: Annotated[int, "training sentences of each language", SIZES] = 5000,
+        dev: Annotated[int, "dev sentences", SIZES] = 300,
+        test: Annotated[int, "test sentences", SIZES] = 600,
         seed: Annotated[int, "of the sentences; the languages themselves are fixed"] = 0,
     ) -> None:
         self.sizes = dict(zip(SPLITS, (train, dev, test), strict=True))
