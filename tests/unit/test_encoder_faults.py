@@ -13,13 +13,16 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from tests.refusals import SHORT
+from tests.tiers import first_quick
 from xltransfer.cli.main import status_of
 from xltransfer.data.batching import Encoded
 from xltransfer.data.unknown_words import unknown_share
+from xltransfer.encoders.layouts import LAYOUTS
 from xltransfer.encoders.learner import Learner
-from xltransfer.encoders.loading import load_learner, load_trained, open_encoder
+from xltransfer.encoders.loading import EncoderFiles, load_learner, load_trained, open_encoder
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.errors import EncoderError
+from xltransfer.testing.models import small_model
 
 TAGGER, CLASSIFIER = "AutoModelForTokenClassification", "AutoModelForSequenceClassification"
 
@@ -86,7 +89,7 @@ def test_weights_that_are_not_complete(folder: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     kept = {name: value for name, value in weights.items() if "layer.1.output" not in name}
     save_file(kept, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(EncoderError, match=r"weights lack \d of the encoder's own, .*layer\.1\.output"):
+    with pytest.raises(EncoderError, match=r"weights lack \d of those it needs, .*layer\.1\.output"):
         load(folder)
 
 
@@ -109,13 +112,42 @@ def test_a_checkpoint_of_another_task_gives_its_encoder(folder: Path, auto_class
     assert notes == [f"encoder {str(folder)!r}: its own head (classifier) is not used; the head of this run is new."]
     for name, value in plain.model.base_model.state_dict().items():
         assert torch.equal(found.model.base_model.state_dict()[name], value), name
-    head = found.model.classifier
-    assert head.out_features == 3
-    assert 0 < head.weight.std() < 0.1
-    assert not head.bias.any()
-    assert torch.equal(load(folder).model.classifier.weight, head.weight)
-    assert not load(Tiny.folder, notes).model.classifier.bias.any()
+    for name, value in plain.model.classifier.state_dict().items():  # that of the seed
+        assert torch.equal(found.model.classifier.state_dict()[name], value), name
+    load(Tiny.folder, notes)
     assert len(notes) == 1
+
+
+KINDS = ["xlm-roberta", *sorted({*LAYOUTS} - {"xlm-roberta"})]
+
+
+@pytest.mark.parametrize("kind", first_quick(KINDS))
+@pytest.mark.parametrize("tuned_as", [TAGGER, CLASSIFIER])
+@pytest.mark.parametrize("used_as", [TAGGER, CLASSIFIER])
+def test_a_fine_tuned_checkpoint_starts_as_its_encoder_alone(
+    kind: str, tuned_as: str, used_as: str, tmp_path: Path
+) -> None:
+    tuned = small_model(kind, tuned_as)
+    tuned.save_pretrained(tmp_path / "tuned")
+    tuned.base_model.save_pretrained(tmp_path / "alone")
+    states = [load_learner(without_tokenizer(tmp_path / name), used_as, ["a", "b"], (1,), None, 3).model.state_dict()
+              for name in ("tuned", "alone")]  # fmt: skip
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def without_tokenizer(folder: Path) -> EncoderFiles:
+    return EncoderFiles(folder.name, folder, transformers.AutoConfig.from_pretrained(folder), None, 1e-3)
+
+
+def test_what_a_pretrained_encoder_has_above_its_layers_is_kept(tmp_path: Path) -> None:
+    """ModernBERT's masked language model shares a layer with its taggers, which is no head of a task."""
+    pretrained = small_model("modernbert", "AutoModelForMaskedLM")
+    pretrained.save_pretrained(tmp_path)
+    notes = list[str]()
+    found = load_learner(without_tokenizer(tmp_path), TAGGER, ["a", "b"], (1,), None, 3, notes.append).model
+    assert torch.equal(found.head.dense.weight, pretrained.head.dense.weight)
+    assert notes == []
 
 
 def test_a_trained_model_keeps_its_head(folder: Path) -> None:
@@ -123,6 +155,46 @@ def test_a_trained_model_keeps_its_head(folder: Path) -> None:
     torch.nn.init.constant_(model.classifier.weight, 0.5)
     model.save_pretrained(folder)
     assert (load_trained(folder, TAGGER).model.classifier.weight == 0.5).all()
+
+
+def test_a_trained_model_without_its_head_is_refused(folder: Path) -> None:
+    with pytest.raises(EncoderError, match=r"weights lack 2 of those it needs, classifier\.bias"):
+        load_trained(folder, TAGGER)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_shard_that_is_not_finite(folder: Path, trained: bool) -> None:
+    model = load(folder).model
+    with torch.no_grad():
+        model.base_model.encoder.layer[3].output.dense.weight[0] = torch.nan
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="200KB")
+    assert len([*folder.glob("*.safetensors")]) > 2
+    with pytest.raises(EncoderError, match=r"512 of 65,536 values of .*layer\.3\.output\.dense\.weight are NaN"):
+        load_trained(folder, TAGGER) if trained else load(folder)
+
+
+@pytest.mark.parametrize(
+    "missing, message",
+    [
+        (["cls_token", "bos_token"], "has neither cls_token nor bos_token, one of which the encoder was trained with"),
+        (["sep_token", "eos_token"], "has neither sep_token nor eos_token"),
+        (["pad_token"], "its tokenizer has no padding token"),
+    ],
+)
+def test_special_tokens_that_are_not_named(folder: Path, missing: list[str], message: str) -> None:
+    file = folder / "tokenizer_config.json"
+    kept = {name: value for name, value in json.loads(file.read_text()).items() if name not in missing}
+    file.write_text(json.dumps(kept))
+    with pytest.raises(EncoderError, match=message):
+        open_encoder(str(folder))
+
+
+def test_a_special_token_on_one_side_only(folder: Path) -> None:
+    processor = json.loads((folder / "tokenizer.json").read_text())["post_processor"]
+    changed(folder / "tokenizer.json", post_processor={**processor, "single": processor["single"][:-1]})
+    with pytest.raises(EncoderError, match=r"puts no special tokens around a text.*'a' is read as \['<s>', '▁', 'a'\]"):
+        open_encoder(str(folder))
 
 
 def test_words_that_the_tokenizer_does_not_know_are_counted() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,12 @@ import safetensors
 import torch
 import transformers
 
-from xltransfer.encoders.checks import check_finite, check_tokenizer, renew_head, require_tokenizer_files
+from xltransfer.encoders.checks import check_tokenizer, require_tokenizer_files
 from xltransfer.encoders.layouts import layer_count, layout_for, longest_input
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.source import EncoderSource
 from xltransfer.encoders.untrusted import refuse_code
+from xltransfer.encoders.weights import check_loaded, load_without_head, saved_heads
 from xltransfer.errors import EncoderError, did_you_mean, explain_machine_error
 from xltransfer.registry import ENCODERS
 
@@ -86,14 +87,12 @@ def load_learner(
     a head of its own, which is not used. Raises EncoderError.
     """
     ids = dict(enumerate(labels))
+    options = {"num_labels": len(labels), "id2label": ids, "label2id": {label: index for index, label in ids.items()}}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model, info = _load_model(files.folder, auto_class, files.name, num_labels=len(labels), id2label=ids,
-                                  label2id={label: index for index, label in ids.items()},
-                                  attn_implementation=attention, ignore_mismatched_sizes=True)  # fmt: skip
-        trained = renew_head(files.name, model, info)
-    if trained:
-        note(f"encoder {files.name!r}: its own {trained} is not used; the head of this run is new.")
+        model = _load_model(files.folder, auto_class, files.name, options, attention)
+    if heads := saved_heads(files.folder):
+        note(f"encoder {files.name!r}: its own head ({', '.join(heads)}) is not used; the head of this run is new.")
     return Learner(model, layers)
 
 
@@ -101,22 +100,29 @@ def load_trained(folder: Path, auto_class: str) -> Learner:
     """Load a saved model with its head, in evaluation mode. Raises EncoderError."""
     _check_weights(folder)
     refuse_code(folder)
-    model, _ = _load_model(folder, auto_class, str(folder))
-    return Learner(model, ()).eval()
+    return Learner(_load_model(folder, auto_class, str(folder)), ()).eval()
 
 
-def _load_model(folder: Path, auto_class: str, name: str, **options: Any) -> tuple[Any, dict[str, Any]]:
-    """Load a model; returns it with what transformers says of keys that are missing, unexpected or mismatched."""
+def _load_model(
+    folder: Path, auto_class: str, name: str, labels: Mapping[str, Any] | None = None, attention: str | None = None
+) -> Any:
+    """Load a model in float32, with a new head if `labels` describes one, else with that it was saved with."""
+    options: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+    if labels is not None:
+        options["attn_implementation"] = attention
     with quiet_transformers():
         try:
-            model, info = getattr(transformers, auto_class).from_pretrained(
-                folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **_LOCAL, **options
-            )
+            if labels is not None and saved_heads(folder):
+                config = transformers.AutoConfig.from_pretrained(folder, **labels, **_LOCAL)
+                model, info = load_without_head(folder, auto_class, config, **options)
+            else:
+                options |= {"use_safetensors": True, **(labels or {}), **_LOCAL}
+                model, info = getattr(transformers, auto_class).from_pretrained(folder, **options)
         except Exception as error:  # transformers raises many kinds on weights that do not fit
             message = f"encoder {name!r}: weights in {folder} cannot be loaded: {_one_line(error)}"
             raise explain_machine_error(error) or EncoderError(message) from error
-    check_finite(name, model)
-    return model, info
+    check_loaded(name, model, info, new_head=labels is not None)
+    return model
 
 
 def _load_tokenizer(folder: Path) -> Any:
