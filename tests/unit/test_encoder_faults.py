@@ -11,6 +11,7 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models
 
 from tests.refusals import SHORT
 from tests.tiers import first_quick
@@ -200,13 +201,21 @@ def test_a_special_token_on_one_side_only(folder: Path) -> None:
 def test_words_that_the_tokenizer_does_not_know_are_counted() -> None:
     known = Encoded({"input_ids": [0, 5, 6, 7, 2]}, [-100, 1, -100, 1, -100], (1, 3))
     half = Encoded({"input_ids": [0, 5, 3, 7, 2]}, [-100, 1, -100, 1, -100], (1, 3, -1))
-    assert unknown_share([known, half], 3) == 1 / 4
-    assert unknown_share([Encoded({"input_ids": [0, 5, 3, 7, 3, 2]}, 1)], 3) == 2 / 4
-    assert unknown_share([known], None) == 0
+    tokenizer = open_encoder("tiny").tokenizer  # <unk> is 3, the mark of a new word 5
+    assert unknown_share([known, half], tokenizer) == 1 / 4
+    assert unknown_share([Encoded({"input_ids": [0, 9, 3, 7, 3, 2]}, 1)], tokenizer) == 2 / 4
+    assert unknown_share([Encoded({"input_ids": [0, 5, 3, 5, 3, 2]}, 1)], tokenizer) == 1
+    pieces = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    without_marks = transformers.PreTrainedTokenizerFast(tokenizer_object=pieces, unk_token="[UNK]")
+    assert unknown_share([Encoded({"input_ids": [8, 0, 0, 0, 1, 9]}, 1)], without_marks) == 3 / 4
+    tokenizer.unk_token = tokenizer.eos_token  # as GPT-2's
+    assert unknown_share([known, Encoded({"input_ids": [0, 2, 2, 2, 2, 2]}, 1)], tokenizer) == 0
+    tokenizer.unk_token = None
+    assert unknown_share([known, half], tokenizer) == 0
 
 
-def corpus(script: str) -> None:
-    for language in ("aa", "bb"):
+def corpus(script: str, *languages: str) -> None:
+    for language in languages:
         Path("data", language).mkdir(parents=True)
         for split in ("train", "dev", "test"):
             lines = "".join(f"{word} O\n{script * 3} B-PER\n\n" for word in ("fi", "tafa", "gor", split))
@@ -217,11 +226,25 @@ def test_unknown_words_are_warned_of_and_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    corpus("\u4e00")
+    corpus("\u4e00", "aa", "bb")
     run = [*SHORT, "--data", "data", "--source", "aa", "--target", "bb"]
-    said = "source: the tokenizer of encoder 'tiny' does not know 50 % of the training words"
+    said = "aa: the tokenizer of encoder 'tiny' does not know 50 % of the training words"
     assert status_of([*run, "--unknown-words", "0.4", "--output", "out"]) == 2
-    assert f"{said}; allowed: up to 40 % (--unknown-words)" in capsys.readouterr().err
+    assert f"{said}; allowed: up to 40 %. Take an encoder for this script, or allow" in capsys.readouterr().err
     assert not Path("out").exists()
     assert status_of([*run, "--output", "out"]) == 0
     assert f"warning: {said}; an encoder that knows this script" in capsys.readouterr().err
+
+
+def test_unknown_words_are_counted_in_each_language_that_is_learnt_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    corpus("\u4e00", "aa")
+    corpus("a", "bb", "cc", "dd")
+    run = [*SHORT, "--data", "data", "--unknown-words", "0.4"]
+    among = ["--source", "bb", "--source", "aa", "--source", "cc", "--target", "dd", "--output", "out"]
+    assert status_of([*run, *among]) == 2  # of all three together it is less
+    assert "aa: the tokenizer of encoder 'tiny' does not know 50 %" in capsys.readouterr().err
+    assert status_of([*run, "--source", "aa", "--target", "dd", "--method", "target-only", "--output", "out"]) == 0
+    assert "does not know" not in capsys.readouterr().err

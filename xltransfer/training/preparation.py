@@ -23,7 +23,7 @@ from xltransfer.datasets.folder import Folder
 from xltransfer.datasets.quality import Finding, find_data_problems, summary
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
-from xltransfer.errors import ConfigError, DataError, UserError, explain_machine_error
+from xltransfer.errors import ConfigError, DataError, EncoderError, UserError, explain_machine_error
 from xltransfer.methods.base import Method
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry
 from xltransfer.registry.compatibility import attention_for
@@ -107,12 +107,14 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
         )
 
     sets = {name: encoded(part) for name, part in {"target": target, "dev": dev, "test": test}.items()}
-    sets["source"] = _concatenate([encoded(part) for part in samples])
+    source_parts = [encoded(part) for part in samples]
+    sets["source"] = _concatenate(source_parts)
     _warn_truncated(sets, config.max_length, reporter)
-    for name in ("source", "target"):
-        _check_unknown(name, sets[name], encoder, config.unknown_words, reporter)
     reporter.stage(f"loading encoder {config.encoder}")
     method, backend, rtn = _build_components(config, task, encoder, reporter)
+    learnt = list(zip(config.source, source_parts, strict=True)) if method.uses_source else []
+    for language, part in (*learnt, (config.target, sets["target"])):
+        _check_unknown(language, part, encoder, config.unknown_words, reporter)
     attention = attention_for(config)
     learner = load_learner(encoder, task.auto_class, labels, config.layer, attention, config.seed, reporter.note).to(
         device
@@ -221,12 +223,14 @@ def _warn_truncated(sets: dict[str, EncodedSet], max_length: int, reporter: Repo
             )
 
 
-def _check_unknown(name: str, part: EncodedSet, encoder: EncoderFiles, most: float, reporter: Reporter) -> None:
-    """Warn if the tokenizer does not know many of the training words. Raises DataError if it knows too few."""
-    share = unknown_share(part.encoded, encoder.tokenizer.unk_token_id)
-    said = f"{name}: the tokenizer of encoder {encoder.name!r} does not know {100 * share:.0f} % of the training words"
+def _check_unknown(language: str, part: EncodedSet, encoder: EncoderFiles, most: float, reporter: Reporter) -> None:
+    """Warn if the tokenizer does not know many of the training words. Raises EncoderError if it knows too few."""
+    share = unknown_share(part.encoded, encoder.tokenizer)
+    said = (f"{language}: the tokenizer of encoder {encoder.name!r} does not know {100 * share:.0f} % of the training "
+            "words")  # fmt: skip
     if share > most:
-        raise DataError(f"{said}; allowed: up to {100 * most:g} % (--unknown-words). Take an encoder for this script.")
+        raise EncoderError(f"{said}; allowed: up to {100 * most:g} %. Take an encoder for this script, or allow more "
+                           "with --unknown-words.")  # fmt: skip
     if share > _MANY_UNKNOWN:
         reporter.warn(f"{said}; an encoder that knows this script will do better.")
 
