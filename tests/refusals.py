@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,3 +27,17 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], *expected:
     for text in expected:
         assert text in told
     assert not Path("runs").exists()
+
+
+@contextmanager
+def mounted(folder: Path, *options: str) -> Iterator[None]:
+    """A small file system of its own; the test is skipped where this machine lets nobody mount one."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False) if shutil.which("mount") else None
+    if done is None or done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip() if done else 'no mount command'}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)

@@ -105,11 +105,11 @@ _NO_MEMORY = re.compile(
     re.IGNORECASE,
 )
 _LEFT_ALONE = re.compile(r"closed by peer|connection reset by peer|NCCL communicator was aborted", re.IGNORECASE)
-_NUMBERED = re.compile(r"\(os error (\d+)\)")
-"""How libraries written in Rust (safetensors, tokenizers) pass on a fault of the system."""
+_NUMBERED = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
+"""How libraries written in Rust (safetensors, tokenizers), and copies of folders, pass on a fault of the system."""
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
-_UNUSABLE = {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EILSEQ}
+_UNUSABLE = {errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST, errno.EINVAL, errno.EILSEQ}
 _LOST = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ESTALE}
 
 
@@ -140,7 +140,7 @@ def explain_machine_error(error: BaseException, batch_size: int | None = None) -
                          "Drop --deterministic, or train on the cpu.")  # fmt: skip
     number = error.errno if isinstance(error, OSError) else None
     if number is None and (found := _NUMBERED.search(message)):
-        number = int(found.group(1))
+        number = int(found.group(1) or found.group(2))
     return None if number is None else _storage(error, number, batch_size)
 
 

@@ -22,6 +22,10 @@ INDEX = "\n".join(
 def sentiraama(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A corpus as its authors give it, in the current folder."""
     monkeypatch.chdir(tmp_path)
+    write_corpus()
+
+
+def write_corpus() -> None:
     Path("theirs").mkdir()
     for name, text in TEXTS.items():
         Path("theirs", name).write_text(text)

@@ -7,15 +7,15 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.refusals import SHORT, SYNTHETIC
+from tests.refusals import SHORT, SYNTHETIC, mounted
 from xltransfer.cli.main import status_of
 from xltransfer.data.readers import tagged as tagged_files
 from xltransfer.datasets import folder as folder_module
@@ -50,20 +50,6 @@ def kept(capsys: Capture, arguments: list[str], status: int, run: str = "run") -
     assert line.endswith(f"{CONTINUES}{run}")
     assert not Path(run, "metrics.json").exists()
     return line
-
-
-@contextmanager
-def mounted(folder: Path, *options: str) -> Iterator[None]:
-    """A small file system of its own; the test is skipped where this machine lets nobody mount one."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False) if shutil.which("mount") else None
-    if done is None or done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip() if done else 'no mount command'}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("size, saved", [("4k", "10"), ("12k", "10"), ("24k", "10"), ("2m", "0")],

@@ -13,6 +13,7 @@ from xltransfer.cli.options import switch
 from xltransfer.cli.output import print_table, status
 from xltransfer.errors import ConfigError
 from xltransfer.registry import load_plugin
+from xltransfer.utils.files import require_writable
 from xltransfer.utils.pictures import file_faults
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def command(
         faults.append(f"repeats: received {repeats}; allowed: 1 or more.")
     if faults:
         raise ConfigError(faults)
+    for file in (as_json, picture):
+        if file is not None and file.parent.exists():
+            require_writable(file)
     for path in plugin or []:
         load_plugin(path.resolve())
 

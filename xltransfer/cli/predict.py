@@ -12,6 +12,7 @@ import typer
 from xltransfer.cli.options import PLUGIN_HELP, TASK_HELP, switch
 from xltransfer.errors import ConfigError, DataError, unknown
 from xltransfer.registry import load_plugin
+from xltransfer.utils.files import require_writable, write_text
 
 
 def command(
@@ -32,11 +33,12 @@ def command(
         raise ConfigError([unknown("format", format, ("tsv", "jsonl"))])
     if output is not None and output.exists():
         raise ConfigError([f"output: {str(output)!r} exists; name another file."])
+    if output is not None:
+        require_writable(output)
     lines = _lines(input)
     for path in plugin or []:
         load_plugin(path.resolve())
     from xltransfer.training.trained_model import TrainedModel, prediction_record, prediction_tsv
-    from xltransfer.utils.files import write_text
 
     model = TrainedModel.load(run_dir, device, task)
     examples = model.read(lines, words)

@@ -5,12 +5,13 @@ No link is followed out of the folder that something belongs to, and what is wri
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,34 @@ UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text atomically, by renaming. A link in its place is replaced, not followed."""
+    """Write text in UTF-8 atomically; see `write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically, by renaming. A link in its place is replaced, not followed."""
     partial = _partial(path)
     try:
         partial.unlink(missing_ok=True)
-        with partial.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with partial.open("xb") as file:
+            file.write(content)
         sync(partial)
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def require_writable(file: Path) -> None:
+    """Raise OSError if a file could not be written now; for a command that has much to do before it writes."""
+    partial = _partial(file)
+    try:
+        partial.open("x").close()
+    finally:
+        with suppress(OSError, ValueError):
+            partial.unlink(missing_ok=True)
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
 
 
 def write_json(path: Path, value: Any) -> None:

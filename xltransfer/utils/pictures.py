@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xltransfer.utils.files import write_bytes, write_text
+
 if TYPE_CHECKING:
     from altair import TopLevelMixin
 
@@ -60,8 +62,8 @@ def save(chart: TopLevelMixin, *files: Path) -> None:
     for file in files:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".png":
-            file.write_bytes(vl_convert.vegalite_to_png(spec, vl_version=version, ppi=200))
+            write_bytes(file, vl_convert.vegalite_to_png(spec, vl_version=version, ppi=200))
         elif file.suffix == ".pdf":
-            file.write_bytes(vl_convert.vegalite_to_pdf(spec, vl_version=version))
+            write_bytes(file, vl_convert.vegalite_to_pdf(spec, vl_version=version))
         else:
-            file.write_text(vl_convert.vegalite_to_svg(spec, vl_version=version), encoding="utf-8")
+            write_text(file, vl_convert.vegalite_to_svg(spec, vl_version=version))
