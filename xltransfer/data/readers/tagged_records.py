@@ -86,10 +86,9 @@ def _take(
         found.fields = pair
         return
     if sentences := _spacy_sentences(record):
-        for tokens in sentences:
-            _add(
-                where, place, [_word(where, t.get("orth")) for t in tokens], [str(t.get("ner")) for t in tokens], found
-            )
+        for number, tokens in enumerate(sentences, 1):
+            words = [_word(where, token.get("orth")) for token in tokens]
+            _add(where, f"{place}.{number}", words, [str(token.get("ner")) for token in tokens], found)
         return
     try:
         text = annotated(record)

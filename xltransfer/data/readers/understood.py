@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from xltransfer.data.examples import Example
 from xltransfer.data.schemes import Scheme
+
+Row = tuple[str, Any, Any, Any]
+"""Place in the file, text, second text or None, raw label."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """The rows of a file of labelled texts, and how they were found."""
+
+    format: str
+    rows: Sequence[Row]
+    label_name: str = ""
+    """Of the labels' column or field, if it has a name."""
+    columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from xltransfer.data.readers.label_names import name_of, names_in_info
-from xltransfer.data.readers.records import read_records
+from xltransfer.data.readers.records import Records, read_records
 from xltransfer.data.readers.spans import is_rejected, results_of
-from xltransfer.data.readers.text_columns import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES
+from xltransfer.data.readers.text_columns import LABEL_NAMES, TEXT_NAMES, Names, usual_names
+from xltransfer.data.readers.understood import Content, Row
 from xltransfer.errors import DataError
 
-Row = tuple[str, Any, Any, Any]
-"""Place in the file, text, second text or None, raw label."""
 
-
-def record_rows(path: Path, told: Sequence[str]) -> tuple[str, str, list[Row], int]:
-    """Return format, label field, rows, and how many records the annotator did not accept. Raises DataError."""
+def record_rows(path: Path, told: Sequence[str]) -> Content:
+    """Read the rows of a file of records, but for those that the annotator did not accept. Raises DataError."""
     if told and len(told) not in (2, 3):
         raise DataError(
             f"{path}: columns: received {','.join(told)}; allowed for records: the fields of text and label, as "
@@ -25,7 +23,7 @@ def record_rows(path: Path, told: Sequence[str]) -> tuple[str, str, list[Row], i
         )
     records = read_records(path)
     rows: list[Row] = []
-    rejected, column = 0, ""
+    rejected, names = 0, None
     for place, record in records.found:
         where = f"{path}:{place}"
         if not isinstance(record, Mapping):
@@ -34,15 +32,23 @@ def record_rows(path: Path, told: Sequence[str]) -> tuple[str, str, list[Row], i
             rejected += 1
             continue
         plain = _plain(record)
-        text, second, column = _fields(where, plain, told)
-        label = _one(where, plain[column])
-        if type(label) is int:
-            if column not in records.names:
-                records.names[column] = names_in_info(path.parent, column) or ()
-            if names := records.names[column]:
-                label = name_of(where, column, label, names)
-        rows.append((place, plain[text], plain[second] if second else None, label))
-    return records.format, column, rows, rejected
+        names = _fields(where, plain, told)
+        label = _one(where, plain[names.label])
+        if type(label) is int and not (names.second and label == -1):  # a pair without a label
+            label = _class_name(path, where, names.label, label, records)
+        rows.append((place, plain[names.text], plain[names.second] if names.second else None, label))
+    notes = [f"{rejected} records that the annotator did not accept are left out"] if rejected else []
+    if names is None:
+        return Content(records.format, rows, notes=tuple(notes))
+    return Content(records.format, rows, names.label, notes=(*notes, names.note) if names.note else tuple(notes))
+
+
+def _class_name(path: Path, where: str, field: str, number: int, records: Records) -> int | str:
+    """The name of a class id, by the file's features or those beside it; the id if there are no names."""
+    if field not in records.names:
+        records.names[field] = names_in_info(path.parent, field) or ()
+    names = records.names[field]
+    return name_of(where, field, number, names) if names else number
 
 
 def _plain(record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -57,23 +63,23 @@ def _plain(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return record
 
 
-def _fields(where: str, record: Mapping[str, Any], told: Sequence[str]) -> tuple[str, str | None, str]:
+def _fields(where: str, record: Mapping[str, Any], told: Sequence[str]) -> Names:
+    """The fields by their usual names, or as told. Raises DataError."""
     if told:
         first, *others, last = told
         if missing := [name for name in told if name not in record]:
             raise DataError(f"{where}: no field {missing[0]!r} in {list(record)!r:.200}.")
-        return first, others[0] if others else None, last
-    names = {str(name).lower(): str(name) for name in [*record][::-1]}
-    label = next((name for name in LABEL_NAMES if name in names), None)
-    pair = next((pair for pair in PAIR_NAMES if set(pair) <= set(names)), None)
-    text = pair[0] if pair else next((name for name in TEXT_NAMES if name in names), None)
-    if text is None or label is None:
-        what, allowed = ("text", TEXT_NAMES) if text is None else ("label", LABEL_NAMES)
+        return Names(first, others[0] if others else None, last)
+    spelling = {str(name).strip().lower(): str(name) for name in [*record][::-1]}
+    found = usual_names(spelling)
+    if isinstance(found, str):
+        allowed = TEXT_NAMES if found == "text" else LABEL_NAMES
         raise DataError(
-            f"{where}: no {what} column in {list(record)!r:.200}; allowed: {', '.join(allowed)}, or others by "
+            f"{where}: no {found} column in {list(record)!r:.200}; allowed: {', '.join(allowed)}, or others by "
             "--data-opt columns=TEXT,LABEL."
         )
-    return names[text], names[pair[1]] if pair else None, names[label]
+    second = None if found.second is None else spelling[found.second]
+    return Names(spelling[found.text], second, spelling[found.label], tuple(spelling[name] for name in found.others))
 
 
 def _one(where: str, label: Any) -> Any:

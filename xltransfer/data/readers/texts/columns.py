@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -40,29 +40,66 @@ class TextColumns:
         return tuple(roles.get(number, "_") for number in range(width))
 
 
+@dataclass(frozen=True)
+class Names:
+    """Names of the columns or fields of text, second text and label, and what else could be one of them."""
+
+    text: str
+    second: str | None
+    label: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """Says which were taken, if others could have been."""
+        if not self.others:
+            return ""
+        return (
+            f"the text is {self.text!r} and the label {self.label!r}, not {' or '.join(map(repr, self.others))}; "
+            "otherwise: --data-opt columns=text,label for example"
+        )
+
+
+def usual_names(names: Iterable[str]) -> Names | str:
+    """The names in lower case that are used, or what is lacking: text or label."""
+    given = {name.strip().strip('"').lower() for name in names}
+    label = next((name for name in LABEL_NAMES if name in given), None)
+    pair = next((pair for pair in PAIR_NAMES if set(pair) <= given), None)
+    text = pair[0] if pair else next((name for name in TEXT_NAMES if name in given), None)
+    if text is None or label is None:
+        return "text" if text is None else "label"
+    second = pair[1] if pair else None
+    others = tuple(name for name in (*TEXT_NAMES, *LABEL_NAMES) if name in given - {text, second, label})
+    return Names(text, second, label, others)
+
+
 def named_columns(header: Sequence[str]) -> TextColumns | None:
     """Columns by the names in a header, or None if it names no text or no label."""
     names = [name.strip().strip('"').lower() for name in header]
-    label = next((name for name in LABEL_NAMES if name in names), None)
-    pair = next((pair for pair in PAIR_NAMES if set(pair) <= set(names)), None)
-    text = pair[0] if pair else next((name for name in TEXT_NAMES if name in names), None)
-    if label is None or text is None:
+    found = usual_names(names)
+    if isinstance(found, str):
         return None
-    second = names.index(pair[1]) if pair else None
-    return TextColumns(names.index(text), names.index(label), second, label, header=True)
+    second = None if found.second is None else names.index(found.second)
+    return TextColumns(names.index(found.text), names.index(found.label), second, found.label, True, found.note)
 
 
-def told_columns(path: object, told: Sequence[str], first: Sequence[str]) -> TextColumns:
+def told_columns(path: object, told: Sequence[str], rows: Sequence[Sequence[str]]) -> TextColumns:
     """Columns as the user names them. Raises DataError if the names do not fit the first row."""
     known = {"text", "second", "label", "_"}
     roles = [name if name in known else "_" for name in told]
-    if len(told) != len(first) or roles.count("text") != 1 or roles.count("label") != 1 or roles.count("second") > 1:
+    width = len(rows[0]) if rows else 0
+    if len(told) != width or roles.count("text") != 1 or roles.count("label") != 1 or roles.count("second") > 1:
         raise DataError(
-            f"{path}: columns: received {','.join(told)}; allowed: a name for each of its {len(first)} columns, one of "
+            f"{path}: columns: received {','.join(told)}; allowed: a name for each of its {width} columns, one of "
             "them text and one label (and second for a pair's second text); _ for what is not read."
         )
+    text, label = roles.index("text"), roles.index("label")
     second = roles.index("second") if "second" in roles else None
-    return TextColumns(roles.index("text"), roles.index("label"), second, header=named_columns(first) is not None)
+    if named_columns(rows[0]):
+        return TextColumns(text, label, second, rows[0][label].strip().lower(), header=True)
+    header = _is_header([row for row in rows if len(row) == width], [text], label)
+    note = f"the first line, {', '.join(rows[0])[:60]!r}, is read as names of columns" if header else ""
+    return TextColumns(text, label, second, header=header, note=note)
 
 
 def found_columns(path: object, rows: Sequence[Sequence[str]]) -> TextColumns | None:
@@ -74,13 +111,11 @@ def found_columns(path: object, rows: Sequence[Sequence[str]]) -> TextColumns | 
     usual = [row for row in rows if len(row) == width]
     if width < 2 or len(usual) < len(rows):
         return None
-    labels, texts, header = [], [], False
+    labels, texts = [], []
     for number in range(width):
         values = [row[number].strip() for row in usual]
-        begins_with_name = _is_name(values)
-        if _are_labels(values[1:] if begins_with_name else values):
+        if _are_labels(values[1:] if _is_name(values) else values):
             labels.append(number)
-            header = header or begins_with_name
         elif _are_texts(values[1:]):
             texts.append(number)
     if not labels or not texts:
@@ -90,6 +125,7 @@ def found_columns(path: object, rows: Sequence[Sequence[str]]) -> TextColumns | 
         shown = " or ".join(f"column {number + 1} ({usual[-1][number][:30]!r})" for number in columns)
         raise DataError(f"{path}: the {which} can be {shown}. {ADVICE}")
     second = texts[1] if len(texts) == 2 else None
+    header = _is_header(usual, texts, labels[0])
     what = "pairs of texts" if second is not None else "texts"
     note = (
         f"column {labels[0] + 1} is read as the labels of {what}"
@@ -97,6 +133,11 @@ def found_columns(path: object, rows: Sequence[Sequence[str]]) -> TextColumns | 
         + "; otherwise: --data-opt columns=text,label for example"
     )
     return TextColumns(texts[0], labels[0], second, header=header, note=note)
+
+
+def _is_header(rows: Sequence[Sequence[str]], texts: Sequence[int], label: int) -> bool:
+    """Whether the first row holds names of columns: few words where others hold texts, and one that is no label."""
+    return _is_name([row[label].strip() for row in rows]) and all(len(rows[0][text].split()) <= 3 for text in texts)
 
 
 def _is_name(values: Sequence[str]) -> bool:
