@@ -158,6 +158,7 @@ def test_further_forms(form: str, tmp_path: Path) -> None:
     info = {"features": {"ner": {"feature": {"names": NAMES, "_type": "ClassLabel"}, "_type": "Sequence"}}}
     (tmp_path / "xx" / "dataset_info.json").write_text(json.dumps(info))
     assert read(tmp_path, "xx", "train") == list(zip(WORDS, TAGS, strict=True))
+    assert len({example.id for example in Folder(tmp_path, 42).load(NER(), "xx", "train")}) == len(WORDS)
 
 
 @pytest.mark.parametrize("layout", ["parquet", "shards", "folders", "save_to_disk", "one set"])
@@ -296,3 +297,17 @@ def test_columns_as_told(tmp_path: Path) -> None:
     assert example.words == ("xyz", "uvw", "rst")
     (example,) = reading(tmp_path, "a PER\nb PER\nc O\n", scheme="raw").examples
     assert example.tags == ("B-PER", "I-PER", "O")
+
+
+def test_files_of_a_language_with_columns_in_other_places(tmp_path: Path) -> None:
+    (tmp_path / "xx").mkdir()
+    for split, line in {"train": "{0} {1}\n", "dev": "{1} {0}\n", "test": "{0} {1}\n"}.items():
+        rows = ("".join(map(line.format, words, tags)) for words, tags in zip(WORDS, TAGS, strict=True))
+        (tmp_path / "xx" / f"{split}.txt").write_text("\n".join(rows))
+    folder = Folder(tmp_path, 42)
+    for split in SPLITS:
+        found = [one for one in folder.load(NER(), "xx", split) if isinstance(one, TaggedSentence)]
+        assert [one.words for one in found] == WORDS
+    assert folder.notes() == [
+        "xx/dev.txt is read as tag,word, but train.txt as word,tag; one way for both: --data-opt columns=..."
+    ]

@@ -129,6 +129,9 @@ def test_pairs(head: str, delimiter: str, tmp_path: Path) -> None:
         ("a.csv", table(","), {"columns": ["text", "what"]}, r"columns: received text,what; allowed: a name for each"),
         ("a.jsonl", jsonl({"text": "x", "label": ["a", "b"]}), {}, r"a\.jsonl:1: 2 labels, \['a', 'b'\]; one label"),
         ("a.jsonl", jsonl({"text": "x", "label": "a"}), {"columns": ["t", "label"]}, r"a\.jsonl:1: no field 't' in"),
+        ("a.csv", "text,label\na b,-1\n", {}, r"every label is -1: a polarity, or -1 for texts without a label\? Say"),
+        ("a.csv", "text,label\na b,-1\nc d,2\n", {}, r"labels go from -1 to 2: a polarity, or"),
+        ("a.csv", "premise,hypothesis,label\na b,c,-\nd e,f,-1\n", {}, r"no pair of texts has a label"),
     ],
 )  # fmt: skip
 def test_what_is_uncertain_is_refused(
@@ -143,6 +146,8 @@ def test_what_is_uncertain_is_refused(
     ("text|label", "0 1 2", "name", "labels 0, 1, 2 are read as classes"),
     ("text|label", "1 2 3 4 5", "name", "labels 1, 2, 3, 4, 5 are read as classes"),
     ("text|label", "-1 0 1", "polarity", "labels with a sign are read as a polarity"),
+    ("text|label", "+1 0", "polarity", "labels with a sign are read as a polarity"),
+    ("text|label", "0.0 1.0", "binary", "labels 0 and 1: task sentiment takes them for negative and positive"),
     ("text|stars", "1 2 3", "stars", ""),
     ("text|polarity", "0 1 2", "polarity", ""),
     ("text|sentiment", "pos neg", "name", ""),
@@ -166,3 +171,43 @@ def test_columns_as_told(tmp_path: Path) -> None:
         ("one text", "x"),
         ("other text", "y"),
     ]
+
+
+def test_what_numbers_are_is_decided_once_for_a_language(tmp_path: Path) -> None:
+    for split, labels in {"train": "0 1 1", "dev": "-1 1", "test": "0 1"}.items():
+        written(tmp_path, f"{split}.csv", table(",", "text|label", texts=[("a b", one) for one in labels.split()]))
+    folder = Folder(tmp_path, 42)
+    gold = {split: [one.label for one in folder.load(Sentiment(), "xx", split) if isinstance(one, LabelledText)]
+            for split in ("train", "dev", "test")}  # fmt: skip
+    assert gold == {"train": ["positive", "positive"], "dev": ["negative", "positive"], "test": ["positive"]}
+    assert len(folder.notes()) == 3
+    written(tmp_path, "dev.csv", "text,label\na,-1\nb,-1\n")  # labels withheld: they tell nothing of other files
+    found = Folder(tmp_path, 42).load(Sentiment(), "xx", "train")
+    assert [one.label for one in found if isinstance(one, LabelledText)] == ["negative", "positive", "positive"]
+    written(tmp_path, "dev.csv", "text,label\na,fine\n")
+    with pytest.raises(DataError, match=r"train\.csv:2: label '0'"):
+        Folder(tmp_path, 42).load(Sentiment(), "xx", "train")
+
+
+@pytest.mark.parametrize(
+    "name, content, options, rows, note",
+    [
+        ("a.csv", "premise,hypothesis,label\na b,c,yes\nd,e,-\n", {}, [("a b", "yes")],
+         "1 of 2 pairs have no label (- or -1) and are left out"),
+        ("a.csv", "headline,text,topic,label\nx,a b,t,yes\n", {}, [("a b", "yes")],
+         "the text is 'text' and the label 'label', not 'headline' or 'topic'; otherwise: --data-opt columns="),
+        ("a.jsonl", jsonl({"Text": "a b", "label": "yes", "Topic": "t"}), {}, [("a b", "yes")],
+         "the text is 'Text' and the label 'label', not 'Topic'; otherwise: --data-opt columns="),
+        ("a.csv", table(",", "was|wie"), {"columns": ["text", "label"]}, TEXTS,
+         "the first line, 'was, wie', is read as names of columns"),
+        ("a.csv", table(",", "a text of four words|rare"), {}, [("a text of four words", "rare"), *TEXTS],
+         "column 2 is read as the labels of texts, without a header"),
+    ],
+)  # fmt: skip
+def test_a_choice_that_could_have_been_otherwise_is_said(
+    name: str, content: str, options: dict[str, Any], rows: list[tuple[str, str]], note: str, tmp_path: Path
+) -> None:
+    found = understand_labelled(written(tmp_path, name, content), **options)
+    assert [(one.text, one.label) for one in found.examples if isinstance(one, LabelledText)] == rows
+    (said,) = found.notes
+    assert said.startswith(note)

@@ -31,6 +31,11 @@ def is_split_folder(folder: Path) -> bool:
     return folder.name.lower() in _SPLIT_WORDS
 
 
+def language_folder(file: Path) -> Path:
+    """The folder of the language that a data file is of."""
+    return file.parent.parent if is_split_folder(file.parent) else file.parent
+
+
 def split_of(file: Path) -> str | None:
     """Return the split that a file's name says, or else its folder's name: train, dev or test."""
     words = re.split(r"[^a-z]+", file.name.lower())

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from xltransfer.data import languages
 from xltransfer.data.examples import Example, content
-from xltransfer.data.readers.labelled import Scale, label_from_filename, understand_labelled
+from xltransfer.data.readers.labelled import label_from_filename, labels_of, understand_labelled
 from xltransfer.data.readers.records import holds_records
 from xltransfer.data.readers.tagged import understand_tagged
 from xltransfer.data.readers.tagged_records import understand_records
+from xltransfer.data.readers.texts.labels import Scale
 from xltransfer.data.readers.understood import Reading
 from xltransfer.data.schemes import BIO, NAMES
 from xltransfer.datasets.base import SPLITS, Dataset
-from xltransfer.datasets.files import SUFFIXES, are_shards, data_files, is_split_folder, split_of
+from xltransfer.datasets.files import SUFFIXES, are_shards, data_files, is_split_folder, language_folder, split_of
 from xltransfer.datasets.published.splits import published_split
 from xltransfer.errors import DataError, MissingSplitError, unknown
 
@@ -56,6 +57,7 @@ class Folder(Dataset):
         self.scheme = scheme
         self.scale = scale
         self._readings: dict[Path, Reading] = {}
+        self._labels: dict[Path, set[str]] = {}
         if not self.root.is_dir():
             raise DataError(f"data: {str(root)!r} is neither a registered dataset nor a folder.")
 
@@ -117,13 +119,25 @@ class Folder(Dataset):
                 "tokens and their tags as columns."
             )
         if task.kind == "text":
-            text = self._readings[file] = understand_labelled(file, columns=self.columns, scale=self.scale)
+            text = self._readings[file] = understand_labelled(
+                file, columns=self.columns, scale=self.scale, others=partial(self._labels_beside, file)
+            )
             return text.examples
         understand = understand_records if holds_records(file) else understand_tagged
         wanted = getattr(task, "tags_of_what", None)
         found = understand(file, task.check_label, wanted=wanted, columns=self.columns, scheme=self.scheme)
         self._readings[file] = found
         return found.examples
+
+    def _labels_beside(self, file: Path) -> set[str]:
+        """The labels of all other files of the language: what numbers are is decided once for it."""
+        found = set[str]()
+        for other in data_files(language_folder(file)):
+            if other != file:
+                if other not in self._labels:
+                    self._labels[other] = labels_of(other, self.columns)
+                found |= self._labels[other]
+        return found
 
     def readings(self) -> Mapping[Path, Reading]:
         return self._readings
@@ -137,15 +151,24 @@ class Folder(Dataset):
         changed: dict[tuple[str, str], list[int]] = {}
         notes = []
         for file, reading in self._readings.items():
-            language = (file.parent.parent if is_split_folder(file.parent) else file.parent).name
+            folder = language_folder(file)
             if reading.changed and reading.scheme is not None:
-                changed.setdefault((language, reading.scheme.title), []).append(reading.changed)
-            notes += [f"{language}/{file.name}: {note}." for note in reading.notes]
+                changed.setdefault((folder.name, reading.scheme.title), []).append(reading.changed)
+            notes += [f"{file.relative_to(folder.parent)}: {note}." for note in reading.notes]
+            notes += self._read_otherwise(file, folder)
         converted = (
             f"{language}: tags of scheme {scheme} are read as BIO; {sum(counts):,} changed in {_files(len(counts))}."
             for (language, scheme), counts in changed.items()
         )
         return [*converted, *notes]
+
+    def _read_otherwise(self, file: Path, folder: Path) -> Iterator[str]:
+        """Say that a file's columns were taken otherwise than those of the first file of the language."""
+        first = next(other for other in self._readings if language_folder(other) == folder)
+        columns, before = self._readings[file].columns, self._readings[first].columns
+        if len(columns) == len(before) and _places(columns) != _places(before):
+            yield (f"{file.relative_to(folder.parent)} is read as {','.join(columns)}, but {first.name} as "
+                   f"{','.join(before)}; one way for both: --data-opt columns=...")  # fmt: skip
 
     def _random_split(self, examples: list[Example], split: str) -> list[Example]:
         examples = list({content(example): example for example in reversed(examples)}.values())[::-1]
@@ -153,6 +176,11 @@ class Folder(Dataset):
         ends = [round(share * len(order)) for share in (SPLIT_SHARES[0], sum(SPLIT_SHARES))]
         shares = dict(zip(SPLITS, (order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :]), strict=True))
         return [examples[index] for index in shares[split]]
+
+
+def _places(columns: Sequence[str]) -> dict[str, int]:
+    """Where the columns that are read stand; nothing for the fields of records."""
+    return {role: number for number, role in enumerate(columns) if role in ("word", "tag", "text", "second", "label")}
 
 
 def _files(count: int) -> str:

@@ -38,6 +38,7 @@ def command(
     as_json: Annotated[bool, switch("--json", help="print one JSON object")] = False,
 ) -> None:
     """Show."""
+    from xltransfer.datasets.files import language_folder
     from xltransfer.datasets.statistics import statistics
     from xltransfer.encoders.loading import open_encoder
 
@@ -47,7 +48,7 @@ def command(
     tokenizer = open_encoder(encoder).tokenizer
     found = {split: statistics(part, tokenizer) for split, part in splits.items()}
     examples = next(iter(splits.values()))[:_EXAMPLES]
-    readings = {file.name: reading for file, reading in dataset.readings().items()}
+    readings = {str(file.relative_to(language_folder(file))): reading for file, reading in dataset.readings().items()}
     if as_json:
         parts = {split: part.to_dict() for split, part in found.items()}
         files = {name: _described(reading) for name, reading in readings.items()}

@@ -18,7 +18,7 @@ from xltransfer.data.examples import LabelledText
 from xltransfer.data.readers.lines import csv_rows, empty_file_error, numbered_lines, report_memory_error
 from xltransfer.data.readers.records import JSON_SUFFIXES, TABLE_SUFFIXES
 from xltransfer.data.readers.spreadsheet import spreadsheet_rows
-from xltransfer.data.readers.text_columns import (
+from xltransfer.data.readers.texts.columns import (
     ADVICE,
     LABEL_NAMES,
     TEXT_NAMES,
@@ -27,8 +27,8 @@ from xltransfer.data.readers.text_columns import (
     named_columns,
     told_columns,
 )
-from xltransfer.data.readers.text_labels import Scale, interpreted, labels_in
-from xltransfer.data.readers.text_records import record_rows
+from xltransfer.data.readers.texts.labels import Scale, interpreted, labels_in
+from xltransfer.data.readers.texts.records import record_rows
 from xltransfer.data.readers.understood import Content, Reading, Row
 from xltransfer.errors import DataError
 from xltransfer.utils.files import UNWRITABLE

@@ -9,7 +9,7 @@ from typing import Any
 from xltransfer.data.readers.label_names import name_of, names_in_info
 from xltransfer.data.readers.records import Records, read_records
 from xltransfer.data.readers.spans import is_rejected, results_of
-from xltransfer.data.readers.text_columns import LABEL_NAMES, TEXT_NAMES, Names, usual_names
+from xltransfer.data.readers.texts.columns import LABEL_NAMES, TEXT_NAMES, Names, usual_names
 from xltransfer.data.readers.understood import Content, Row
 from xltransfer.errors import DataError
 
