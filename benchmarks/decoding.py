@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from xltransfer.config import RunConfig
 from xltransfer.tasks.ner import NER
-from xltransfer.training.preparation import open_dataset
+from xltransfer.training.data.reading import open_dataset
 from xltransfer.training.trained_model import TrainedModel
 from xltransfer.utils.timing import seconds_of
 

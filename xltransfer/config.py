@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -16,21 +16,16 @@ import yaml
 
 from xltransfer.errors import ConfigError, did_you_mean, shortened
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry, compatibility, load_plugin
+from xltransfer.registry.limits import MOST, number_faults, text_faults
 from xltransfer.registry.options import collect_fault, convert_options
 from xltransfer.registry.trusted_code import checked
 from xltransfer.registry.values import LARGEST, convert_field, type_fault
-from xltransfer.utils.files import UNWRITABLE
 
 Options = dict[str, Any]
 GROUPS = ("data", "model", "method", "optimisation", "performance", "run")
 """The groups of the fields, which the command line's help and the documentation show."""
 SPLIT_SEED = 42
 """Seed of the splits made here, where `data_seed` gives none."""
-
-
-_LONGEST_TEXT = 4096
-_MOST = 10**9
-"""The largest count: of sentences, steps, layers and the like."""
 _SMALLEST_RATE = 1.2e-38
 _LARGEST_SEED = 2**32 - 1
 """The largest seed: those of a run's passes are 2**22 times as large, and torch takes integers of 64 bits."""
@@ -40,7 +35,7 @@ def _field(group: str, default: Any, help: str, metavar: str = "", *, lowest: fl
            highest: float | None = None, common: bool = False) -> Any:  # fmt: skip
     """A field of RunConfig; `common` ones come first in the help. Numbers lie between `lowest` and `highest`."""
     if highest is None:
-        highest = {"N": _MOST, "X": LARGEST}.get(metavar)
+        highest = {"N": MOST, "X": LARGEST}.get(metavar)
     metadata = {"group": group, "help": help, "metavar": metavar, "lowest": lowest, "highest": highest,
                 "common": common}  # fmt: skip
     if isinstance(default, dict):
@@ -67,6 +62,20 @@ class RunConfig:
         (), "source language; repeat for several (default: the dataset's)", "LANG", common=True
     )
     target: str | None = _data(None, "target language (default: the dataset's)", "LANG", common=True)
+    rounds: int = _data(
+        0, "self-training: train N teachers first, each from the one before, in DIR-teacher", "N", lowest=0, highest=9
+    )
+    teacher: str | None = _data(
+        None, "finished run whose predictions on --unlabelled are a further source, as those of --rounds", "RUN"
+    )
+    unlabelled: str = _data(
+        "train", "what a teacher labels: a split of the target, without its own labels, or a file of one text a line",
+        "SPLIT|FILE",
+    )  # fmt: skip
+    unlabelled_size: int | None = _data(1000, "of it, sentences drawn at most; none: all", "N", lowest=1)
+    unlabelled_keep: float = _data(
+        1.0, "of these, the share that is kept: those the teacher is most certain of", "X", lowest=0.01, highest=1
+    )
     encoder: str = _model("tiny", "registered encoder, Hugging Face hub name, or folder", "NAME|PATH", common=True)
     unknown_words: float = _model(
         0.5, "largest share of the training words that the encoder's tokenizer may not know", "X", lowest=0, highest=1
@@ -151,6 +160,21 @@ class RunConfig:
                 object.__setattr__(self, spec.name, tuple(value) if isinstance(value, list) else (value,))
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """The source languages, and the target's sentences that a teacher labelled, if there is one."""
+        return (*self.source, f"{self.target} by teacher") if self.taught else self.source
+
+    @property
+    def taught(self) -> bool:
+        """Whether a teacher labels a further source: a finished run, or one that this run trains first."""
+        return self.rounds > 0 or self.teacher is not None
+
+    @property
+    def teacher_folder(self) -> str | None:
+        """The run folder of the teacher."""
+        return f"{self.output}-teacher" if self.rounds else self.teacher
+
+    @property
     def sample_seed(self) -> int:
         """Seed of the training samples."""
         return self.seed if self.data_seed is None else self.data_seed
@@ -201,9 +225,9 @@ class RunConfig:
         Loads the plugins it names. Raises ConfigError with every fault that can be seen before data and weights
         are read.
         """
-        if faults := [*_text_faults(self)]:
+        if faults := [*text_faults(self.to_dict())]:
             raise ConfigError(faults)
-        faults = [*_range_faults(self)]
+        faults = [*number_faults(self), *_range_faults(self)]
         for plugin in self.plugin:
             collect_fault(faults, lambda plugin=plugin: load_plugin(Path(plugin).resolve()))  # type: ignore[misc]
         changes: dict[str, Any] = {}
@@ -249,26 +273,9 @@ def allowed_values(owner: type, name: str) -> tuple[str, ...]:
     return found
 
 
-def range_of(spec: Any) -> str:
-    """The numbers that a field takes, as in "0 to 1" or "1 or more"; empty for other fields."""
-    lowest, highest = spec.metadata["lowest"], spec.metadata["highest"]
-    if lowest is None or highest is None:
-        return ""
-    return f"{lowest:g} or more" if highest in (_MOST, LARGEST) else f"{lowest:g} to {highest:.12g}"
-
-
 def _range_faults(config: RunConfig) -> list[str]:
+    """Numbers within their bounds that cannot be, or not together."""
     faults = []
-    for spec in dataclasses.fields(config):
-        lowest, highest = spec.metadata["lowest"], spec.metadata["highest"]
-        values = getattr(config, spec.name)
-        if highest is None or values is None:
-            continue
-        for value in values if isinstance(values, tuple) else (values,):
-            if lowest is not None and value < lowest:
-                faults.append(f"{spec.name}: received {_short(value)}; allowed: {lowest} or more.")
-            if value > highest:
-                faults.append(f"{spec.name}: received {_short(value)}; allowed: up to {highest}.")
     if config.lr is not None and config.lr < _SMALLEST_RATE:
         faults.append(f"lr: received {config.lr}; allowed: a number above 1.2e-38, below which fp32 holds 0.")
     if not 1e-6 <= config.exploration <= 1:
@@ -280,18 +287,3 @@ def _range_faults(config: RunConfig) -> list[str]:
     if config.pad_to > 0 and config.max_length % config.pad_to:
         faults.append(f"pad_to: received {config.pad_to}; allowed: what divides max_length ({config.max_length}).")
     return faults
-
-
-def _text_faults(config: RunConfig) -> Iterator[str]:
-    """Strings that no file name and no file can hold."""
-    for name, value in config.to_dict().items():
-        options = [*value, *value.values()] if isinstance(value, dict) else value
-        for text in options if isinstance(options, list) else [options]:
-            if isinstance(text, str) and (UNWRITABLE.search(text) or len(text) > _LONGEST_TEXT):
-                yield f"{name}: received {text[:60]!a}; allowed: up to {_LONGEST_TEXT} characters, without NUL and " \
-                      "halves of surrogate pairs."  # fmt: skip
-
-
-def _short(value: float) -> str:
-    """A number in a message, which may have thousands of digits."""
-    return str(value) if isinstance(value, float) or abs(value) < 10**20 else f"{value / 10**20:.0f}e20"

@@ -15,9 +15,10 @@ from sphinx.application import Sphinx
 
 from xltransfer.cli.ls import _nature
 from xltransfer.cli.main import app as commands
-from xltransfer.config import RunConfig, range_of
+from xltransfer.config import RunConfig
 from xltransfer.recipes.catalogue import recipes
 from xltransfer.registry import REGISTRIES
+from xltransfer.registry.limits import range_of
 from xltransfer.registry.options import options_of
 from xltransfer.registry.values import describe
 

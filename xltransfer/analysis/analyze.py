@@ -87,7 +87,7 @@ def analyze(
     found = {
         "layers": list(layers),
         "insertion": list(insertion),
-        "languages": {"source": list(run.config.source), "target": run.config.target},
+        "languages": {"source": list(run.config.sources), "target": run.config.target},
         "sentences": {name: len(part.encoded) for name, part in sets.items()},
         "distances": {state: _distances(vectors[state], layers, settings.resamples, run.device) for state in STATES},
         "moved": _moved(vectors, layers),

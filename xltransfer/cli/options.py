@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import typer
 from rich.markup import escape
 
-from xltransfer.config import GROUPS, RunConfig, range_of
+from xltransfer.config import GROUPS, RunConfig
 from xltransfer.errors import ConfigError
 from xltransfer.recipes.catalogue import find
 from xltransfer.registry import BACKENDS, DATASETS, ENCODERS, METHODS, RTNS, TASKS, Registry
+from xltransfer.registry.limits import range_of
 from xltransfer.registry.values import describe, shown
 
 OPTION_NAMES = {"task_options": "task-opt", "data_options": "data-opt",

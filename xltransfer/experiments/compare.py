@@ -13,12 +13,12 @@ import numpy as np
 
 from xltransfer.errors import ConfigError, UserError, unknown
 from xltransfer.experiments.grid import Cell
-from xltransfer.experiments.runs import load_or_run, run_config
+from xltransfer.experiments.runs import run_config
 from xltransfer.experiments.statistics import LEVEL, Array, Difference, difference, holm, pseudovalues
 from xltransfer.registry import TASKS
 from xltransfer.tasks.base import Task
 from xltransfer.training.progress import Reporter
-from xltransfer.training.run import RunResult
+from xltransfer.training.run import RunResult, load_or_run
 from xltransfer.training.run_folder import read_predictions
 
 PREFERRED_BASELINE = "joint"

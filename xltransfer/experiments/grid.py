@@ -129,6 +129,7 @@ def _unused(config: RunConfig) -> set[str]:
     """Return the fields without effect in this run, such as the layer without an RTN."""
     method = METHODS.load(config.method)
     unused = set() if method.uses_rtn else {"rtn", "rtn_options", "layer", "meta_lr"}
+    unused |= set() if config.taught else {"unlabelled", "unlabelled_size", "unlabelled_keep"}
     return unused if method.uses_backend else unused | {"backend", "backend_options"}
 
 
@@ -139,13 +140,15 @@ def _is_used(name: str, one: Mapping[str, Any], unused: set[str]) -> bool:
 
 def _key(config: RunConfig, unused: set[str]) -> str:
     matters = {name: value for name, value in config.to_dict().items() if name not in (*unused, *_IMMATERIAL)}
-    read = [list(_files(Path(place))) for place in (config.data, config.source_data, config.encoder) if place]
+    places = (config.data, config.source_data, config.encoder, config.teacher,
+              config.unlabelled if config.taught else None)  # fmt: skip
+    read = [list(_files(Path(place))) for place in places if place]
     return json.dumps([matters, read, list(_plugins(config, unused))], sort_keys=True)
 
 
 def _files(place: Path) -> Iterator[tuple[str, int, int]]:
-    """Yield name, size and modification time of the files in a folder; nothing if it is not a folder."""
-    for path in sorted(place.rglob("*")) if place.is_dir() else []:
+    """Yield name, size and modification time of a file, or of the files in a folder; nothing of what is neither."""
+    for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
         if path.is_file():
             yield str(path.relative_to(place)), path.stat().st_size, path.stat().st_mtime_ns
 

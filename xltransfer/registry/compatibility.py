@@ -38,6 +38,8 @@ class Settings(Memory, Protocol):
     @property
     def mixing(self) -> str: ...
     @property
+    def taught(self) -> bool: ...
+    @property
     def bucket(self) -> bool: ...
     @property
     def precision(self) -> str: ...
@@ -57,6 +59,9 @@ def compatibility_faults(settings: Settings) -> list[str]:
                       "drop one.")  # fmt: skip
     method = _loaded(METHODS, settings.method)
     faults += _mixing_faults(settings, settings.method, method)
+    if settings.taught and method is not None and not method.uses_source:
+        faults.append(f"rounds, teacher: method {settings.method} learns from no source, and so not from what a "
+                      "teacher labels; choose another method.")  # fmt: skip
     if settings.deterministic and settings.backend == "auto" and method is not None and method.uses_backend:
         faults.append("deterministic: backend auto chooses by time, which differs from run to run; name the mode: "
                       "--backend func --backend-opt mode=reverse, or mode=forward.")  # fmt: skip

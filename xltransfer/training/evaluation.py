@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,16 +12,41 @@ from torch import Tensor
 from xltransfer.data.batching import Collator, Encoded
 from xltransfer.encoders.learner import Learner
 from xltransfer.errors import UserError
-from xltransfer.tasks.base import Task
 from xltransfer.utils.processes import ALONE, Processes
 
 EVALUATION_BATCH = 64
 
 
+class Decoder(Protocol):
+    """What `predict` makes of logits: a task's labels, or something else."""
+
+    def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> Sequence[Any]:
+        """One prediction for each sentence, or piece of one, of a batch."""
+
+    def join(self, pieces: Sequence[Any]) -> Any:
+        """One prediction of those of a sentence's pieces."""
+
+
+class Certainty:
+    """Tells how certain a model is of a sentence: the mean probability of the likeliest label over its words."""
+
+    def decode(self, logits: Tensor, sentences: Sequence[Encoded], labels: Sequence[str]) -> list[tuple[float, int]]:
+        """Sum and count of the probabilities. `logits` (sentences, positions, labels), or (sentences, labels)."""
+        highest = logits.float().softmax(-1).amax(-1).cpu()
+        if highest.dim() == 1:
+            return [(value, 1) for value in highest.tolist()]
+        places = [[place for place in sentence.words if place >= 0] for sentence in sentences]
+        return [(row[of_words].sum().item(), len(of_words)) for row, of_words in zip(highest, places, strict=True)]
+
+    def join(self, pieces: Sequence[tuple[float, int]]) -> float:
+        """The mean; 0 for a sentence without words."""
+        return sum(total for total, _ in pieces) / (sum(count for _, count in pieces) or 1)
+
+
 @torch.no_grad()
 def predict(
     learner: Learner,
-    task: Task,
+    task: Decoder,
     encoded: Sequence[Encoded],
     labels: Sequence[str],
     collate: Collator,
@@ -63,7 +88,7 @@ def _require_finite(logits: Tensor, mask: Tensor) -> None:
         )
 
 
-def _join_pieces(task: Task, encoded: Sequence[Encoded], predictions: Sequence[Any]) -> list[Any]:
+def _join_pieces(task: Decoder, encoded: Sequence[Encoded], predictions: Sequence[Any]) -> list[Any]:
     pieces: list[list[Any]] = []
     for one, prediction in zip(encoded, predictions, strict=True):
         if one.continues:

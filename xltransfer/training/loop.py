@@ -66,7 +66,7 @@ def train(
         saver.save()
         raise
     best = state.restore_best()
-    shares = {config.source[language]: count / state.step for language, count in state.order.drawn.items()} or None
+    shares = {config.sources[language]: count / state.step for language, count in state.order.drawn.items()} or None
     skipped = state.guard_state.skipped
     return TrainingResult(best.epoch, best.dev, best.predictions, state.step, state.seconds, skipped, shares)
 
@@ -119,7 +119,7 @@ def _reward_bandit(order: SourceOrder, figures: Mapping[str, float], run: Prepar
 
 def _language_figures(run: PreparedRun, rows: Sequence[int], order: SourceOrder) -> dict[str, Any]:
     """The source language of a batch, if it has only one of several, and the probabilities of all languages."""
-    names, languages = run.config.source, {run.source.encoded[row].language for row in rows}
+    names, languages = run.config.sources, {run.source.encoded[row].language for row in rows}
     figures: dict[str, Any] = {"source": names[languages.pop()]} if len(languages) == 1 < len(names) else {}
     if order.mixture:
         figures["mixture"] = {names[language]: round(share, 6) for language, share in order.mixture.items()}

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,17 +18,18 @@ from xltransfer.data.examples import Example
 from xltransfer.data.sampling import sample
 from xltransfer.data.unknown_words import unknown_share
 from xltransfer.datasets.base import SPLITS, Dataset
-from xltransfer.datasets.folder import Folder
-from xltransfer.datasets.quality import Finding, find_data_problems, summary
+from xltransfer.datasets.quality import find_data_problems
 from xltransfer.encoders.learner import Learner
 from xltransfer.encoders.loading import EncoderFiles, load_learner, open_encoder
-from xltransfer.errors import ConfigError, DataError, EncoderError, UserError, explain_machine_error
+from xltransfer.errors import ConfigError, EncoderError, explain_machine_error
 from xltransfer.methods.base import Method
-from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry
+from xltransfer.registry import BACKENDS, METHODS, RTNS, TASKS, Registry
 from xltransfer.registry.compatibility import attention_for
 from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.rtns.checks import check_rtn_outputs
 from xltransfer.tasks.base import Task
+from xltransfer.training.data.reading import collect_labels, open_datasets, report_findings, resolve_languages
+from xltransfer.training.data.self_training import labelled_by_teacher
 from xltransfer.training.device import autocast, choose_device, set_matmul_precision
 from xltransfer.training.progress import Reporter
 from xltransfer.utils.processes import ALONE, Processes
@@ -76,29 +76,14 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
     context = autocast(config.precision, device)
     set_matmul_precision(config.precision)
     task: Task = TASKS.load(config.task)(**config.task_options)
-    dataset = open_dataset(config)
-    sources = dataset if config.source_data is None else open_dataset(_source_config(config))
-    config = _resolve_languages(config, sources, dataset)
+    sources, dataset = open_datasets(config)
+    config = resolve_languages(config, sources, dataset)
     encoder = open_encoder(config.encoder)
     config = dataclasses.replace(config, lr=config.lr or encoder.default_lr)
     encoder.check(config.layer, config.max_length)
 
-    reporter.stage(f"reading {config.data}: {', '.join(config.source)} to {config.target}")
     assert config.target is not None
-    pools = [sources.load(task, language, "train") for language in config.source]
-    target_pool, dev, test = (dataset.load(task, config.target, split) for split in SPLITS)
-    for note in dict.fromkeys([*sources.notes(), *dataset.notes()]):
-        reporter.note(note)
-    labels = _collect_labels(task, pools, target_pool, reporter)
-    samples = [
-        sample(pool, config.source_size, config.sample_seed, f"source_size ({language})", config.stratify)
-        for language, pool in zip(config.source, pools, strict=True)
-    ]
-    target = sample(
-        target_pool, config.target_size, config.sample_seed, f"target_size ({config.target})", config.stratify
-    )
-    named = dict(zip(config.source, samples, strict=True))
-    _report_findings(find_data_problems(task, named, target, dev, test), reporter)
+    samples, target, dev, test, labels = _read(config, task, sources, dataset, reporter)
 
     def encoded(examples: Sequence[Example]) -> EncodedSet:
         key = cache_key(examples, encoder.tokenizer, config.task, config.task_options, labels, config.max_length)
@@ -107,12 +92,12 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
         )
 
     sets = {name: encoded(part) for name, part in {"target": target, "dev": dev, "test": test}.items()}
-    source_parts = [encoded(part) for part in samples]
+    source_parts = [encoded(part) for part in samples.values()]
     sets["source"] = _concatenate(source_parts)
     _warn_truncated(sets, config.max_length, reporter)
     reporter.stage(f"loading encoder {config.encoder}")
     method, backend, rtn = _build_components(config, task, encoder, reporter)
-    learnt = list(zip(config.source, source_parts, strict=True)) if method.uses_source else []
+    learnt = list(zip(samples, source_parts, strict=True)) if method.uses_source else []
     for language, part in (*learnt, (config.target, sets["target"])):
         _check_unknown(language, part, encoder, config.unknown_words, reporter)
     attention = attention_for(config)
@@ -128,89 +113,34 @@ def prepare(config: RunConfig, reporter: Reporter) -> PreparedRun:
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class DataCheck:
-    """Sizes of the data sets in sentences, and problems found in them."""
-
-    sizes: dict[str, int]
-    findings: tuple[Finding, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the check as JSON values."""
-        return {"sizes": self.sizes, "findings": [finding.to_dict() for finding in self.findings]}
-
-
-def check_data(config: RunConfig) -> DataCheck:
-    """Check the training data of the sources, which may be none, and all splits of the target. Raises UserError."""
-    task: Task = TASKS.load(config.task)(**config.task_options)
-    dataset = open_dataset(config)
-    target = config.target or dataset.default_target
-    if target is None:
-        raise ConfigError([f"target: none given; pass --target LANG; it holds: {', '.join(dataset.languages())}."])
-    names = config.source or dataset.default_source
-    sources = {name: dataset.load(task, name, "train") for name in names}
-    train, dev, test = (dataset.load(task, target, split) for split in SPLITS)
-    sizes = {f"source {name}": len(examples) for name, examples in sources.items()}
-    sizes |= {"target train": len(train), "target dev": len(dev), "target test": len(test)}
-    return DataCheck(sizes, tuple(find_data_problems(task, sources, train, dev, test)))
+def _read(
+    config: RunConfig, task: Task, sources: Dataset, dataset: Dataset, reporter: Reporter
+) -> tuple[dict[str, list[Example]], list[Example], list[Example], list[Example], tuple[str, ...]]:
+    """Read and sample the data: the source samples by name; the target sample; dev; test; and the labels."""
+    assert config.target is not None
+    reporter.stage(f"reading {config.data}: {', '.join(config.source)} to {config.target}")
+    pools = [sources.load(task, language, "train") for language in config.source]
+    target_pool, dev, test = (dataset.load(task, config.target, split) for split in SPLITS)
+    for note in dict.fromkeys([*sources.notes(), *dataset.notes()]):
+        reporter.note(note)
+    labels = collect_labels(task, pools, target_pool, reporter)
+    samples = {
+        language: sample(pool, config.source_size, config.sample_seed, f"source_size ({language})", config.stratify)
+        for language, pool in zip(config.source, pools, strict=True)
+    }
+    target = sample(
+        target_pool, config.target_size, config.sample_seed, f"target_size ({config.target})", config.stratify
+    )
+    if config.taught:
+        samples[config.sources[-1]] = labelled_by_teacher(config, task, dataset, target, reporter)
+    report_findings(find_data_problems(task, samples, target, dev, test), reporter)
+    return samples, target, dev, test, labels
 
 
 def _concatenate(languages: Sequence[EncodedSet]) -> EncodedSet:
     """Concatenate the sets of all source languages and set each sentence's language index."""
     marked = [dataclasses.replace(e, language=index) for index, part in enumerate(languages) for e in part.encoded]
     return EncodedSet([example for part in languages for example in part.examples], marked)
-
-
-def open_dataset(config: RunConfig) -> Dataset:
-    """Return the dataset that a configuration names. Raises DataError."""
-    if config.data in DATASETS:
-        dataset: Dataset = DATASETS.load(config.data)(**config.data_options)
-        return dataset
-    return Folder(Path(config.data), config.split_seed, **config.data_options)
-
-
-def _source_config(config: RunConfig) -> RunConfig:
-    """The configuration with `source_data` as its dataset."""
-    assert config.source_data is not None
-    return dataclasses.replace(config, data=config.source_data, data_options=config.source_data_options)
-
-
-def _resolve_languages(config: RunConfig, sources: Dataset, dataset: Dataset) -> RunConfig:
-    """Resolve languages to their datasets' spelling, which run folders and saved configurations use."""
-    source, target = config.source or sources.default_source, config.target or dataset.default_target
-    missing = [f"{what}: none given; pass --{what} LANG; {data} holds: {', '.join(held.languages())}."
-               for what, value, data, held in (("source", source, config.source_data or config.data, sources),
-                                               ("target", target, config.data, dataset)) if not value]  # fmt: skip
-    if missing or target is None:
-        raise ConfigError(missing)
-    source, target = tuple(sources.spelling(language) for language in source), dataset.spelling(target)
-    if target in source:
-        raise ConfigError([f"target: {target!r} is also a source; name two different languages."])
-    return dataclasses.replace(config, source=source, target=target)
-
-
-def _collect_labels(
-    task: Task, sources: Sequence[list[Example]], target: list[Example], reporter: Reporter
-) -> tuple[str, ...]:
-    """Collect the labels of source and target. Warn of labels that only one of them has."""
-    source_labels = task.label_set([example for pool in sources for example in pool])
-    target_labels = task.label_set(target)
-    for these, those, what in ((source_labels, target_labels, "source"), (target_labels, source_labels, "target")):
-        if missing := [label for label in these if label not in those]:
-            other = "target" if what == "source" else "source"
-            reporter.warn(f"labels of the {what} that the {other}'s training data lack: {', '.join(missing)}.")
-    labels = task.label_set([example for pool in (*sources, target) for example in pool])
-    if len(labels) < 2:
-        raise UserError(f"data: the training data hold one label, {labels}; at least two are needed to learn.")
-    return tuple(labels)
-
-
-def _report_findings(findings: Sequence[Finding], reporter: Reporter) -> None:
-    """Warn of problems in the data. Raises DataError for an empty set."""
-    if empty := [finding.where for finding in findings if finding.kind == "empty"]:
-        raise DataError(f"data: no sentence with a label of the task in: {', '.join(empty)}; give at least one.")
-    for line in summary(findings):
-        reporter.warn(line)
 
 
 def _warn_truncated(sets: dict[str, EncodedSet], max_length: int, reporter: Reporter) -> None:
@@ -241,7 +171,7 @@ def _build_components(
     """Build method, backend and RTN, and check that they fit together. Raises ConfigError."""
     method = _instantiate(METHODS, config.method, config.method_options)
     backend = _instantiate(BACKENDS, config.backend, config.backend_options)
-    info = RTNInfo(encoder.config.hidden_size, config.layer, config.source, encoder.config)
+    info = RTNInfo(encoder.config.hidden_size, config.layer, config.sources, encoder.config)
     rtn_class: type[RTN] = RTNS.load(config.rtn)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)

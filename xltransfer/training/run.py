@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xltransfer.config import RunConfig
+from xltransfer.config import RunConfig, read_yaml
 from xltransfer.data.batching import Collator
 from xltransfer.errors import (
     CheckpointError,
@@ -20,19 +20,21 @@ from xltransfer.errors import (
     UserError,
     readable_errors,
 )
+from xltransfer.registry.trusted_code import named_code
 from xltransfer.rtns.size import describe_size, parameter_counts
 from xltransfer.tasks.base import Scores
 from xltransfer.training.backend_selection import select_backend
 from xltransfer.training.checkpointing.checkpoint import Checkpoint
-from xltransfer.training.checkpointing.resume import find_checkpoint, read_run_config, resume_command
-from xltransfer.training.checkpointing.saver import CheckpointSaver
+from xltransfer.training.checkpointing.resume import CHANGEABLE_FIELDS, find_checkpoint, read_run_config, resume_command
+from xltransfer.training.checkpointing.saver import CheckpointSaver, run_identity
 from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
+from xltransfer.training.data.reading import open_datasets, resolve_languages
 from xltransfer.training.device import deterministic, peak_memory, reset_peak_memory
 from xltransfer.training.distributed import connect_processes
 from xltransfer.training.loop import Log, TrainingResult, predict_set, train
 from xltransfer.training.preparation import PreparedRun, prepare
 from xltransfer.training.progress import Reporter
-from xltransfer.training.run_folder import RunFolder, SilentRunFolder, choose_folder
+from xltransfer.training.run_folder import METRICS_FILE, RunFolder, SilentRunFolder, choose_folder
 from xltransfer.training.safety.guards import StepGuard
 from xltransfer.training.state import TrainingState
 from xltransfer.training.tracking import Trackers, check_trackers
@@ -60,7 +62,12 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
     Raises UserError for invalid input and MachineError for a fault of the machine. Both remove the run folder, unless
     it contains a checkpoint. Raises FailedStepError for a loss or gradient that is not finite; the folder is kept.
     Raises Interrupted, a KeyboardInterrupt, after SIGTERM or Ctrl-C; `resume` then continues the run.
+
+    With `config.rounds`, a teacher is run first, in the folder of that name with -teacher; one that is there is
+    loaded or resumed, so that the same call goes on after an interruption.
     """
+    if config.rounds:
+        config = _with_teacher(config, reporter)
     stop = StopSignal()
     with _session(config, stop, reporter) as (processes, reporter):
         if config.output is not None:  # an existing folder is refused before anything is read
@@ -93,6 +100,40 @@ def resume(run_dir: str | Path, config: RunConfig | None = None, reporter: Repor
             prepared = _prepare(config, reporter, processes)
             reporter.note(_summary(prepared))
             return _train_and_score(prepared, folder, checkpoint, reporter, stop)
+
+
+def load_or_run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
+    """Load the run in `config.output` if it is finished, resume it if interrupted, else start it.
+
+    Raises as `run` and `resume`.
+    """
+    path = Path(str(config.output))
+    if (path / METRICS_FILE).is_file():
+        return load_result(path)
+    if not path.exists():
+        return run(config, reporter)
+    given = {**named_code(config.to_dict()), "skip_nonfinite": config.skip_nonfinite}
+    return resume(path, RunConfig.from_yaml(path / "config.yaml", given), reporter)
+
+
+def _with_teacher(config: RunConfig, reporter: Reporter | None) -> RunConfig:
+    """Run the teacher, unless it has been; return the configuration with the run's folder. Raises UserError."""
+    config = config.validated()
+    config = resolve_languages(config, *open_datasets(config))
+    config = dataclasses.replace(config, output=str(choose_folder(config)))
+    assert config.teacher_folder is not None
+    folder = Path(config.teacher_folder)
+    teacher = dataclasses.replace(config, rounds=config.rounds - 1, output=str(folder))
+    if (folder / "config.yaml").is_file():
+        saved, wanted = read_yaml(folder / "config.yaml"), run_identity(teacher)["config"]
+        open_to = ("backend", "backend_options", *CHANGEABLE_FIELDS)  # lr is the encoder's, and auto chooses a backend
+        other = [name for name, value in wanted.items()
+                 if value is not None and name not in open_to and saved.get(name) != value]  # fmt: skip
+        if other:
+            raise ConfigError([f"rounds: the run in {str(folder)!r} differs in {', '.join(other)}; name another "
+                               "--output, or move it away."])  # fmt: skip
+    load_or_run(teacher, reporter)
+    return config
 
 
 @contextmanager
@@ -210,7 +251,7 @@ def _score_test_set(run: PreparedRun, trained: TrainingResult, folder: RunFolder
             "rtn": run.config.rtn if run.method.uses_rtn else None,
             "rtn_parameters": parameters[0],
             "rtn_parameters_trained": parameters[1],
-            "source": list(run.config.source),
+            "source": list(run.config.sources),
             "target": run.config.target,
             "mixture": trained.mixture,
             "majority": majority.to_dict(),

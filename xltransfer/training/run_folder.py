@@ -45,7 +45,8 @@ def choose_folder(config: RunConfig) -> Path:
         if folder.exists():
             raise TakenError([_folder_exists_message(folder)])
         return folder
-    name = f"{config.task}-{'+'.join(config.source)}-{config.target}-{config.method}-seed{config.seed}"
+    student = "-student" if config.taught else ""
+    name = f"{config.task}-{'+'.join(config.source)}-{config.target}-{config.method}{student}-seed{config.seed}"
     base = Path("runs") / re.sub(r"[^\w+.-]+", "_", name)
     candidates = [base, *(base.with_name(f"{base.name}-{number}") for number in range(2, 10_000))]
     return next(folder for folder in candidates if not folder.exists())
@@ -182,10 +183,10 @@ class RunFolder:
 
     def save_samples(self, run: PreparedRun) -> None:
         """Write `samples.json`: the ids of the training sentences by language, in sampling order."""
-        sources: dict[str, list[str]] = {language: [] for language in run.config.source}
+        sources: dict[str, list[str]] = {language: [] for language in run.config.sources}
         whole = (sentence for sentence in run.source.encoded if not sentence.continues)
         for example, sentence in zip(run.source.examples, whole, strict=True):
-            sources[run.config.source[sentence.language]].append(example.id)
+            sources[run.config.sources[sentence.language]].append(example.id)
         target = {str(run.config.target): [example.id for example in run.target.examples]}
         write_json(self.path / "samples.json", {"source": sources, "target": target})
 

@@ -22,9 +22,9 @@ from xltransfer.registry.trusted_code import checked
 from xltransfer.tasks.base import Scores, Task
 from xltransfer.tasks.classification import Pair
 from xltransfer.tasks.ner import NER
+from xltransfer.training.data.reading import open_dataset
 from xltransfer.training.device import choose_device
-from xltransfer.training.evaluation import predict
-from xltransfer.training.preparation import open_dataset
+from xltransfer.training.evaluation import Certainty, Decoder, predict
 from xltransfer.utils.files import atomic_folder, refuse_escaping_links, refuse_link_out
 
 
@@ -66,8 +66,15 @@ class TrainedModel:
 
     def predict(self, examples: Sequence[Example]) -> list[Any]:
         """Predict a list of tags, or a label, for each example. Labels of the examples are ignored."""
+        return self._decoded(examples, self.task)
+
+    def certainties(self, examples: Sequence[Example]) -> list[float]:
+        """How certain the model is of each example, from 0 to 1 (see `Certainty`)."""
+        return self._decoded(examples, Certainty())
+
+    def _decoded(self, examples: Sequence[Example], decoder: Decoder) -> list[Any]:
         encoded = self.task.encode(examples, self.labels, self.tokenizer, self.max_length)
-        return predict(self.learner, self.task, encoded, self.labels, Collator(self.padding))
+        return predict(self.learner, decoder, encoded, self.labels, Collator(self.padding))
 
     def in_scheme(self, predicted: Sequence[Any], name: str) -> list[Any]:
         """Convert predicted BIO tags to a scheme; `own` is that of the run's files. Raises ConfigError."""

@@ -25,7 +25,7 @@ def command(
     given = {"data": data, "target": target, "source": source, "task": task, "data_seed": str(data_seed),
              "task_options": task_opt, "data_options": data_opt}  # fmt: skip
     config = merged_config({name: value for name, value in given.items() if value}, None).validated()
-    from xltransfer.training.preparation import check_data
+    from xltransfer.training.data.reading import check_data
 
     found = check_data(config)
     if as_json:

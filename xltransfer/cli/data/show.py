@@ -72,7 +72,7 @@ def _loaded(options: dict[str, Any], task: str | None, target: str) -> tuple[str
     """The task's name, which the first split decides if none is given; the dataset; its splits. Raises DataError."""
     from xltransfer.datasets.statistics import each_split
     from xltransfer.registry import TASKS
-    from xltransfer.training.preparation import open_dataset
+    from xltransfer.training.data.reading import open_dataset
 
     corpus = CORPORA.get(options["data"])
     if corpus and task in (None, corpus.tasks[0]):

@@ -66,8 +66,8 @@ def execute(job: Job) -> Outcome:
 def _train(job: Job, warnings: dict[str, None]) -> None:
     import torch
 
-    from xltransfer.experiments.runs import load_or_run
     from xltransfer.training.progress import Reporter
+    from xltransfer.training.run import load_or_run
 
     class Warned(Reporter):
         def warn(self, message: str) -> None:

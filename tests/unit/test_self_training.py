@@ -1,0 +1,137 @@
+"""A student learns from what its teacher predicts on sentences whose own labels nobody reads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.conftest import SHORT, short_run
+from xltransfer.config import RunConfig
+from xltransfer.data.batching import Encoded
+from xltransfer.data.examples import Example, LabelledText, TaggedSentence, content
+from xltransfer.datasets.synthetic.dataset import Synthetic
+from xltransfer.errors import UserError
+from xltransfer.training.evaluation import Certainty
+from xltransfer.training.preparation import PreparedRun, prepare
+from xltransfer.training.progress import Reporter
+from xltransfer.training.run import RunResult, resume
+from xltransfer.training.trained_model import TrainedModel
+
+
+def student(finished: RunResult, **changes: Any) -> PreparedRun:
+    values = {**SHORT, "method": "joint", "teacher": str(finished.run_dir), "task": finished.metrics["task"], **changes}
+    return prepare(RunConfig.from_mapping(values), Reporter())
+
+
+def labelled(run: PreparedRun) -> list[Example]:
+    return list(run.source.examples[run.config.source_size :])
+
+
+@pytest.mark.parametrize("task", ["ner", "sentiment", "pos"])
+def test_the_rest_of_the_training_split_has_the_teachers_labels(
+    task: str, finished_runs: dict[str, RunResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = student(finished_runs[task], unlabelled_size=30)
+    found = labelled(run)
+    assert len(found) == 30
+    assert not {content(one) for one in found} & {content(one) for one in run.target.examples}
+    assert [getattr(one, "tags", None) or getattr(one, "label", None) for one in found] == [
+        tuple(label) if isinstance(label, list) else label
+        for label in TrainedModel.load(finished_runs[task].run_dir).predict(found)
+    ]
+    assert {one.language for one in run.source.encoded[48:]} == {1}
+    assert run.config.sources == ("base", "far by teacher")
+
+
+def test_labels_of_the_split_are_not_looked_at(
+    finished_runs: dict[str, RunResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = labelled(student(finished_runs["ner"], unlabelled="dev"))
+    load = Synthetic.load
+
+    def without_tags(self: Synthetic, task: Any, language: str, split: str) -> list[Example]:
+        found = load(self, task, language, split)
+        return [TaggedSentence(one.id, one.words, ("O",) * len(one.words)) for one in found
+                if isinstance(one, TaggedSentence)] if split == "dev" else found  # fmt: skip
+
+    monkeypatch.setattr(Synthetic, "load", without_tags)
+    assert labelled(student(finished_runs["ner"], unlabelled="dev")) == before
+
+
+def test_the_most_certain_are_kept(finished_runs: dict[str, RunResult]) -> None:
+    every = labelled(student(finished_runs["ner"], unlabelled_size=20))
+    certain = dict(zip(every, TrainedModel.load(finished_runs["ner"].run_dir).certainties(every), strict=True))
+    kept = labelled(student(finished_runs["ner"], unlabelled_size=20, unlabelled_keep=0.25))
+    assert kept == [one for one in every if one in sorted(every, key=lambda one: -certain[one])[:5]]
+    assert 0.3 < min(certain.values()) < max(certain.values()) <= 1
+
+
+def test_certainty_is_the_mean_probability_over_words() -> None:
+    logits = torch.randn(2, 4, 3, dtype=torch.float64)
+    sentences = [Encoded({"input_ids": [0] * 4}, [-100] * 4, words) for words in ((1, -1, 3), (2,))]
+    found = [Certainty().join([one]) for one in Certainty().decode(logits, sentences, ("a", "b", "c"))]
+    likeliest = (logits.exp() / logits.exp().sum(-1, keepdim=True)).max(-1).values
+    assert found == pytest.approx([likeliest[0, [1, 3]].mean().item(), likeliest[1, 2].item()], abs=1e-6)
+    of_texts = Certainty().decode(logits[:, 0], sentences, ("a", "b", "c"))
+    assert [total for total, _ in of_texts] == pytest.approx(likeliest[:, 0].tolist(), abs=1e-6)
+    assert Certainty().join([(1.5, 2), (0.5, 2)]) == 0.5
+
+
+@pytest.mark.parametrize("task, words", [("ner", ("Fi", "tafa", ",", "gor", ".")), ("sentiment", None)])
+def test_lines_of_a_file(task: str, words: Any, finished_runs: dict[str, RunResult], tmp_path: Path) -> None:
+    (tmp_path / "raw.txt").write_text("Fi tafa, gor.\n\nFi tafa, gor.\n")
+    (found,) = labelled(student(finished_runs[task], unlabelled=str(tmp_path / "raw.txt")))
+    if isinstance(found, LabelledText):
+        assert (found.text, found.label in ("positive", "negative")) == ("Fi tafa, gor.", True)
+    else:
+        assert found.words == words
+        assert len(found.tags) == len(words)
+
+
+def test_a_run_says_what_it_learnt_from(finished_runs: dict[str, RunResult], tmp_path: Path) -> None:
+    result = short_run(tmp_path / "student", teacher=str(finished_runs["ner"].run_dir), unlabelled_size=24,
+                       method="metaxl", rtn="weights", batch_size=8)  # fmt: skip
+    assert result.metrics["meta"]["source"] == ["base", "far by teacher"]
+    samples = json.loads((result.run_dir / "samples.json").read_text())
+    assert {name: len(ids) for name, ids in samples["source"].items()} == {"base": 48, "far by teacher": 24}
+    assert result.metrics["steps"] == (48 + 24) // 8
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"teacher": "nowhere"}, "run: 'nowhere' is not a folder; give the folder of a finished run"),
+        ({"task": "pos"}, "was trained for another task than pos; give a run of the same task."),
+        ({"unlabelled": "trian"}, "unlabelled: 'trian' is not a file; allowed: train, dev, test, or a file"),
+        ({"target_size": None}, "unlabelled: 'train' has no sentence that is not in the target sample"),
+        ({"method": "target-only"}, "rounds, teacher: method target-only learns from no source"),
+    ],
+)
+def test_what_cannot_be_labelled(changes: dict[str, Any], message: str, finished_runs: dict[str, RunResult]) -> None:
+    with pytest.raises(UserError, match=message.replace("(", r"\(")):
+        student(finished_runs["ner"], **changes)
+
+
+def test_rounds_train_teachers_first_and_go_on_after_an_interruption(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"method": "joint", "unlabelled_size": 24, "rounds": 2}
+    result = short_run(tmp_path / "a", **changes)
+    first, second = (
+        RunConfig.from_yaml(tmp_path / name / "config.yaml") for name in ("a-teacher-teacher", "a-teacher")
+    )
+    assert (first.sources, second.sources) == (("base",), ("base", "far by teacher"))
+    by_hand = short_run(tmp_path / "b", **{**changes, "rounds": 0, "teacher": str(tmp_path / "a-teacher")})
+    assert (by_hand.dev, by_hand.test) == (result.dev, result.test)
+    written = (tmp_path / "a-teacher" / "metrics.json").stat().st_mtime_ns
+    shutil.rmtree(tmp_path / "a")
+    assert short_run(tmp_path / "a", **changes).test == result.test
+    assert (tmp_path / "a-teacher" / "metrics.json").stat().st_mtime_ns == written
+    assert resume(tmp_path / "a").test == result.test
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(UserError, match=r"rounds: the run in .*a-teacher' differs in lr; name another --output"):
+        short_run(tmp_path / "a", **changes, lr=1e-4)
+    assert not (tmp_path / "a").exists()
