@@ -107,8 +107,8 @@ PLANTED = (
     Planted(
         "the learning rate of the first step is 0",
         "methods/updater.py",
-        "rising = (self._done + 1) / self._warmup",
-        "rising = self._done / self._warmup",
+        "rising = (self.done + 1) / self._warmup",
+        "rising = self.done / self._warmup",
         "unit/test_methods.py::test_schedule_rises_falls_and_is_never_zero",
     ),
     Planted(

@@ -16,7 +16,7 @@ from tests.resuming import tiny
 from tests.unit.test_methods import batches, distance, trained, trainee
 from xltransfer.data.batching import Batch
 from xltransfer.errors import BackendError
-from xltransfer.methods.joint import Joint
+from xltransfer.methods.joint import Joint, joint_step
 from xltransfer.methods.metaxl import MetaXL
 from xltransfer.registry import BACKENDS
 from xltransfer.rtns.identity import Identity
@@ -104,6 +104,21 @@ def test_a_meta_gradient_of_zero_stays_zero_and_a_normalised_one_is_clipped() ->
     optimizer: Any = state.phi._optimizer
     moments = flat({name: optimizer.state[p]["exp_avg"] for name, p in trainable(state.rtn).items()})
     assert (moments / 0.1).norm().item() == pytest.approx(0.5, rel=1e-5)  # torch divides by the norm + 1e-6
+
+
+def test_between_updates_of_the_rtn_theta_learns_through_it() -> None:
+    """Every third: φ moves in steps 0 and 3; the others are steps of joint training through the RTN, bit for bit."""
+    state, method = trainee(released_rtn(), dropout=True), MetaXL(every=3)
+    for step in range(5):
+        before, expected = copy.deepcopy((state.rtn.state_dict(), state))
+        figures = method.step(state, *batches(), 100 * step)
+        assert ("meta_loss" in figures) == (step in (0, 3)) == (distance(before, state.rtn.state_dict()) > 0)
+        assert state.phi.lr == state.theta.lr
+        if step not in (0, 3):
+            assert joint_step(expected, *batches(), 100 * step, through_rtn=True) == figures
+            assert distance(expected.learner.state_dict(), state.learner.state_dict()) == 0
+    with pytest.raises(ValueError, match=r"every: received 2 with held_out 0\.5; one of them only"):
+        MetaXL(every=2, held_out=0.5)
 
 
 def test_steps_before_the_start_are_those_of_joint_training() -> None:

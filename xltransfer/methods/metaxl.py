@@ -15,6 +15,7 @@ from xltransfer.encoders.learner import cached_casts
 from xltransfer.errors import ConfigError, require_finite
 from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
 from xltransfer.methods.joint import joint_step
+from xltransfer.registry import Bounds
 from xltransfer.utils.parameters import Gradients, add_into, cosine
 
 
@@ -69,6 +70,9 @@ class MetaXL(Method):
             float,
             "share of the steps at the end with the RTN fixed, which update θ from both whole batches; faster",
         ] = 0.0,
+        every: Annotated[
+            int, "update the RTN in every N-th step; in the others, θ learns from both batches, faster", Bounds(1, 1000)
+        ] = 1,
         held_out: Annotated[
             float,
             "share of the target sentences used only in the query loss (and in `finish`), so that θ does not "
@@ -82,6 +86,8 @@ class MetaXL(Method):
                 raise ValueError(f"{name}: received {share}; allowed: 0 or more, and less than 1.")
         if start + finish >= 1:
             raise ValueError(f"start and finish: received {start} and {finish}; allowed: less than 1 together.")
+        if every > 1 and held_out:
+            raise ValueError(f"every: received {every} with held_out {held_out}; one of them only.")
         self.order = order
         self.theta_batch = "support" if held_out else theta_batch
         self.free_of_lr = free_of_lr
@@ -90,6 +96,7 @@ class MetaXL(Method):
         self.normalised = normalised
         self.start = start
         self.finish = finish
+        self.every = every
         self.held_out = held_out
         self.uses_moments = inner_step == "adam"
 
@@ -97,16 +104,16 @@ class MetaXL(Method):
         return self._phase(trainee.theta.progress) != "before"
 
     def learns_rtn(self, trainee: Trainee) -> bool:
-        return self._phase(trainee.theta.progress) == "meta"
+        return self._phase(trainee.theta.progress) == "meta" and trainee.theta.done % self.every == 0
 
     def target_rows(self, count: int, batch_size: int, seed: int, steps: int) -> Iterator[list[int]]:
         """See `Method.target_rows`. Raises ConfigError if too few sentences are held out, or left; or steps for φ."""
         phases = [self._phase(step / steps) for step in range(steps)]
-        if steps and "meta" not in phases:
+        if steps and not any(phases[step] == "meta" for step in range(0, steps, self.every)):
             raise ConfigError(
                 [
-                    f"start and finish: received {self.start} and {self.finish}, which leave none of {steps} "
-                    "steps for the RTN to learn in: less of either, or more steps (epochs, source_size)."
+                    f"start, finish and every: received {self.start}, {self.finish} and {self.every}, which leave none "
+                    f"of {steps} steps for the RTN to learn in: less of each, or more steps (epochs, source_size)."
                 ]
             )
         if not self.held_out:

@@ -30,7 +30,8 @@ class Updater:
         self._peak = lr
         self._warmup = max(1, round(warmup * total_steps))
         self._total = total_steps
-        self._done = 0
+        self.done = 0
+        """Steps completed, those without an update too."""
         self.ratio: float | None = None
         """|Δ| / |parameters| of the last step's update, where that is `measured`, which costs a copy of them."""
         self._measured = measured and bool(self.parameters)
@@ -44,14 +45,14 @@ class Updater:
     @property
     def lr(self) -> float:
         """The learning rate of the next update."""
-        rising = (self._done + 1) / self._warmup
-        falling = (self._total - self._done) / max(1, self._total - self._warmup)
+        rising = (self.done + 1) / self._warmup
+        falling = (self._total - self.done) / max(1, self._total - self._warmup)
         return self._peak * max(0.0, min(1.0, rising, falling))
 
     @property
     def progress(self) -> float:
         """The share of all steps completed."""
-        return self._done / self._total
+        return self.done / self._total
 
     def inner_update(self) -> Adam:
         """The next update's direction as a function of the gradient."""
@@ -80,7 +81,7 @@ class Updater:
             self.ratio = self._ratio(before)
             self._optimizer.zero_grad(set_to_none=True)
         self.decay *= 1 - self.lr * self._weight_decay
-        self._done += 1
+        self.done += 1
         return found
 
     @torch.no_grad()
@@ -97,7 +98,7 @@ class Updater:
 
     def skip(self, steps: int = 1) -> None:
         """Advance the schedule without an update."""
-        self._done += steps
+        self.done += steps
         self.ratio = None
 
     @contextmanager
@@ -123,11 +124,11 @@ class Updater:
             for name, parameter in self.parameters.items()
             for kind, tensor in moments.get(parameter, {}).items()
         }
-        return tensors, {"done": self._done, "decay": self.decay}
+        return tensors, {"done": self.done, "decay": self.decay}
 
     def load(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Restore what `state` returned."""
-        self._done, self.decay = values["done"], values["decay"]
+        self.done, self.decay = values["done"], values["decay"]
         if self._optimizer is None:
             return
         places = {name: place for place, name in enumerate(self.parameters)}
