@@ -135,3 +135,9 @@ def test_rounds_train_teachers_first_and_go_on_after_an_interruption(tmp_path: P
     with pytest.raises(UserError, match=r"rounds: the run in .*a-teacher' differs in lr; name another --output"):
         short_run(tmp_path / "a", **changes, lr=1e-4)
     assert not (tmp_path / "a").exists()
+
+
+def test_nothing_is_trained_where_there_is_nothing_to_label(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unlabelled: 'trian' is not a file"):
+        short_run(tmp_path / "a", method="joint", unlabelled="trian", rounds=1)
+    assert list(tmp_path.iterdir()) == []

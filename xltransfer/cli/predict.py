@@ -38,10 +38,10 @@ def command(
     lines = _lines(input)
     for path in plugin or []:
         load_plugin(path.resolve())
-    from xltransfer.training.trained_model import TrainedModel, prediction_record, prediction_tsv
+    from xltransfer.training.trained_model import TrainedModel, examples_of_lines, prediction_record, prediction_tsv
 
     model = TrainedModel.load(run_dir, device, task)
-    examples = model.read(lines, words)
+    examples = examples_of_lines(model.task, lines, words)
     labels = model.predict(examples)
     predicted = zip(examples, model.in_scheme(labels, scheme) if scheme else labels, strict=True)
     if format == "jsonl":

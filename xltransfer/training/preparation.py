@@ -28,7 +28,13 @@ from xltransfer.registry.compatibility import attention_for
 from xltransfer.rtns.base import RTN, RTNInfo
 from xltransfer.rtns.checks import check_rtn_outputs
 from xltransfer.tasks.base import Task
-from xltransfer.training.data.reading import collect_labels, open_datasets, report_findings, resolve_languages
+from xltransfer.training.data.reading import (
+    collect_labels,
+    open_datasets,
+    report_findings,
+    resolve_languages,
+    target_sample,
+)
 from xltransfer.training.data.self_training import labelled_by_teacher
 from xltransfer.training.device import autocast, choose_device, set_matmul_precision
 from xltransfer.training.progress import Reporter
@@ -128,9 +134,7 @@ def _read(
         language: sample(pool, config.source_size, config.sample_seed, f"source_size ({language})", config.stratify)
         for language, pool in zip(config.source, pools, strict=True)
     }
-    target = sample(
-        target_pool, config.target_size, config.sample_seed, f"target_size ({config.target})", config.stratify
-    )
+    target = target_sample(config, target_pool)
     if config.taught:
         samples[config.sources[-1]] = labelled_by_teacher(config, task, dataset, target, reporter)
     report_findings(find_data_problems(task, samples, target, dev, test), reporter)

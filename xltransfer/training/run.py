@@ -29,6 +29,7 @@ from xltransfer.training.checkpointing.resume import CHANGEABLE_FIELDS, find_che
 from xltransfer.training.checkpointing.saver import CheckpointSaver, run_identity
 from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
 from xltransfer.training.data.reading import open_datasets, resolve_languages
+from xltransfer.training.data.self_training import check_unlabelled
 from xltransfer.training.device import deterministic, peak_memory, reset_peak_memory
 from xltransfer.training.distributed import connect_processes
 from xltransfer.training.loop import Log, TrainingResult, predict_set, train
@@ -119,7 +120,9 @@ def load_or_run(config: RunConfig, reporter: Reporter | None = None) -> RunResul
 def _with_teacher(config: RunConfig, reporter: Reporter | None) -> RunConfig:
     """Run the teacher, unless it has been; return the configuration with the run's folder. Raises UserError."""
     config = config.validated()
-    config = resolve_languages(config, *open_datasets(config))
+    sources, dataset = open_datasets(config)
+    config = resolve_languages(config, sources, dataset)
+    check_unlabelled(config, dataset)
     config = dataclasses.replace(config, output=str(choose_folder(config)))
     assert config.teacher_folder is not None
     folder = Path(config.teacher_folder)

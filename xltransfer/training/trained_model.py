@@ -84,29 +84,31 @@ class TrainedModel:
             raise ConfigError([unknown("scheme", name, ("own", *NAMES))])
         return [from_bio(tags, scheme) for tags in predicted]
 
-    def read(self, lines: Sequence[str], pretokenized: bool) -> list[Example]:
-        """Make one example of each non-empty line: raw text, or words separated by spaces if `pretokenized`.
 
-        For tagging, raw text is split at white space and punctuation.
-        """
-        examples: list[Example] = []
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            if self.task.kind == "text":
-                examples.append(self._text(number, line))
-                continue
-            words = line.split() if pretokenized else split_words(line)
-            examples.append(TaggedSentence(f"line {number}", tuple(words), ("",) * len(words)))
-        return examples
+def examples_of_lines(task: Task, lines: Sequence[str], pretokenized: bool = False) -> list[Example]:
+    """Make one example of each non-empty line: raw text, or words separated by spaces if `pretokenized`.
 
-    def _text(self, number: int, line: str) -> LabelledText:
-        if not isinstance(self.task, Pair):
-            return LabelledText(f"line {number}", line.strip(), "")
-        first, tab, second = line.partition("\t")
-        if not tab or "\t" in second or not first.strip() or not second.strip():
-            raise DataError(f"line {number}: {line.strip()[:60]!r} is no pair; allowed: two texts with a tab between.")
-        return LabelledText(f"line {number}", first.strip(), "", second=second.strip())
+    For tagging, raw text is split at white space and punctuation. Raises DataError.
+    """
+    examples: list[Example] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        if task.kind == "text":
+            examples.append(_text(task, number, line))
+            continue
+        words = line.split() if pretokenized else split_words(line)
+        examples.append(TaggedSentence(f"line {number}", tuple(words), ("",) * len(words)))
+    return examples
+
+
+def _text(task: Task, number: int, line: str) -> LabelledText:
+    if not isinstance(task, Pair):
+        return LabelledText(f"line {number}", line.strip(), "")
+    first, tab, second = line.partition("\t")
+    if not tab or "\t" in second or not first.strip() or not second.strip():
+        raise DataError(f"line {number}: {line.strip()[:60]!r} is no pair; allowed: two texts with a tab between.")
+    return LabelledText(f"line {number}", first.strip(), "", second=second.strip())
 
 
 _SCORING_FIELDS = ("task", "task_options", "data", "data_options", "data_seed", "target")

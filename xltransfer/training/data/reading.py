@@ -10,6 +10,7 @@ from typing import Any
 
 from xltransfer.config import RunConfig
 from xltransfer.data.examples import Example
+from xltransfer.data.sampling import sample
 from xltransfer.datasets.base import SPLITS, Dataset
 from xltransfer.datasets.folder import Folder
 from xltransfer.datasets.quality import Finding, find_data_problems, summary
@@ -75,6 +76,11 @@ def resolve_languages(config: RunConfig, sources: Dataset, dataset: Dataset) -> 
     if target in source:
         raise ConfigError([f"target: {target!r} is also a source; name two different languages."])
     return dataclasses.replace(config, source=source, target=target)
+
+
+def target_sample(config: RunConfig, pool: Sequence[Example]) -> list[Example]:
+    """Draw the labelled sentences of the target language. Raises DataError."""
+    return sample(pool, config.target_size, config.sample_seed, f"target_size ({config.target})", config.stratify)
 
 
 def collect_labels(

@@ -13,20 +13,20 @@ from xltransfer.data.readers.lines import read_lines
 from xltransfer.data.sampling import sample
 from xltransfer.datasets.base import SPLITS, Dataset
 from xltransfer.errors import ConfigError, DataError
+from xltransfer.registry import TASKS
 from xltransfer.registry.trusted_code import names_code
 from xltransfer.tasks.base import Task
+from xltransfer.training.data.reading import target_sample
 from xltransfer.training.progress import Reporter
-from xltransfer.training.trained_model import TrainedModel
+from xltransfer.training.trained_model import TrainedModel, examples_of_lines
 
 
 def labelled_by_teacher(
     config: RunConfig, task: Task, dataset: Dataset, target: Sequence[Example], reporter: Reporter
 ) -> list[Example]:
-    """Return sentences of the target language with the labels that the teacher, a finished run, predicts.
+    """Return the sentences that `drawn` draws with the labels that the teacher, a finished run, predicts.
 
-    They are drawn from `--unlabelled`, a split of the dataset (whose own labels are not looked at) or a file with one
-    text a line, without those in the `target` sample; then the share `unlabelled_keep` of which the teacher is most
-    certain is kept, in the order drawn. Raises UserError.
+    Of these the share `unlabelled_keep` is kept of which the teacher is most certain. Raises UserError.
     """
     folder = config.teacher_folder
     assert folder is not None
@@ -34,34 +34,46 @@ def labelled_by_teacher(
     given = config.task if names_code(config.task) else None
     teacher = TrainedModel.load(folder, config.device, given)
     if type(teacher.task) is not type(task):
-        raise ConfigError([f"teacher: {folder!r} was trained for another task than {config.task}; give a run "
-                           "of the same task."])  # fmt: skip
-    known = {content(example) for example in target}
-    pool = {content(example): example for example in reversed(_unlabelled(config, task, dataset, teacher))}
-    fresh = [example for text, example in reversed(pool.items()) if text not in known]
-    size = None if config.unlabelled_size is None else min(config.unlabelled_size, len(fresh))
-    drawn = sample(fresh, size, config.sample_seed, "unlabelled_size")
-    if not drawn:
-        raise DataError(f"unlabelled: {config.unlabelled!r} has no sentence that is not in the target sample; give a "
-                        "split or a file with more.")  # fmt: skip
-    labels = teacher.predict(drawn)
-    keep, kept = config.unlabelled_keep, list(range(len(drawn)))
+        raise ConfigError([f"teacher: {folder!r} was trained for another task than {config.task}; give a run of the "
+                           "same task."])  # fmt: skip
+    found = drawn(config, task, dataset, target)
+    labels = teacher.predict(found)
+    keep, kept = config.unlabelled_keep, list(range(len(found)))
     if keep < 1:
-        kept = sorted(_most_certain(teacher.certainties(drawn), keep))
-    reporter.note(f"{len(kept):,} of {len(drawn):,} sentences of {config.unlabelled} are a source, labelled by "
-                  f"{folder}")  # fmt: skip
-    return [_labelled(drawn[number], labels[number]) for number in kept]
+        kept = sorted(_most_certain(teacher.certainties(found), keep))
+    reporter.note(
+        f"{len(kept):,} of {len(found):,} sentences of {config.unlabelled} are a source, labelled by {folder}"
+    )
+    return [_labelled(found[number], labels[number]) for number in kept]
 
 
-def _unlabelled(config: RunConfig, task: Task, dataset: Dataset, teacher: TrainedModel) -> list[Example]:
+def drawn(config: RunConfig, task: Task, dataset: Dataset, target: Sequence[Example]) -> list[Example]:
+    """Draw sentences of `--unlabelled`, without those in the `target` sample and without duplicates.
+
+    That is a split of the dataset, whose own labels are not to be looked at, or a file with one text a line. Raises
+    UserError.
+    """
     if config.unlabelled in SPLITS:
-        assert config.target is not None
-        return dataset.load(task, config.target, config.unlabelled)
-    file = Path(config.unlabelled)
-    if not file.is_file():
+        found = dataset.load(task, str(config.target), config.unlabelled)
+    elif (file := Path(config.unlabelled)).is_file():
+        found = examples_of_lines(task, read_lines(file))
+    else:
         raise DataError(f"unlabelled: {config.unlabelled!r} is not a file; allowed: {', '.join(SPLITS)}, or a file "
                         "with one text a line.")  # fmt: skip
-    return teacher.read(read_lines(file), pretokenized=False)
+    known = {content(example) for example in target}
+    pool = {content(example): example for example in reversed(found)}
+    fresh = [example for text, example in reversed(pool.items()) if text not in known]
+    if not fresh:
+        raise DataError(f"unlabelled: {config.unlabelled!r} has no sentence that is not in the target sample; give a "
+                        "split or a file with more.")  # fmt: skip
+    size = None if config.unlabelled_size is None else min(config.unlabelled_size, len(fresh))
+    return sample(fresh, size, config.sample_seed, "unlabelled_size")
+
+
+def check_unlabelled(config: RunConfig, dataset: Dataset) -> None:
+    """Raise UserError if a teacher, before it is trained, would have nothing to label."""
+    task: Task = TASKS.load(config.task)(**config.task_options)
+    drawn(config, task, dataset, target_sample(config, dataset.load(task, str(config.target), "train")))
 
 
 def _labelled(example: Example, label: Any) -> Example:
