@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,17 @@ from xltransfer.experiments.engines.local import LocalEngine
 from xltransfer.experiments.sweeps.file import Sweep, read_sweep
 from xltransfer.experiments.sweeps.index import PlannedRun, plan_runs, states_of
 from xltransfer.experiments.sweeps.runner import Messages, Runner
+from xltransfer.tasks.ner import NER
+from xltransfer.training.data.reading import open_dataset
 from xltransfer.training.run import RunResult
+from xltransfer.training.trained_model import TrainedModel
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 RUNS = Path("runs/study")
 FULL = {"source_size": 5000, "epochs": 6}
-_UNTOLD = ("output", "seed", "data", "encoder", "source", "target", "task", "task_options", "checkpoint_minutes")
+_UNTOLD = ("output", "seed", "data", "encoder", "source", "target", "task", "task_options", "checkpoint_minutes",
+           "source_data", "teacher")  # fmt: skip
 """Fields that a line has elsewhere, or that change nothing."""
 
 
@@ -51,7 +55,8 @@ def run(phase: str, workers: int, chosen: Callable[[PlannedRun], bool]) -> None:
     """Do what has no line yet, of what is `chosen`."""
     sweep = sweep_of(phase)
     done = {_place(line) for line in recorded(phase)}
-    runs = [one for one in plan_runs(sweep.cells(), sweep.seeds) if _place(_line(one)) not in done]
+    planned = _taught(plan_runs(sweep.cells(), sweep.seeds), RUNS / phase)
+    runs = [one for one in planned if _place(_line(one)) not in done]
     runs = [one for one in runs if chosen(one)]
     print(f"{phase}: {len(done)} runs recorded, {len(runs)} to do", flush=True)
     if not runs:
@@ -65,15 +70,28 @@ def run(phase: str, workers: int, chosen: Callable[[PlannedRun], bool]) -> None:
                 try:
                     runner.run(few)
                 finally:
-                    record(phase, runs)
+                    record(phase, runs, {one.cell.config.teacher for one in planned})
+
+
+def _taught(runs: list[PlannedRun], folder: Path) -> list[PlannedRun]:
+    """In the place of a row that `teacher` names: the folder of that row's run of the same target and seed."""
+    of_row = {(one.cell.row, one.cell.config.target, one.seed): folder / one.name for one in runs}
+    found = []
+    for one in runs:
+        config = one.cell.config
+        if teacher := of_row.get((str(config.teacher), config.target, one.seed)):
+            cell = dataclasses.replace(one.cell, config=dataclasses.replace(config, teacher=str(teacher)))
+            one = dataclasses.replace(one, cell=cell)
+        found.append(one)
+    return found
 
 
 def _in_parts(runs: list[PlannedRun], size: int) -> list[list[PlannedRun]]:
     return [runs[start : start + size] for start in range(0, len(runs), size)]
 
 
-def record(phase: str, runs: list[PlannedRun]) -> None:
-    """Append a line for each finished run that has none, and remove its model, which nothing here needs."""
+def record(phase: str, runs: list[PlannedRun], teachers: Collection[str | None]) -> None:
+    """Append a line for each finished run that has none, and remove its model unless it is one of the teachers."""
     done = {_place(line) for line in recorded(phase)}
     states = states_of(RUNS / phase, runs)
     RESULTS.mkdir(exist_ok=True)
@@ -83,8 +101,11 @@ def record(phase: str, runs: list[PlannedRun]) -> None:
             if result is None or _place(_line(one)) in done:
                 continue
             done.add(_place(_line(one)))
-            file.write(json.dumps({**_line(one), **_figures(result), "settings": _settings(one)}) + "\n")
-            shutil.rmtree(result.run_dir / "model", ignore_errors=True)
+            by_argmax = _by_argmax(one, result) if phase.startswith("real") else {}
+            figures = {**_figures(result), **by_argmax, "settings": _settings(one)}
+            file.write(json.dumps({**_line(one), **figures}) + "\n")
+            if str(result.run_dir) not in teachers:
+                shutil.rmtree(result.run_dir / "model", ignore_errors=True)
     print(f"{phase}: {len(done)} runs recorded", flush=True)
 
 
@@ -114,6 +135,17 @@ def _figures(result: RunResult) -> dict[str, Any]:
         "mixture": metrics["meta"].get("mixture"),
     }
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in found.items()}
+
+
+def _by_argmax(one: PlannedRun, result: RunResult) -> dict[str, float]:
+    """The test score of the same weights with the likeliest tag of each word, whatever the one before it is."""
+    model = TrainedModel.load(result.run_dir)
+    if not isinstance(model.task, NER):
+        return {}
+    examples = open_dataset(one.cell.config).load(model.task, str(one.cell.config.target), "test")
+    model.task.decoding = "argmax"
+    score = model.task.score(model.task.gold(examples), model.predict(examples))
+    return {"test_argmax": round(score.f1, 6)}
 
 
 def _settings(one: PlannedRun) -> dict[str, Any]:
