@@ -29,7 +29,7 @@ DEMO = "runs/ner-base-far-metaxl-seed11"
 """The run folder of `make demo`."""
 
 _BLOCK = re.compile(r"(?:^<!-- not run: ([^\n]*) -->\n)?^```(\S+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"# (\w+\.(?:py|toml|yaml))\n")
+_FILE = re.compile(r"# (\w+\.(?:py|toml|yaml|txt))\n")
 _LESS = {"source_size": 16, "target_size": 8, "epochs": 1, "batch_size": 8, "max_length": 48}
 _LESS_DATA = {"train": 20, "dev": 10, "test": 10}
 _WRITES = ("--output", "--plot", "--figures")
@@ -101,7 +101,8 @@ def run_page(page: Path, demo: Path | None, mirror: Path | None) -> None:
         if block.reason:
             continue
         if named := _FILE.match(block.text):
-            Path(named[1]).write_text(_smaller_sweep(block.text), encoding="utf-8")
+            text = block.text[named.end() :] if named[1].endswith("txt") else _smaller_sweep(block.text)
+            Path(named[1]).write_text(text, encoding="utf-8")
         elif block.language == "python":
             code = block.text.replace("epochs=1", "epochs=1, source_size=16")
             exec(compile(code, str(page), "exec"), {"__name__": "__main__"})
