@@ -118,6 +118,10 @@ class RunConfig:
     weight_decay: float = _optimisation(0.0, "weight decay (adamw) or L2 (adam)", "X", lowest=0, highest=1e6)
     warmup: float = _optimisation(0.1, "share of the steps with rising learning rates", "X", lowest=0, highest=1)
     clip: float = _optimisation(10.0, "maximum gradient norm of encoder and head, and of the RTN", "X", lowest=0)
+    average: float = _optimisation(
+        0.0, "decay of a moving average of encoder and head over the steps, as 0.99, scored and saved; 0: none", "X",
+        lowest=0, highest=0.9999,
+    )  # fmt: skip
     skip_nonfinite: int = _run(0, "steps with NaN or infinite gradients to skip before stopping", "N", lowest=0)
     vocabulary: Literal["auto", "full"] = _performance(
         "auto", "train the embeddings of the subwords in the training data (auto; same result) or all (full)", "NAME"

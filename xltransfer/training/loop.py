@@ -99,6 +99,8 @@ def _train_epoch(
         figures |= {"seconds": round(seconds, 4), **_language_figures(run, source_rows, state.order)}
         if learns_rtn:
             _reward_bandit(state.order, losses, run)
+        if state.average:
+            state.average.update(trainee.theta.decay)
         state.step += 1
         log({"step": state.step, "epoch": epoch, **losses, **rates, **figures})
         reporter.step(state.step, losses)
@@ -131,13 +133,14 @@ def _score_epoch(
 ) -> None:
     """Score the epoch on dev, and record its parameters if it is the best so far."""
     metric = run.task.metric
-    with state.vocabulary.whole(state.trainee.theta.decay) if state.vocabulary else nullcontext():
-        predictions = predict_set(run, run.dev, collate, stop)
-    dev = run.task.score(run.task.gold(run.dev.examples), predictions)
-    state.epochs_scored += 1
-    better = state.best is None or getattr(dev, metric) > getattr(state.best.dev, metric)
-    if better:
-        state.record_best(dev, predictions)
+    with state.scored() as decay:
+        with state.vocabulary.whole(decay) if state.vocabulary else nullcontext():
+            predictions = predict_set(run, run.dev, collate, stop)
+        dev = run.task.score(run.task.gold(run.dev.examples), predictions)
+        state.epochs_scored += 1
+        better = state.best is None or getattr(dev, metric) > getattr(state.best.dev, metric)
+        if better:
+            state.record_best(dev, predictions, decay)
     log({"step": state.step, "epoch": state.epochs_scored, "dev": dev.to_dict()})
     reporter.epoch(state.epochs_scored, metric, getattr(dev, metric), better)
 

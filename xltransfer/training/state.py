@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from xltransfer.data.bandit import BanditOrder
 from xltransfer.data.mixing import EpochOrder, SourceOrder
 from xltransfer.encoders.vocabulary import CompactVocabulary
+from xltransfer.methods.averaging import Average
 from xltransfer.methods.base import Trainee
 from xltransfer.methods.updater import Updater
 from xltransfer.tasks.base import Scores
@@ -58,6 +60,7 @@ class TrainingState:
         self.steps_per_epoch = self.order.steps_per_epoch
         self.total_steps = self.steps_per_epoch * run.config.epochs
         self.trainee = build_trainee(run, self.total_steps)
+        self.average = Average(run.learner, run.config.average) if run.config.average else None
         self.step = 0
         """Steps completed."""
         self.epochs_scored = 0
@@ -72,12 +75,19 @@ class TrainingState:
         """Seconds spent on training and dev scores, before resuming too."""
         return self._seconds_before + time.monotonic() - self._started
 
-    def record_best(self, dev: Scores, predictions: list[Any]) -> None:
-        """Copy θ and φ of the epoch that was just scored as the best."""
+    @contextmanager
+    def scored(self) -> Iterator[float]:
+        """Context in which θ is what is scored and saved: its average, if there is one.
+
+        Yields the factor by which weight decay has shrunk the vocabulary's unused rows.
+        """
+        with self.average.in_place() if self.average else nullcontext():
+            yield self.average.unused if self.average else self.trainee.theta.decay
+
+    def record_best(self, dev: Scores, predictions: list[Any], decay: float) -> None:
+        """Copy θ and φ of the epoch that was just scored as the best; `decay` is what `scored` yielded."""
         trainee = self.trainee
-        self.best = BestEpoch(
-            self.epochs_scored, dev, predictions, _copy(trainee.learner), _copy(trainee.rtn), trainee.theta.decay
-        )
+        self.best = BestEpoch(self.epochs_scored, dev, predictions, _copy(trainee.learner), _copy(trainee.rtn), decay)
 
     def restore_best(self) -> BestEpoch:
         """Load the best epoch into learner and RTN, and give the learner its whole vocabulary back."""
@@ -103,6 +113,9 @@ class TrainingState:
             "step": self.step, "scored": self.epochs_scored, "seconds": self.seconds, "theta": theta[1], "phi": phi[1],
             "random": random[1], "watched": self.guard_state.state(), "order": self.order.state(), "best": None,
         }  # fmt: skip
+        if self.average:
+            averaged, values["average"] = self.average.state()
+            tensors |= _with_prefix("average", averaged)
         if (best := self.best) is None:
             return StateSnapshot({"state": tensors}, values)
         values["best"] = {"epoch": best.epoch, "dev": asdict(best.dev), "predictions": best.predictions,
@@ -117,6 +130,8 @@ class TrainingState:
         trainee.rtn.load_state_dict(_without_prefix(tensors, "rtn"))
         trainee.theta.load(_without_prefix(tensors, "theta"), values["theta"])
         trainee.phi.load(_without_prefix(tensors, "phi"), values["phi"])
+        if self.average:
+            self.average.load(_without_prefix(tensors, "average"), values["average"])
         self.step, self.epochs_scored = values["step"], values["scored"]
         self.guard_state.load(values["watched"])
         self.order.load(values["order"])
