@@ -111,6 +111,9 @@ class RunConfig:
         1, "gradient accumulation: process each batch in N pieces, for less memory", "N", lowest=1
     )
     lr: float | None = _optimisation(None, "peak learning rate of encoder and head (default: the encoder's)", "X")
+    layer_decay: float = _optimisation(
+        1.0, "factor of the learning rate from each layer to the one below it, as 0.9", "X", lowest=0.1, highest=1
+    )
     meta_lr: float = _optimisation(1e-3, "peak learning rate of the RTN", "X", lowest=0)
     optimizer: Literal["adamw", "adam"] = _optimisation(
         "adamw", "adamw (decoupled weight decay) or adam (L2 in the gradient, as released)", "NAME"

@@ -22,7 +22,8 @@ from xltransfer.training.checkpointing import checkpoint, saver
 from xltransfer.training.run import resume, run
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "metaxl, averaged": {"method": "metaxl", "weight_decay": 0.1, "average": 0.9},
+    "metaxl, averaged": {"method": "metaxl", "weight_decay": 0.1, "average": 0.9,
+                         "layer_decay": 0.8},
     "higher, multi at two layers, in windows": {
         "method": "metaxl", "backend": "higher", "rtn": "multi", "layer": [1, 3], "task_options": {"long": "window"},
         "max_length": 12,

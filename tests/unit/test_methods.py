@@ -12,7 +12,8 @@ import torch
 
 from xltransfer.backends.func import Func
 from xltransfer.data.batching import Batch
-from xltransfer.encoders.learner import Learner
+from xltransfer.encoders.layouts import LAYOUTS, layers_of
+from xltransfer.encoders.learner import Learner, layer_factors
 from xltransfer.methods.base import Method, Trainee
 from xltransfer.methods.joint import Joint
 from xltransfer.methods.joint_rtn import JointRTN
@@ -27,6 +28,7 @@ from xltransfer.rtns.weights import Weights
 from xltransfer.tasks.ner import NER
 from xltransfer.testing.models import HIDDEN, LABELS, small_model
 from xltransfer.testing.problems import small_inputs
+from xltransfer.utils.parameters import trainable
 
 
 class GuardState(Learner):
@@ -208,3 +210,39 @@ def test_clipping_bounds_the_gradient() -> None:
     assert updater.apply({"weight": torch.full((1, 1), 30.0)}) == pytest.approx(30.0)
     first_moment = updater._optimizer.state[layer.weight]["exp_avg"]  # type: ignore[union-attr]
     assert first_moment.item() == pytest.approx(0.1 * 2.0, rel=1e-5)
+
+
+def test_parameters_learn_at_rates_of_their_own() -> None:
+    """Against torch's AdamW with a group for each of three parameters, over the schedule."""
+    torch.manual_seed(0)
+    module, factors = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1, bias=False)), [0.25, 0.25, 1.0]
+    other = copy.deepcopy(module)
+    updater = Updater(module, optimizer="adamw", lr=0.1, weight_decay=0.2, warmup=0, clip=0, total_steps=4,
+                      factors=dict(zip(dict(module.named_parameters()), factors, strict=True)))  # fmt: skip
+    plain = torch.optim.AdamW([{"params": [p]} for p in other.parameters()], weight_decay=0.2)
+    for _ in range(3):
+        gradients = {name: torch.randn_like(p) for name, p in updater.parameters.items()}
+        for group, factor, (name, parameter) in zip(plain.param_groups, factors, other.named_parameters(), strict=True):
+            group["lr"], parameter.grad = factor * updater.lr, gradients[name]
+        plain.step()
+        updater.apply(gradients)
+    assert distance(module.state_dict(), other.state_dict()) < 1e-7
+    assert updater.decay == pytest.approx((1 - 0.025 * 0.2) ** 2 * (1 - 0.025 * 2 / 3 * 0.2))
+
+
+@pytest.mark.parametrize("model_type", sorted(LAYOUTS))
+def test_rates_fall_from_layer_to_layer(model_type: str) -> None:
+    model = small_model(model_type)
+    learner, count = Learner(model, ()), model.config.num_hidden_layers
+    factors = layer_factors(learner, 0.5)
+    assert set(factors) == set(trainable(learner))
+    assert {value for name, value in factors.items() if "embeddings" in name and "rel_" not in name} == {
+        0.5 ** (count + 1)
+    }
+    layers = layers_of(model.base_model, learner.layout)
+    for number, layer in enumerate(layers):
+        own = {id(parameter) for parameter in layer.parameters()}
+        found = {factors[name] for name, parameter in learner.named_parameters() if id(parameter) in own}
+        assert found == {0.5 ** (count - number)}
+    head = {factors[name] for name in factors if not name.startswith(f"model.{model.base_model_prefix}.")}
+    assert head == {1.0}

@@ -14,7 +14,7 @@ from tests.conftest import short_run
 from xltransfer.backends.func import Func
 from xltransfer.data.batching import Batch
 from xltransfer.encoders.layouts import LAYOUTS
-from xltransfer.encoders.learner import Learner
+from xltransfer.encoders.learner import Learner, layer_factors
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.methods.base import Trainee
 from xltransfer.methods.metaxl import MetaXL
@@ -41,7 +41,9 @@ def trained(learner: Learner, vocabulary: CompactVocabulary | None, settings: di
     """After three steps of MetaXL in float64, dropout on."""
     torch.manual_seed(3)
     rtn = MLP(HIDDEN).double()
-    theta, phi = (Updater(part, lr=0.05, warmup=0.0, total_steps=4, **settings) for part in (learner, rtn))
+    settings = {"lr": 0.05, "warmup": 0.0, "total_steps": 4, **settings}
+    factors = layer_factors(learner, settings.pop("layer_decay", 1.0))
+    theta, phi = Updater(learner, factors=factors, **settings), Updater(rtn, **settings)
     trainee = Trainee(learner, rtn, theta, phi, NER(), Func(), nullcontext)
     for step in range(3):
         source, target = batch(10 * step), batch(10 * step + 1)
@@ -55,7 +57,8 @@ def trained(learner: Learner, vocabulary: CompactVocabulary | None, settings: di
 @pytest.mark.parametrize("settings", [
     {"optimizer": "adamw", "weight_decay": 0.1, "clip": 1.0},
     {"optimizer": "adam", "weight_decay": 0.0, "clip": 0.0},
-], ids=["adamw", "adam"])  # fmt: skip
+    {"optimizer": "adamw", "weight_decay": 0.1, "clip": 1.0, "layer_decay": 0.8},
+], ids=["adamw", "adam", "by layer"])  # fmt: skip
 @pytest.mark.parametrize("model_type", sorted(LAYOUTS))
 def test_three_steps_end_where_those_of_the_whole_vocabulary_do(model_type: str, settings: dict[str, Any]) -> None:
     whole = Learner(small_model(model_type).double(), (1,))

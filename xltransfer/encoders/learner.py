@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from xltransfer.encoders.compilation import compile_layers
 from xltransfer.encoders.insertion import inserted
-from xltransfer.encoders.layouts import layout_for
+from xltransfer.encoders.layouts import layers_of, layout_for
 from xltransfer.encoders.recomputation import attention_set, recomputed
 from xltransfer.rtns.base import RTN
 from xltransfer.rtns.changes import Change, Changes, HeldChanges
+from xltransfer.utils.parameters import trainable
 
 
 class Learner(nn.Module):
@@ -52,6 +53,26 @@ class Learner(nn.Module):
         with recomputed(self.model.base_model, self.layout) if kept_small else nullcontext():
             logits: Tensor = self.model(**inputs, return_dict=True).logits
         return logits
+
+
+def layer_factors(learner: Learner, decay: float) -> dict[str, float]:
+    """Factors of the learning rate by parameter: 1 for the head, `decay` less with each layer below it.
+
+    Embeddings have `decay` to the power L + 1, the layer that reads them L, the last layer 1 (Howard and Ruder 2018;
+    Clark et al. 2020, ELECTRA). What lies beside the layers has 1.
+    """
+    base = f"model.{learner.model.base_model_prefix}."
+    layers = f"{base}{learner.layout.layers}."
+    count = len(layers_of(learner.model.base_model, learner.layout))
+    factors = {}
+    for name in trainable(learner):
+        above = 0
+        if name.startswith(layers):
+            above = count - int(name.removeprefix(layers).partition(".")[0])
+        elif name.startswith(f"{base}embeddings"):
+            above = count + 1
+        factors[name] = decay**above
+    return factors
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -19,11 +20,12 @@ class Updater:
 
     The rate of step t (from 0) is lr · min((t + 1) / warm-up, (total − t) / (total − warm-up)): never 0, because a
     zero inner learning rate makes the meta-gradient vanish (the released code's first step). `clip` 0 is no clipping.
+    `factors` are of the rate of each parameter.
     """
 
     def __init__(
         self, module: nn.Module, *, optimizer: str, lr: float, weight_decay: float, warmup: float, clip: float,
-        total_steps: int, measured: bool = False,
+        total_steps: int, measured: bool = False, factors: Mapping[str, float] | None = None,
     ) -> None:  # fmt: skip
         self.parameters = trainable(module)
         self.clip = clip
@@ -36,11 +38,17 @@ class Updater:
         """|Δ| / |parameters| of the last step's update, where that is `measured`, which costs a copy of them."""
         self._measured = measured and bool(self.parameters)
         self.decay = 1.0
-        """What decoupled weight decay has made of a parameter that never had a gradient."""
+        """What decoupled weight decay has made of a parameter of the lowest rate that never had a gradient."""
         self._weight_decay = weight_decay if optimizer == "adamw" else 0.0
         kind = torch.optim.AdamW if optimizer == "adamw" else torch.optim.Adam
-        values = list(self.parameters.values())
-        self._optimizer = kind(values, lr=lr, weight_decay=weight_decay) if values else None
+        factor_of = dict.fromkeys(self.parameters, 1.0) if factors is None else factors
+        # groups of neighbours, so that parameters keep their numbers in the optimiser's state
+        grouped = [(factor, [self.parameters[name] for name in names])
+                   for factor, names in groupby(self.parameters, key=factor_of.__getitem__)]  # fmt: skip
+        self._factors = [factor for factor, _ in grouped]
+        self._lowest = min(self._factors, default=1.0)
+        groups = [{"params": parameters} for _, parameters in grouped]
+        self._optimizer = kind(groups, lr=lr, weight_decay=weight_decay) if groups else None
 
     @property
     def lr(self) -> float:
@@ -75,12 +83,13 @@ class Updater:
                 parameter.grad = gradients[name]
             if self.clip:
                 nn.utils.clip_grads_with_norm_(self.parameters.values(), self.clip, norm)
-            self._optimizer.param_groups[0]["lr"] = self.lr
+            for group, factor in zip(self._optimizer.param_groups, self._factors, strict=True):
+                group["lr"] = self.lr * factor
             before = [parameter.detach().clone() for parameter in self.parameters.values() if self._measured]
             self._optimizer.step()
             self.ratio = self._ratio(before)
             self._optimizer.zero_grad(set_to_none=True)
-        self.decay *= 1 - self.lr * self._weight_decay
+        self.decay *= 1 - self.lr * self._lowest * self._weight_decay
         self.done += 1
         return found
 

@@ -38,6 +38,8 @@ class Settings(Memory, Protocol):
     @property
     def mixing(self) -> str: ...
     @property
+    def layer_decay(self) -> float: ...
+    @property
     def taught(self) -> bool: ...
     @property
     def bucket(self) -> bool: ...
@@ -59,6 +61,9 @@ def compatibility_faults(settings: Settings) -> list[str]:
                       "drop one.")  # fmt: skip
     method = _loaded(METHODS, settings.method)
     faults += _mixing_faults(settings, settings.method, method)
+    if settings.layer_decay < 1 and settings.method_options.get("inner_step") == "adam":
+        faults.append("layer_decay: with method_options.inner_step adam the inner step would not be the optimiser's, "
+                      "whose rates differ by layer; drop one.")  # fmt: skip
     if settings.taught and method is not None and not method.uses_source:
         faults.append(f"rounds, teacher: method {settings.method} learns from no source, and so not from what a "
                       "teacher labels; choose another method.")  # fmt: skip

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from xltransfer.data.bandit import BanditOrder
 from xltransfer.data.mixing import EpochOrder, SourceOrder
+from xltransfer.encoders.learner import layer_factors
 from xltransfer.encoders.vocabulary import CompactVocabulary
 from xltransfer.methods.averaging import Average
 from xltransfer.methods.base import Trainee
@@ -174,7 +175,8 @@ def build_trainee(run: PreparedRun, steps: int) -> Trainee:
         "clip": config.clip,
         "total_steps": steps,
     }
-    theta = Updater(run.learner, lr=config.lr, **shared)
+    factors = layer_factors(run.learner, config.layer_decay) if config.layer_decay < 1 else None
+    theta = Updater(run.learner, lr=config.lr, factors=factors, **shared)
     phi = Updater(run.rtn, lr=config.meta_lr, measured=run.method.uses_rtn, **shared)
     return Trainee(
         run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast, run.processes, config.accumulate,
