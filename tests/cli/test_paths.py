@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.cli.test_adapt import write_encoder
 from tests.cli.test_data_files import PREPARE, write_corpus
 from tests.refusals import SHORT, SYNTHETIC, mounted
 from tests.sweeping import VALUES
@@ -61,6 +62,7 @@ FOLDERS: dict[str, list[str]] = {
     "compare": ["compare", *SHORT[1:], *SYNTHETIC, "--method", "joint", "--method", "metaxl", "--output"],
     "sweep": ["sweep", "s.yaml", "--output"],
     "export": ["export", "finished"],
+    "adapt": ["adapt", "encoder", "--input", "lines.txt", "--quiet", "--output"],
     "report --figures": ["report", "finished", "--figures"],
     "data prepare": PREPARE[:-1],
 }
@@ -73,9 +75,16 @@ FILES: dict[str, list[str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_encoder(tmp_path_factory.mktemp("encoder") / "plain")
+
+
 @pytest.fixture(autouse=True)
-def here(finished_runs: dict[str, RunResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def here(finished_runs: dict[str, RunResult], encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("encoder").symlink_to(encoder)
+    Path("lines.txt").write_text("".join(f"fi tafa gor {number}\n" for number in range(12)))
     shutil.copytree(finished_runs["ner"].run_dir, "finished")
     Path("line.txt").write_text("Fi tafa gor.")
     Path("s.yaml").write_text(yaml.safe_dump({"values": VALUES, "rows": {"a": {"method": "joint"}}, "seeds": [1]}))

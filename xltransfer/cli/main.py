@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from xltransfer.cli import analyze, bench, compare, doctor, evaluate, export, ls, predict, report, run, sweep
+from xltransfer.cli import adapt, analyze, bench, compare, doctor, evaluate, export, ls, predict, report, run, sweep
 from xltransfer.cli.data import app as data
 from xltransfer.cli.options import flags_normalised
 from xltransfer.errors import ConfigError, MachineError, UserError, explain_machine_error
@@ -40,6 +40,7 @@ app.command("predict", help="Tag or classify text with a finished run.")(predict
 app.command("analyze", help="Measure what a run did to its representations, before and after training.")(
     analyze.command
 )
+app.command("adapt", help="Train an encoder further on raw text of a language, before runs take it.")(adapt.command)
 app.command("export", help="Copy a run's model, in Hugging Face format and without the RTN.")(export.command)
 app.add_typer(data.app, name="data", help="List named corpora, and look into data before training on them.")
 app.command("ls", help="List registered parts and recipes; imports none of them.")(ls.command)
