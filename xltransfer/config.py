@@ -234,9 +234,11 @@ class RunConfig:
         """
         if faults := [*text_faults(self.to_dict())]:
             raise ConfigError(faults)
-        faults = [*number_faults(self), *_range_faults(self)]
+        faults, failed = [*number_faults(self), *_range_faults(self)], list[str]()
         for plugin in self.plugin:
-            collect_fault(faults, lambda plugin=plugin: load_plugin(Path(plugin).resolve()))  # type: ignore[misc]
+            collect_fault(failed, lambda plugin=plugin: load_plugin(Path(plugin).resolve()))  # type: ignore[misc]
+        if failed:  # names that they were to register would be faults as well
+            raise ConfigError([*faults, *failed])
         changes: dict[str, Any] = {}
         for kind, registry in _PARTS.items():
             options = getattr(self, f"{kind}_options")

@@ -19,11 +19,11 @@ from xltransfer.cli.main import status_of
 from xltransfer.config import RunConfig
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.errors import Interrupted
-from xltransfer.experiments import runs
 from xltransfer.experiments.compare import Comparison, Row
 from xltransfer.experiments.statistics import Difference, difference, pseudovalues
 from xltransfer.experiments.tables.comparison import FORMATS
 from xltransfer.tasks.ner import NER
+from xltransfer.training import run as runs
 from xltransfer.training.progress import Reporter
 from xltransfer.training.run import RunResult, run
 from xltransfer.training.run_folder import read_predictions

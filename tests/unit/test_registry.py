@@ -93,8 +93,8 @@ def test_every_builtin_can_be_loaded(kind: str) -> None:
 
 
 def test_broken_plugin_file_is_the_users_error(tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text("raise RuntimeError('boom')")
-    with pytest.raises(RegistryError, match=r"broken\.py' fails on import: RuntimeError: boom"):
+    (tmp_path / "broken.py").write_text("import os\n\nraise RuntimeError('boom')")
+    with pytest.raises(RegistryError, match=r"broken\.py' fails on import in line 3: RuntimeError: boom"):
         load_plugin(tmp_path / "broken.py")
 
 

@@ -24,7 +24,7 @@ from xltransfer.registry import ENCODERS
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "vocab.txt", "merges.txt"]
 
-_LOCAL = {"local_files_only": True, "trust_remote_code": False}  # unsaid, transformers asks on the terminal
+LOCAL = {"local_files_only": True, "trust_remote_code": False}  # unsaid, transformers asks on the terminal
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def open_encoder(name: str) -> EncoderFiles:
     refuse_code(folder)
     with quiet_transformers():
         try:
-            config = transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
+            config = transformers.AutoConfig.from_pretrained(folder, **LOCAL)
             tokenizer = _load_tokenizer(folder)
         except Exception as error:  # transformers raises many kinds on a damaged or incomplete folder
             message = f"encoder {name!r}: {folder} cannot be read: {_one_line(error)}"
@@ -113,10 +113,10 @@ def _load_model(
     with quiet_transformers():
         try:
             if labels is not None and saved_heads(folder):
-                config = transformers.AutoConfig.from_pretrained(folder, **labels, **_LOCAL)
+                config = transformers.AutoConfig.from_pretrained(folder, **labels, **LOCAL)
                 model, info = load_without_head(folder, auto_class, config, **options)
             else:
-                options |= {"use_safetensors": True, **(labels or {}), **_LOCAL}
+                options |= {"use_safetensors": True, **(labels or {}), **LOCAL}
                 model, info = getattr(transformers, auto_class).from_pretrained(folder, **options)
         except Exception as error:  # transformers raises many kinds on weights that do not fit
             message = f"encoder {name!r}: weights in {folder} cannot be loaded: {_one_line(error)}"
@@ -127,11 +127,11 @@ def _load_model(
 
 def _load_tokenizer(folder: Path) -> Any:
     require_tokenizer_files(folder)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **LOCAL)
     if not tokenizer.is_fast:
         raise EncoderError("its tokenizer has no fast version, which word alignment needs (tokenizer.json)")
     if type(tokenizer.backend_tokenizer.pre_tokenizer).__name__ == "ByteLevel":  # words, not text, come in for tagging
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **_LOCAL)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **LOCAL)
     if tokenizer.pad_token_id is None:
         raise EncoderError("its tokenizer has no padding token")
     return tokenizer

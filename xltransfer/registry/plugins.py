@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import traceback
 from functools import cache
 from pathlib import Path
 
@@ -29,10 +30,17 @@ def load_plugin(path: Path) -> None:
     except RegistryError:
         raise
     except Exception as error:
-        raise RegistryError(f"plugin {str(path)!r} fails on import: {type(error).__name__}: {error}") from error
+        raise RegistryError(f"plugin {str(path)!r} fails on import{_line(path, error)}: {type(error).__name__}: {error}"
+                            ) from error  # fmt: skip
     if _registered() == before:
         raise RegistryError(f"plugin {str(path)!r} registers nothing; a class under @register_rtn(\"name\") or "
                             "another of xltransfer's decorators is needed.")  # fmt: skip
+
+
+def _line(path: Path, error: BaseException) -> str:
+    """Where in the file it failed: its innermost line in the traceback; nothing if it is not there, as with syntax."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" in line {lines[-1]}" if lines else ""
 
 
 def _registered() -> dict[str, type]:

@@ -141,4 +141,6 @@ class _Cut(torch.autograd.Function):
 
 
 Change = Callable[..., Tensor]
-"""What the learner takes for an RTN: an `RTN`, its `Changes`, `HeldChanges`, or a function of (hidden, mask, layer)."""
+"""What the learner takes for an RTN: an `RTN`, its `Changes`, `HeldChanges`, or a function of (hidden, mask, layer).
+
+Source losses (`source_loss`) take the first three, which say how passes are mixed and whether losses are weighed."""

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 import transformers
 
-from xltransfer.encoders.loading import EncoderFiles, open_encoder, quiet_transformers
+from xltransfer.encoders.loading import LOCAL, EncoderFiles, open_encoder, quiet_transformers
 from xltransfer.errors import ConfigError, DataError, EncoderError
 from xltransfer.training.device import choose_device
 from xltransfer.training.progress import Reporter
@@ -102,7 +102,7 @@ def _load(files: EncoderFiles, seed: int) -> Any:
         raise EncoderError(
             f"encoder {files.name!r}: its tokenizer has no mask token, so it was not trained by masking."
         )
-    options = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True, "dtype": torch.float32}
+    options = {**LOCAL, "use_safetensors": True, "dtype": torch.float32}
     with quiet_transformers(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
