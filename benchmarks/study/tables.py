@@ -12,6 +12,7 @@ from pathlib import Path
 
 from differences import Line, by, interval, pair_of, paired
 from figures import METHODS, plot_differences, plot_distance, plot_mixtures
+from real_tables import real_tables
 
 from xltransfer.experiments.tables.formats import bold, markdown_table, mean_and_deviation
 
@@ -47,6 +48,9 @@ def write_all(folder: Path) -> None:
         parts.append(_scores("Distance", distance))
         plot_distance(distance, results / "distance.svg")
     (results / "tables.md").write_text("\n".join(parts), encoding="utf-8")
+    real = [line for name in ("real-sw", "real-ner") for line in lines.get(name, [])]
+    if tuning := lines.get("real-tuning"):
+        (results / "real-tables.md").write_text(real_tables(tuning, real), encoding="utf-8")
 
 
 def _said(values: Sequence[float]) -> str:

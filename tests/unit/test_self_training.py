@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -9,17 +10,20 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
 from tests.conftest import SHORT, short_run
+from tests.resuming import Signalled, tiny
 from xltransfer.config import RunConfig
 from xltransfer.data.batching import Encoded
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence, content
 from xltransfer.datasets.synthetic.dataset import Synthetic
-from xltransfer.errors import UserError
+from xltransfer.errors import Interrupted, UserError
+from xltransfer.testing.runs import outcome
 from xltransfer.training.evaluation import Certainty
 from xltransfer.training.preparation import PreparedRun, prepare
-from xltransfer.training.progress import Reporter
-from xltransfer.training.run import RunResult, resume
+from xltransfer.training.progress import ConsoleReporter, Reporter
+from xltransfer.training.run import RunResult, resume, run
 from xltransfer.training.trained_model import TrainedModel
 
 
@@ -28,24 +32,24 @@ def student(finished: RunResult, **changes: Any) -> PreparedRun:
     return prepare(RunConfig.from_mapping(values), Reporter())
 
 
-def labelled(run: PreparedRun) -> list[Example]:
-    return list(run.source.examples[run.config.source_size :])
+def labelled(prepared: PreparedRun) -> list[Example]:
+    return list(prepared.source.examples[prepared.config.source_size :])
 
 
 @pytest.mark.parametrize("task", ["ner", "sentiment", "pos"])
 def test_the_rest_of_the_training_split_has_the_teachers_labels(
     task: str, finished_runs: dict[str, RunResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = student(finished_runs[task], unlabelled_size=30)
-    found = labelled(run)
+    prepared = student(finished_runs[task], unlabelled_size=30)
+    found = labelled(prepared)
     assert len(found) == 30
-    assert not {content(one) for one in found} & {content(one) for one in run.target.examples}
+    assert not {content(one) for one in found} & {content(one) for one in prepared.target.examples}
     assert [getattr(one, "tags", None) or getattr(one, "label", None) for one in found] == [
         tuple(label) if isinstance(label, list) else label
         for label in TrainedModel.load(finished_runs[task].run_dir).predict(found)
     ]
-    assert {one.language for one in run.source.encoded[48:]} == {1}
-    assert run.config.sources == ("base", "far by teacher")
+    assert {one.language for one in prepared.source.encoded[48:]} == {1}
+    assert prepared.config.sources == ("base", "far by teacher")
 
 
 def test_labels_of_the_split_are_not_looked_at(
@@ -141,3 +145,28 @@ def test_nothing_is_trained_where_there_is_nothing_to_label(tmp_path: Path) -> N
     with pytest.raises(UserError, match="unlabelled: 'trian' is not a file"):
         short_run(tmp_path / "a", method="joint", unlabelled="trian", rounds=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_teacher_goes_on_by_the_same_command(tmp_path: Path) -> None:
+    values: dict[str, Any] = {"rounds": 1, "unlabelled_size": 10}
+    whole = run(tiny(tmp_path / "whole", **values))
+    with pytest.raises(Interrupted, match="It is a teacher: the same command as before goes on with it"):
+        run(tiny(tmp_path / "stopped", **values), Signalled(2))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stopped-teacher", "whole", "whole-teacher"]
+    assert run(tiny(tmp_path / "stopped", **values)).test == whole.test
+    assert outcome(tmp_path / "stopped-teacher") == outcome(tmp_path / "whole-teacher")
+
+
+def test_progress_of_a_student_begins_anew() -> None:
+    reporter = ConsoleReporter(Console(file=io.StringIO()))
+    for steps in (3, 5):
+        reporter.start(steps, 1)
+        reporter.step(1, {"loss": 1.0})
+        assert [(task.total, task.completed) for task in reporter._bar.tasks] == [(steps, 1)]
+        reporter.stop()
+
+
+def test_several_processes_take_a_teacher_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="rounds: 2 processes were started; train the teacher alone, then give"):
+        run(tiny(tmp_path / "a", rounds=1))

@@ -75,7 +75,9 @@ class ConsoleReporter(Reporter):
         self.console.print(f"warning: {message}", style="yellow", highlight=False, soft_wrap=True, markup=False)
 
     def start(self, steps: int, epochs: int) -> None:
-        self._epochs = epochs
+        self._epochs, self._resumed_at = epochs, None
+        for task in self._bar.task_ids:  # of a run before it, such as a teacher
+            self._bar.remove_task(task)
         self._task = self._bar.add_task("train", total=steps, rate="")
         if self.console.is_terminal:
             self._live = Live(self._panel(), console=self.console, refresh_per_second=4, transient=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xltransfer.config import RunConfig, read_yaml
+from xltransfer.config import RunConfig
 from xltransfer.data.batching import Collator
 from xltransfer.errors import (
     CheckpointError,
@@ -25,8 +25,13 @@ from xltransfer.rtns.size import describe_size, parameter_counts
 from xltransfer.tasks.base import Scores
 from xltransfer.training.backend_selection import select_backend
 from xltransfer.training.checkpointing.checkpoint import Checkpoint
-from xltransfer.training.checkpointing.resume import CHANGEABLE_FIELDS, find_checkpoint, read_run_config, resume_command
-from xltransfer.training.checkpointing.saver import CheckpointSaver, run_identity
+from xltransfer.training.checkpointing.resume import (
+    find_checkpoint,
+    read_run_config,
+    refuse_another_run,
+    resume_command,
+)
+from xltransfer.training.checkpointing.saver import CheckpointSaver
 from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
 from xltransfer.training.data.reading import open_datasets, resolve_languages
 from xltransfer.training.data.self_training import check_unlabelled
@@ -40,7 +45,7 @@ from xltransfer.training.safety.guards import StepGuard
 from xltransfer.training.state import TrainingState
 from xltransfer.training.tracking import Trackers, check_trackers
 from xltransfer.training.trained_model import read_metrics
-from xltransfer.utils.processes import Processes
+from xltransfer.utils.processes import Processes, launched_count
 
 VARYING_METRICS = ("seconds", "peak_memory_bytes")
 """The fields of metrics.json that are not reproducible: they differ between two runs of the same configuration."""
@@ -119,6 +124,8 @@ def load_or_run(config: RunConfig, reporter: Reporter | None = None) -> RunResul
 
 def _with_teacher(config: RunConfig, reporter: Reporter | None) -> RunConfig:
     """Run the teacher, unless it has been; return the configuration with the run's folder. Raises UserError."""
+    if (count := launched_count()) > 1:
+        raise ConfigError([f"rounds: {count} processes were started; train the teacher alone, then give --teacher."])
     config = config.validated()
     sources, dataset = open_datasets(config)
     config = resolve_languages(config, sources, dataset)
@@ -127,15 +134,15 @@ def _with_teacher(config: RunConfig, reporter: Reporter | None) -> RunConfig:
     assert config.teacher_folder is not None
     folder = Path(config.teacher_folder)
     teacher = dataclasses.replace(config, rounds=config.rounds - 1, output=str(folder))
-    if (folder / "config.yaml").is_file():
-        saved, wanted = read_yaml(folder / "config.yaml"), run_identity(teacher)["config"]
-        open_to = ("backend", "backend_options", *CHANGEABLE_FIELDS)  # lr is the encoder's, and auto chooses a backend
-        other = [name for name, value in wanted.items()
-                 if value is not None and name not in open_to and saved.get(name) != value]  # fmt: skip
-        if other:
-            raise ConfigError([f"rounds: the run in {str(folder)!r} differs in {', '.join(other)}; name another "
-                               "--output, or move it away."])  # fmt: skip
-    load_or_run(teacher, reporter)
+    refuse_another_run(folder, teacher)
+    if reporter:
+        reporter.note(f"teacher: {folder}")
+    try:
+        load_or_run(teacher, reporter)
+    except Interrupted as interrupted:
+        interrupted.args = (f"{interrupted} It is a teacher: the same command as before goes on with it, and then with "
+                            "the student.",)  # fmt: skip
+        raise
     return config
 
 

@@ -50,6 +50,19 @@ def read_run_config(run_dir: Path, expected: RunConfig | None) -> RunConfig:
     return dataclasses.replace(expected, output=saved.output)
 
 
+def refuse_another_run(folder: Path, config: RunConfig) -> None:
+    """Raise ConfigError if a folder holds a run that `config`, whose defaults may be unresolved, does not describe."""
+    if not (folder / "config.yaml").is_file():
+        return
+    saved, wanted = read_yaml(folder / "config.yaml"), run_identity(config)["config"]
+    open_to = ("backend", "backend_options", *CHANGEABLE_FIELDS)  # backend auto chooses one
+    other = [name for name, value in wanted.items()
+             if value is not None and name not in open_to and saved.get(name) != value]  # fmt: skip
+    if other:
+        raise ConfigError([f"rounds: the run in {str(folder)!r} differs in {', '.join(other)}; name another --output, "
+                           "or move it away."])  # fmt: skip
+
+
 def find_checkpoint(run_dir: Path, config: RunConfig, reporter: Reporter) -> Checkpoint | None:
     """Return the newest readable checkpoint, or None if the run was killed before the first one.
 
