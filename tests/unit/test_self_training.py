@@ -101,6 +101,8 @@ def test_a_run_says_what_it_learnt_from(finished_runs: dict[str, RunResult], tmp
     result = short_run(tmp_path / "student", teacher=str(finished_runs["ner"].run_dir), unlabelled_size=24,
                        method="metaxl", rtn="weights", batch_size=8)  # fmt: skip
     assert result.metrics["meta"]["source"] == ["base", "far by teacher"]
+    teacher = finished_runs["ner"]
+    assert result.metrics["meta"]["teacher"] == {"dev": teacher.dev.to_dict(), "test": teacher.test.to_dict()}
     samples = json.loads((result.run_dir / "samples.json").read_text())
     assert {name: len(ids) for name, ids in samples["source"].items()} == {"base": 48, "far by teacher": 24}
     assert result.metrics["steps"] == (48 + 24) // 8

@@ -81,9 +81,14 @@ def _report(result: RunResult) -> Path:
 
 
 def _print_result(result: RunResult) -> None:
+    from xltransfer.tasks.base import Scores
+
     meta = result.metrics["meta"]
     title = f"{result.metrics['task']}: {' + '.join(meta['source'])} to {meta['target']}, {meta['method']}"
-    scores = {"dev": result.dev, "test": result.test, "majority baseline, test": result.majority}
+    scores = {"dev": result.dev, "test": result.test}
+    if teacher := meta.get("teacher"):
+        scores |= {f"its teacher, {split}": Scores(**teacher[split]) for split in ("dev", "test") if teacher[split]}
+    scores["majority baseline, test"] = result.majority
     rows = [[name, *(f"{100 * value:.2f}" for value in (one.f1, one.precision, one.recall, one.accuracy))]
             for name, one in scores.items()]  # fmt: skip
     print_table(["", "F1", "precision", "recall", "accuracy"], rows, title)

@@ -34,7 +34,7 @@ from xltransfer.training.checkpointing.resume import (
 from xltransfer.training.checkpointing.saver import CheckpointSaver
 from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
 from xltransfer.training.data.reading import open_datasets, resolve_languages
-from xltransfer.training.data.self_training import check_unlabelled
+from xltransfer.training.data.self_training import check_unlabelled, teacher_scores
 from xltransfer.training.device import deterministic, peak_memory, reset_peak_memory
 from xltransfer.training.distributed import connect_processes
 from xltransfer.training.loop import Log, TrainingResult, predict_set, train
@@ -264,6 +264,7 @@ def _score_test_set(run: PreparedRun, trained: TrainingResult, folder: RunFolder
             "source": list(run.config.sources),
             "target": run.config.target,
             "mixture": trained.mixture,
+            "teacher": teacher_scores(run.config),
             "majority": majority.to_dict(),
         },
     }

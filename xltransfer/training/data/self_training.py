@@ -18,7 +18,7 @@ from xltransfer.registry.trusted_code import names_code
 from xltransfer.tasks.base import Task
 from xltransfer.training.data.reading import target_sample
 from xltransfer.training.progress import Reporter
-from xltransfer.training.trained_model import TrainedModel, examples_of_lines
+from xltransfer.training.trained_model import TrainedModel, examples_of_lines, read_metrics
 
 
 def labelled_by_teacher(
@@ -74,6 +74,20 @@ def check_unlabelled(config: RunConfig, dataset: Dataset) -> None:
     """Raise UserError if a teacher, before it is trained, would have nothing to label."""
     task: Task = TASKS.load(config.task)(**config.task_options)
     drawn(config, task, dataset, target_sample(config, dataset.load(task, str(config.target), "train")))
+
+
+def teacher_scores(config: RunConfig) -> dict[str, Any] | None:
+    """The teacher's scores on dev and test, to compare with; None without a teacher, or of a model alone.
+
+    They are what its folder says, so on the same sentences only if it was trained for the same target and data.
+    """
+    if config.teacher_folder is None:
+        return None
+    try:
+        metrics = read_metrics(Path(config.teacher_folder))
+    except ConfigError:
+        return None
+    return {split: metrics.get(split) for split in ("dev", "test")}
 
 
 def _labelled(example: Example, label: Any) -> Example:
