@@ -121,6 +121,10 @@ class RunConfig:
     weight_decay: float = _optimisation(0.0, "weight decay (adamw) or L2 (adam)", "X", lowest=0, highest=1e6)
     warmup: float = _optimisation(0.1, "share of the steps with rising learning rates", "X", lowest=0, highest=1)
     clip: float = _optimisation(10.0, "maximum gradient norm of encoder and head, and of the RTN", "X", lowest=0)
+    consistency: float = _optimisation(
+        0.0, "R-Drop: weight of how far two passes of a target batch are apart, as 1; 0: one pass", "X", lowest=0,
+        highest=1e6,
+    )  # fmt: skip
     average: float = _optimisation(
         0.0, "decay of a moving average of encoder and head over the steps, as 0.99, scored and saved; 0: none", "X",
         lowest=0, highest=0.9999,
@@ -274,12 +278,6 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ConfigError([f"{file} holds a {type(raw).__name__}; a mapping is needed."])
     return raw
-
-
-def allowed_values(owner: type, name: str) -> tuple[str, ...]:
-    """The choices of a dataclass field with a Literal type."""
-    found: tuple[str, ...] = get_type_hints(owner)[name].__args__
-    return found
 
 
 def _range_faults(config: RunConfig) -> list[str]:

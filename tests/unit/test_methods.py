@@ -14,7 +14,7 @@ from xltransfer.backends.func import Func
 from xltransfer.data.batching import Batch
 from xltransfer.encoders.layouts import LAYOUTS, layers_of
 from xltransfer.encoders.learner import Learner, layer_factors
-from xltransfer.methods.base import Method, Trainee
+from xltransfer.methods.base import Method, Trainee, consistent_loss
 from xltransfer.methods.joint import Joint
 from xltransfer.methods.joint_rtn import JointRTN
 from xltransfer.methods.metaxl import MetaXL
@@ -26,8 +26,9 @@ from xltransfer.rtns.identity import Identity
 from xltransfer.rtns.mlp import MLP
 from xltransfer.rtns.weights import Weights
 from xltransfer.tasks.ner import NER
+from xltransfer.tasks.sentiment import Sentiment
 from xltransfer.testing.models import HIDDEN, LABELS, small_model
-from xltransfer.testing.problems import small_inputs
+from xltransfer.testing.problems import INNER_LR, brute_force_slope, flat, random_direction, small_inputs
 from xltransfer.utils.parameters import trainable
 
 
@@ -246,3 +247,34 @@ def test_rates_fall_from_layer_to_layer(model_type: str) -> None:
         assert found == {0.5 ** (count - number)}
     head = {factors[name] for name in factors if not name.startswith(f"model.{model.base_model_prefix}.")}
     assert head == {1.0}
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4,)])
+def test_consistency_is_half_the_symmetric_divergence(shape: tuple[int, ...]) -> None:
+    """Against sums over probabilities, in float64; labels that are ignored take no part."""
+    torch.manual_seed(0)
+    one, other = torch.randn(2, *shape, 4, dtype=torch.float64)
+    labels = torch.randint(0, 4, shape)
+    labels[0] = labels[0].clone().fill_(-100) if len(shape) == 1 else torch.tensor([-100, 1, -100, 0, 2])
+    task = NER() if len(shape) == 2 else Sentiment()
+    p, q = one.softmax(-1), other.softmax(-1)
+    apart = (p * (p / q).log() + q * (q / p).log()).sum(-1)[labels != -100].mean() / 2
+    expected = (task.loss(one, labels) + task.loss(other, labels)) / 2 + 0.7 * apart
+    torch.testing.assert_close(consistent_loss(task, one, other, labels, 0.7), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(consistent_loss(task, one, one, labels, 0.7), task.loss(one, labels))
+
+
+@pytest.mark.parametrize("backend", ["func", "higher"])
+def test_the_meta_gradient_follows_a_consistent_loss(backend: str) -> None:
+    """By brute force, with dropout on, so that the two passes differ; without dropout they are one."""
+    state = trainee(MLP(HIDDEN, init="released"), dropout=True)
+    state = dataclasses.replace(state, consistency=2.0, backend=BACKENDS.load(backend)())
+    problem = MetaXL().problem(state, *batches(), 0)
+    meta = state.backend.step(problem, INNER_LR)
+    direction = random_direction(meta.meta_grads)
+    slope = brute_force_slope(problem, direction)
+    assert (flat(meta.meta_grads) @ flat(direction)).item() == pytest.approx(slope, rel=1e-6)
+    plain = dataclasses.replace(state, consistency=0.0)
+    assert plain.seeded_loss(7, batches()[1]) != state.seeded_loss(7, batches()[1])
+    state.learner.eval()
+    assert plain.seeded_loss(7, batches()[1]).item() == pytest.approx(state.seeded_loss(7, batches()[1]).item())

@@ -11,12 +11,13 @@ import torch
 from xltransfer.backends.base import Backend, BilevelProblem
 from xltransfer.bench.baselines import released_step, torchopt_installed, torchopt_step
 from xltransfer.bench.setting import Bench, BenchSetting, build
-from xltransfer.config import RunConfig, allowed_values
+from xltransfer.config import RunConfig
 from xltransfer.data.batching import Batch, split_batch
 from xltransfer.encoders.learner import cached_casts, plain_passes, source_loss
 from xltransfer.errors import ConfigError, RegistryError, unknown
 from xltransfer.registry import BACKENDS
 from xltransfer.registry.compatibility import memory_faults
+from xltransfer.registry.limits import allowed_values
 from xltransfer.registry.options import check_options
 from xltransfer.training.device import set_matmul_precision
 from xltransfer.utils.parameters import Gradients, named_gradients, trainable

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xltransfer.backends.base import Backend
@@ -17,7 +18,7 @@ from xltransfer.encoders.learner import plain_passes, source_loss
 from xltransfer.errors import require_finite
 from xltransfer.methods.updater import Updater
 from xltransfer.rtns.base import RTN
-from xltransfer.tasks.base import Task
+from xltransfer.tasks.base import Task, wide
 from xltransfer.utils.parameters import Gradients, add_into, named_gradients, trainable
 from xltransfer.utils.processes import ALONE, Processes
 from xltransfer.utils.seeding import seeded
@@ -40,6 +41,19 @@ def task_source_loss(task: Task, learner: Callable[..., Tensor], batch: Batch, r
     return source_loss(learner, rtn, batch.inputs, loss, losses)
 
 
+def consistent_loss(task: Task, one: Tensor, other: Tensor, labels: Tensor, weight: float) -> Tensor:
+    """R-Drop (Liang et al. 2021, arXiv 2106.14448), a scalar: the mean loss of two passes, and how far they are apart.
+
+    That is `weight` times half the symmetric Kullback-Leibler divergence, a mean over the labels that are not IGNORED.
+    `one` and `other` (..., labels) are logits for `labels` (...).
+    """
+    labelled = labels != IGNORED
+    first, second = (F.log_softmax(wide(logits[labelled]), -1) for logits in (one, other))
+    apart = ((first.exp() - second.exp()) * (first - second)).sum(-1)  # both directions
+    losses = (task.loss(one, labels) + task.loss(other, labels)) / 2
+    return losses + weight * apart.sum() / (2 * labelled.sum())
+
+
 @dataclass(frozen=True)
 class Trainee:
     """Everything a training step works on: learner (θ), RTN (φ), their updaters, task and backend."""
@@ -54,6 +68,8 @@ class Trainee:
     processes: Processes = ALONE
     accumulate: int = 1
     """Into how many pieces every process cuts its part of a batch."""
+    consistency: float = 0.0
+    """Weight of the divergence between two target passes with dropout masks of their own (`consistent_loss`)."""
     usefulness: bool = False
     """Whether steps report the usefulness of the source batch, if the method can (`Method.tells_usefulness`)."""
 
@@ -90,6 +106,9 @@ class Trainee:
     def loss(self, learner: Callable[..., Tensor], batch: Batch, rtn: Any = None) -> Tensor:
         """The task's loss on a batch, a scalar; a source pass where `rtn` (or what stands in for it) is given."""
         with self.autocast():
+            if rtn is None and self.consistency:
+                logits = learner(batch.inputs), learner(batch.inputs)
+                return consistent_loss(self.task, *logits, batch.labels, self.consistency)
             if rtn is None:
                 return self.task.loss(learner(batch.inputs), batch.labels)
             return task_source_loss(self.task, learner, batch, rtn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 from xltransfer.registry.values import LARGEST
 from xltransfer.utils.files import UNWRITABLE
@@ -12,6 +12,12 @@ from xltransfer.utils.files import UNWRITABLE
 MOST = 10**9
 """The largest count: of sentences, steps, layers and the like."""
 _LONGEST_TEXT = 4096
+
+
+def allowed_values(owner: type, name: str) -> tuple[str, ...]:
+    """The choices of a dataclass field with a Literal type."""
+    found: tuple[str, ...] = get_type_hints(owner)[name].__args__
+    return found
 
 
 def range_of(spec: Any) -> str:

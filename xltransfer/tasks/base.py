@@ -31,16 +31,17 @@ class Scores:
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy over labels other than IGNORED, in at least fp32."""
-    return F.cross_entropy(_wide(logits), labels, ignore_index=IGNORED)
+    return F.cross_entropy(wide(logits), labels, ignore_index=IGNORED)
 
 
 def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of each label, in the shape of `labels` (...), 0 at IGNORED; `logits` (..., labels)."""
-    flat = F.cross_entropy(_wide(logits).flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="none")
+    flat = F.cross_entropy(wide(logits).flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="none")
     return flat.view(labels.shape)
 
 
-def _wide(logits: Tensor) -> Tensor:
+def wide(logits: Tensor) -> Tensor:
+    """Logits in at least fp32, for losses."""
     return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
 

@@ -180,7 +180,7 @@ def build_trainee(run: PreparedRun, steps: int) -> Trainee:
     phi = Updater(run.rtn, lr=config.meta_lr, measured=run.method.uses_rtn, **shared)
     return Trainee(
         run.learner, run.rtn, theta, phi, run.task, run.backend, run.autocast, run.processes, config.accumulate,
-        usefulness=len(config.sources) > 1 or config.mixing == "bandit",
+        consistency=config.consistency, usefulness=len(config.sources) > 1 or config.mixing == "bandit",
     )  # fmt: skip
 
 
