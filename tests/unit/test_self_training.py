@@ -132,6 +132,10 @@ def test_rounds_train_teachers_first_and_go_on_after_an_interruption(tmp_path: P
     assert (first.sources, second.sources) == (("base",), ("base", "far by teacher"))
     by_hand = short_run(tmp_path / "b", **{**changes, "rounds": 0, "teacher": str(tmp_path / "a-teacher")})
     assert (by_hand.dev, by_hand.test) == (result.dev, result.test)
+    seconds = [json.loads((tmp_path / name / "metrics.json").read_text())["seconds"]
+               for name in ("a-teacher-teacher", "a-teacher", "a")]  # fmt: skip
+    assert seconds == sorted(seconds)  # those of its teachers are a run's own
+    assert by_hand.metrics["seconds"] < seconds[-1]
     written = (tmp_path / "a-teacher" / "metrics.json").stat().st_mtime_ns
     shutil.rmtree(tmp_path / "a")
     assert short_run(tmp_path / "a", **changes).test == result.test

@@ -34,7 +34,7 @@ from xltransfer.training.checkpointing.resume import (
 from xltransfer.training.checkpointing.saver import CheckpointSaver
 from xltransfer.training.checkpointing.stop_signal import StopRequested, StopSignal
 from xltransfer.training.data.reading import open_datasets, resolve_languages
-from xltransfer.training.data.self_training import check_unlabelled, teacher_scores
+from xltransfer.training.data.self_training import check_unlabelled, teacher_metrics
 from xltransfer.training.device import deterministic, peak_memory, reset_peak_memory
 from xltransfer.training.distributed import connect_processes
 from xltransfer.training.loop import Log, TrainingResult, predict_set, train
@@ -69,8 +69,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> RunResult:
     it contains a checkpoint. Raises FailedStepError for a loss or gradient that is not finite; the folder is kept.
     Raises Interrupted, a KeyboardInterrupt, after SIGTERM or Ctrl-C; `resume` then continues the run.
 
-    With `config.rounds`, a teacher is run first, in the folder of that name with -teacher; one that is there is
-    loaded or resumed, so that the same call goes on after an interruption.
+    With `config.rounds` a teacher is run first, in OUTPUT-teacher; one that is there is loaded or resumed.
     """
     if config.rounds:
         config = _with_teacher(config, reporter)
@@ -245,6 +244,7 @@ def _score_test_set(run: PreparedRun, trained: TrainingResult, folder: RunFolder
     test = task.score(gold, predictions)
     majority = task.score(gold, task.majority(run.target.examples, run.test.examples))
     parameters = parameter_counts(run.rtn) if run.method.uses_rtn else (0, 0)
+    teacher = teacher_metrics(run.config)
     metrics = {
         "task": run.config.task,
         "metric": task.metric,
@@ -252,7 +252,7 @@ def _score_test_set(run: PreparedRun, trained: TrainingResult, folder: RunFolder
         "dev": trained.dev.to_dict(),
         "test": test.to_dict(),
         "steps": trained.steps,
-        "seconds": round(trained.seconds, 3),
+        "seconds": round(trained.seconds + (teacher.get("seconds", 0) if run.config.rounds else 0), 3),
         "peak_memory_bytes": peak_memory(run.device),
         "meta": {
             "skipped_steps": trained.skipped,
@@ -264,7 +264,7 @@ def _score_test_set(run: PreparedRun, trained: TrainingResult, folder: RunFolder
             "source": list(run.config.sources),
             "target": run.config.target,
             "mixture": trained.mixture,
-            "teacher": teacher_scores(run.config),
+            "teacher": {split: teacher.get(split) for split in ("dev", "test")} if teacher else None,
             "majority": majority.to_dict(),
         },
     }

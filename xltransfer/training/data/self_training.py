@@ -76,18 +76,17 @@ def check_unlabelled(config: RunConfig, dataset: Dataset) -> None:
     drawn(config, task, dataset, target_sample(config, dataset.load(task, str(config.target), "train")))
 
 
-def teacher_scores(config: RunConfig) -> dict[str, Any] | None:
-    """The teacher's scores on dev and test, to compare with; None without a teacher, or of a model alone.
+def teacher_metrics(config: RunConfig) -> dict[str, Any]:
+    """The teacher's metrics, to compare with; empty without a teacher, or of a model alone.
 
-    They are what its folder says, so on the same sentences only if it was trained for the same target and data.
+    Its scores are on the same sentences only if it was trained for the same target and data.
     """
     if config.teacher_folder is None:
-        return None
+        return {}
     try:
-        metrics = read_metrics(Path(config.teacher_folder))
+        return read_metrics(Path(config.teacher_folder))
     except ConfigError:
-        return None
-    return {split: metrics.get(split) for split in ("dev", "test")}
+        return {}
 
 
 def _labelled(example: Example, label: Any) -> Example:
