@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from functools import cache
 from typing import Any
@@ -14,10 +15,11 @@ from xltransfer.backends.base import Backend, MetaStep
 from xltransfer.backends.fd import FiniteDifferences
 from xltransfer.backends.func import Func
 from xltransfer.registry import BACKENDS, RTNS
+from xltransfer.rtns.changes import Changes
 from xltransfer.testing import BACKEND_CHECKS, EXACT_CHECKS, check_backend, error_of, small_problem
 from xltransfer.testing.problems import INNER_LR, relative_error
 from xltransfer.testing.rtn_checks import LAYER_SETS
-from xltransfer.utils.parameters import add_into
+from xltransfer.utils.parameters import add_into, trainable
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("func", {"mode": "forward"}),
@@ -146,3 +148,31 @@ def test_gradients_that_share_a_tensor_are_added_once_each() -> None:
     added = add_into(one, {name: torch.full((2,), 2.0) for name in one})
     assert all(torch.equal(value, torch.full((2,), 3.0)) for value in added.values())
     assert added["c"] is one["c"]
+
+
+def test_the_exchange_of_derivatives_holds_with_the_change_held_fixed() -> None:
+    """The two forms on the method's page; one with the RTN evaluated anew at θ + εv is another function's."""
+    problem = small_problem("mlp")
+    meta = Func().step(problem, INNER_LR)
+    made = Changes(problem.rtn)
+    problem.inner_loss(problem.learner, made)
+
+    def gradient(shift: float, held: bool) -> list[torch.Tensor]:
+        learner = copy.deepcopy(problem.learner)
+        with torch.no_grad():
+            for name, parameter in trainable(learner).items():
+                parameter.add_(shift * meta.query_grads[name])  # type: ignore[index]
+        replayed = made.held()
+        by: Any = replayed if held else problem.rtn
+        wanted: list[torch.Tensor] = replayed.values if held else [*trainable(problem.rtn).values()]
+        return [*torch.autograd.grad(problem.inner_loss(learner, by), wanted)]
+
+    found = {}
+    for held in (True, False):
+        above, below = (gradient(sign * 1e-4, held) for sign in (1, -1))
+        slopes = [(one - other) / 2e-4 for one, other in zip(above, below, strict=True)]
+        by_phi: Any = made.pull_back(slopes, [*trainable(problem.rtn).values()]) if held else slopes
+        grads = {name: -INNER_LR * slope for name, slope in zip(trainable(problem.rtn), by_phi, strict=True)}
+        found[held] = relative_error(grads, meta.meta_grads)
+    assert found[True] < 1e-6
+    assert found[False] > 0.1
