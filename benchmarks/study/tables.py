@@ -50,7 +50,10 @@ def write_all(folder: Path) -> None:
     (results / "tables.md").write_text("\n".join(parts), encoding="utf-8")
     real = [line for name in ("real-sw", "real-ner") for line in lines.get(name, [])]
     if tuning := lines.get("real-tuning"):
-        (results / "real-tables.md").write_text(real_tables(tuning, real), encoding="utf-8")
+        text = real_tables(tuning, real)
+        if additions := lines.get("additions"):
+            text += "\n" + _ablations(additions, "Additions one by one, on the embedded language")
+        (results / "real-tables.md").write_text(text, encoding="utf-8")
 
 
 def _said(values: Sequence[float]) -> str:
@@ -123,7 +126,7 @@ def _relative(one: Line | None, other: Line | None) -> list[str]:
     return [f"×{one[name] / other[name]:.2f}" if one and other else "" for name in ("step_seconds", "memory")]
 
 
-def _ablations(lines: Sequence[Line]) -> str:
+def _ablations(lines: Sequence[Line], title: str = "Ablations") -> str:
     body = []
     for row in dict.fromkeys(line["row"] for line in lines):
         several = [line for line in lines if line["row"] == row]
@@ -135,7 +138,7 @@ def _ablations(lines: Sequence[Line]) -> str:
                      _said(of_base) if row != base else "",
                      f"{statistics.mean(moved):.1e}" if moved else ""])  # fmt: skip
     head = ["", "test", "− joint (95 % over seeds)", "− the same unchanged", "median |Δφ| / |φ| a step"]
-    return f"## Ablations\n\n{markdown_table(head, body)}"
+    return f"## {title}\n\n{markdown_table(head, body)}"
 
 
 def _sources(lines: Sequence[Line]) -> str:
