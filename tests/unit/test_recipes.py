@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import datasets
@@ -23,6 +24,9 @@ CUT = ["--quiet", "--json", "--encoder", "tiny", "--layer", "2", "--epochs", "1"
        "--target-size", "4", "--batch-size", "4", "--max-length", "32"]  # fmt: skip
 
 
+PUBLISHED = [name for name in recipes() if name.startswith("metaxl/")]
+
+
 def config(name: str) -> RunConfig:
     recipe = find(name)
     return RunConfig.from_mapping(recipe.with_options(dict.fromkeys(recipe.needs, "DIR"))).validated()
@@ -39,10 +43,16 @@ def test_every_cell_of_the_tables_has_a_name() -> None:
                  for v in variants}  # fmt: skip
     expected |= {f"metaxl/sentiment-{t}-target-only" for t in ("te", "fa")}
     expected |= {f"metaxl/sentiment-en-te{size}-mbert{v}" for size in ("", "-5k", "-10k") for v in variants}
-    assert set(recipes()) == expected
+    assert set(PUBLISHED) == expected
+    assert set(recipes()) == {*expected, "best/ner", "best/pos", "best/classification"}
 
 
-@pytest.mark.parametrize("name", recipes())
+@pytest.mark.parametrize("task", ["ner", "pos", "classification"])
+def test_the_best_is_joint_training_and_a_student_of_it(task: str) -> None:
+    assert config(f"best/{task}") == RunConfig(task=task, method="joint", rounds=1).validated()
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_a_recipe_validates_and_does_what_its_name_says(name: str) -> None:
     found = config(name)
     task, *rest = name.removeprefix("metaxl/").split("-")
@@ -61,7 +71,7 @@ def test_a_recipe_validates_and_does_what_its_name_says(name: str) -> None:
 
 
 def test_languages_are_the_corpora_s_own() -> None:
-    for name in recipes():
+    for name in PUBLISHED:
         values = find(name).values
         source = CORPORA[str(values.get("source_data", values.get("data")))].languages
         assert matches(values["source"][0], source) == values["source"]
@@ -72,7 +82,7 @@ def test_languages_are_the_corpora_s_own() -> None:
 def test_files_say_the_source_of_every_value_and_hold_no_path_of_a_machine() -> None:
     for file in FOLDER.glob("*/*.yaml"):
         text = file.read_text(encoding="utf-8")
-        values = text.split("values: &values\n")[1].split("methods:")[0]
+        values = re.split(r"methods:|\ngroups:", text.split("values: &values\n")[1])[0]
         for line in filter(str.strip, values.splitlines()):
             assert " # " in line or line.endswith(":") or line.strip().startswith("task:"), line
         assert "/home" not in text
@@ -84,9 +94,11 @@ def test_ls_lists_them_all(capsys: Capture) -> None:
     assert status_of(["ls", "recipes"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(recipes())
-    assert "ner: en to qu, metaxl, 5,000 and 100 training sentences" in lines[0]
+    assert lines[0].split(maxsplit=1) == [
+        "best/ner", "ner: joint, 1 round of self-training, your data and encoder"]  # fmt: skip
+    assert "ner: en to qu, metaxl, 5,000 and 100 training sentences" in lines[3]
     assert status_of(["ls", "recipes", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["target"] == "qu"
+    assert json.loads(capsys.readouterr().out)[3]["target"] == "qu"
     assert status_of(["ls", "recipes", "-v"]) == 0
     assert "meta_lr: 1e-06" in capsys.readouterr().out
 

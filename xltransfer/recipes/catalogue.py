@@ -1,4 +1,4 @@
-"""Find published experiments: named configurations in the package's YAML files.
+"""Find recipes, named configurations in the package's YAML files: published experiments, and what works best.
 
 A file holds groups. A group's `values` are a run's configuration; each of its `axes` adds to them by a choice; `names`
 puts the choices' own names together, as in `ner-{pair}{size}{method}`. So every recipe is one line of each axis.
@@ -31,13 +31,13 @@ class Recipe:
     needs: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> str:
-        """One line: task, languages and sizes."""
+        """One line: task, languages, method and sizes, or what is left to the user."""
         value = self.values
-        source = " + ".join(value["source"])
-        return (
-            f"{value['task']}: {source} to {value['target']}, {value['method']}, {value['source_size']:,} and "
-            f"{value['target_size']} training sentences, {value['encoder']}"
-        )
+        languages = f"{' + '.join(value['source'])} to {value['target']}, " if "target" in value else ""
+        sizes = f", {value['source_size']:,} and {value['target_size']} training sentences" if languages else ""
+        taught = f", {value['rounds']} round of self-training" if value.get("rounds") else ""
+        encoder = value.get("encoder", "your data and encoder")
+        return f"{value['task']}: {languages}{value['method']}{taught}{sizes}, {encoder}"
 
     def with_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Override its values by those given; replacing a part drops the part's options.
