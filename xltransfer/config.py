@@ -16,7 +16,7 @@ import yaml
 
 from xltransfer.errors import ConfigError, did_you_mean, shortened
 from xltransfer.registry import BACKENDS, DATASETS, METHODS, RTNS, TASKS, Registry, compatibility, load_plugin
-from xltransfer.registry.limits import MOST, number_faults, text_faults
+from xltransfer.registry.limits import LARGEST_SEED, MOST, number_faults, text_faults
 from xltransfer.registry.options import collect_fault, convert_options
 from xltransfer.registry.trusted_code import checked
 from xltransfer.registry.values import LARGEST, convert_field, type_fault
@@ -27,8 +27,6 @@ GROUPS = ("data", "model", "method", "optimisation", "performance", "run")
 SPLIT_SEED = 42
 """Seed of the splits made here, where `data_seed` gives none."""
 _SMALLEST_RATE = 1.2e-38
-_LARGEST_SEED = 2**32 - 1
-"""The largest seed: those of a run's passes are 2**22 times as large, and torch takes integers of 64 bits."""
 
 
 def _field(group: str, default: Any, help: str, metavar: str = "", *, lowest: float | None = None,
@@ -135,11 +133,11 @@ class RunConfig:
     )
     max_length: int = _data(128, "maximum input length in subwords, special tokens included", "N", lowest=3)
     seed: int = _run(
-        11, "seed of initialisation, dropout and data order", "N", lowest=0, highest=_LARGEST_SEED, common=True
+        11, "seed of initialisation, dropout and data order", "N", lowest=0, highest=LARGEST_SEED, common=True
     )
     data_seed: int | None = _data(
         SPLIT_SEED, "seed of training samples and of splits made here; none: samples follow --seed", "N", lowest=0,
-        highest=_LARGEST_SEED,
+        highest=LARGEST_SEED,
     )  # fmt: skip
     precision: Literal["fp32", "tf32", "bf16"] = _performance(
         "fp32", "of matrix products: fp32, tf32 (fp32 rounded by the GPU) or bf16 (autocast)", "NAME"

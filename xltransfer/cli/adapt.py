@@ -12,6 +12,8 @@ import typer
 from xltransfer.cli.options import switch
 from xltransfer.cli.output import print_line
 from xltransfer.errors import ConfigError, DataError
+from xltransfer.registry.limits import LARGEST_SEED
+from xltransfer.registry.values import LARGEST
 
 
 def command(
@@ -31,9 +33,9 @@ def command(
     as_json: Annotated[bool, switch("--json", help="print the result as one JSON object")] = False,
 ) -> None:
     """Adapt."""
-    limits = {"epochs": (epochs, 1, 10**4), "lr": (lr, 1e-30, 1e30), "batch_size": (batch_size, 1, 10**6),
+    limits = {"epochs": (epochs, 1, 10**4), "lr": (lr, 1e-30, LARGEST), "batch_size": (batch_size, 1, 10**6),
               "max_length": (max_length, 5, 10**6), "masked": (masked, 0.01, 0.9), "held_out": (held_out, 0.001, 0.5),
-              "seed": (seed, 0, 2**32 - 1)}  # fmt: skip
+              "seed": (seed, 0, LARGEST_SEED)}  # fmt: skip
     faults = [f"{name}: received {value}; allowed: {lowest} to {highest}."
               for name, (value, lowest, highest) in limits.items() if not lowest <= value <= highest]  # fmt: skip
     if precision not in ("fp32", "bf16"):

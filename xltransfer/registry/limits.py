@@ -11,6 +11,8 @@ from xltransfer.utils.files import UNWRITABLE
 
 MOST = 10**9
 """The largest count: of sentences, steps, layers and the like."""
+LARGEST_SEED = 2**32 - 1
+"""The largest seed: those of a run's passes are 2**22 times as large, and torch takes integers of 64 bits."""
 _LONGEST_TEXT = 4096
 
 

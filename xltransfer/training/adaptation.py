@@ -10,8 +10,7 @@ import importlib.util
 import math
 import random
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from xltransfer.errors import ConfigError, DataError, EncoderError
 from xltransfer.training.device import choose_device
 from xltransfer.training.progress import Reporter
 from xltransfer.utils.files import atomic_folder
+from xltransfer.utils.seeding import seeded
 
 _FEWEST = 10
 
@@ -103,8 +103,7 @@ def _load(files: EncoderFiles, seed: int) -> Any:
             f"encoder {files.name!r}: its tokenizer has no mask token, so it was not trained by masking."
         )
     options = {**LOCAL, "use_safetensors": True, "dtype": torch.float32}
-    with quiet_transformers(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with quiet_transformers(), seeded(seed):
         try:
             model, info = transformers.AutoModelForMaskedLM.from_pretrained(
                 files.folder, output_loading_info=True, **options
@@ -157,13 +156,6 @@ def _reporting(reporter: Reporter, steps: int, epochs: int) -> Any:
 
 def _loss(trainer: Any, seed: int) -> float:
     """The loss on the held-out texts, with the same subwords masked at every call."""
-    with _seeded(seed):
+    with seeded(seed):
         found: float = trainer.evaluate()["eval_loss"]
     return found
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

@@ -126,7 +126,8 @@ def _read(
     assert config.target is not None
     reporter.stage(f"reading {config.data}: {', '.join(config.source)} to {config.target}")
     pools = [sources.load(task, language, "train") for language in config.source]
-    target_pool, dev, test = (dataset.load(task, config.target, split) for split in SPLITS)
+    splits = {split: dataset.load(task, config.target, split) for split in SPLITS}
+    target_pool, dev, test = splits.values()
     for note in dict.fromkeys([*sources.notes(), *dataset.notes()]):
         reporter.note(note)
     labels = collect_labels(task, pools, target_pool, reporter)
@@ -136,7 +137,7 @@ def _read(
     }
     target = target_sample(config, target_pool)
     if config.taught:
-        samples[config.sources[-1]] = labelled_by_teacher(config, task, dataset, target, reporter)
+        samples[config.sources[-1]] = labelled_by_teacher(config, task, splits.__getitem__, target, reporter)
     report_findings(find_data_problems(task, samples, target, dev, test), reporter)
     return samples, target, dev, test, labels
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from xltransfer.training.data.reading import target_sample
 from xltransfer.training.progress import Reporter
 from xltransfer.training.trained_model import TrainedModel, examples_of_lines, read_metrics
 
+Load = Callable[[str], Sequence[Example]]
+"""Gives the examples of a split of the target language."""
+
 
 def labelled_by_teacher(
-    config: RunConfig, task: Task, dataset: Dataset, target: Sequence[Example], reporter: Reporter
+    config: RunConfig, task: Task, load: Load, target: Sequence[Example], reporter: Reporter
 ) -> list[Example]:
     """Return the sentences that `drawn` draws with the labels that the teacher, a finished run, predicts.
 
@@ -36,7 +40,7 @@ def labelled_by_teacher(
     if type(teacher.task) is not type(task):
         raise ConfigError([f"teacher: {folder!r} was trained for another task than {config.task}; give a run of the "
                            "same task."])  # fmt: skip
-    found = drawn(config, task, dataset, target)
+    found = drawn(config, task, load, target)
     labels = teacher.predict(found)
     keep, kept = config.unlabelled_keep, list(range(len(found)))
     if keep < 1:
@@ -47,14 +51,14 @@ def labelled_by_teacher(
     return [_labelled(found[number], labels[number]) for number in kept]
 
 
-def drawn(config: RunConfig, task: Task, dataset: Dataset, target: Sequence[Example]) -> list[Example]:
+def drawn(config: RunConfig, task: Task, load: Load, target: Sequence[Example]) -> list[Example]:
     """Draw sentences of `--unlabelled`, without those in the `target` sample and without duplicates.
 
-    That is a split of the dataset, whose own labels are not to be looked at, or a file with one text a line. Raises
-    UserError.
+    That is a split of the target, which `load` gives and whose own labels are not to be looked at, or a file with one
+    text a line. Raises UserError.
     """
     if config.unlabelled in SPLITS:
-        found = dataset.load(task, str(config.target), config.unlabelled)
+        found = load(config.unlabelled)
     elif (file := Path(config.unlabelled)).is_file():
         found = examples_of_lines(task, read_lines(file))
     else:
@@ -73,7 +77,8 @@ def drawn(config: RunConfig, task: Task, dataset: Dataset, target: Sequence[Exam
 def check_unlabelled(config: RunConfig, dataset: Dataset) -> None:
     """Raise UserError if a teacher, before it is trained, would have nothing to label."""
     task: Task = TASKS.load(config.task)(**config.task_options)
-    drawn(config, task, dataset, target_sample(config, dataset.load(task, str(config.target), "train")))
+    load = cache(partial(dataset.load, task, str(config.target)))
+    drawn(config, task, load, target_sample(config, load("train")))
 
 
 def teacher_metrics(config: RunConfig) -> dict[str, Any]:
