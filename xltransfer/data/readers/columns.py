@@ -8,8 +8,12 @@ from collections import Counter
 from xltransfer.data.schemes import looks_like_tag
 
 _MOST_VALUES = 20_000
+_DIGITS = 18
 _FEW = 10
-_FILLERS = frozenset(["_", "-", "-X-", "*", "O", "X"])
+_TYPES = 80
+"""The most classes that a column holds."""
+_FILLERS = frozenset(["", "_", "-", "-X-", "*", "O", "X"])
+_LETTER = re.compile(r"^[A-Z][-_]|[-_][A-Z]$")
 _NOT_A_WORD = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
 """Ids of multi-word tokens (5-6, whose words follow) and of empty nodes (8.1, which are not words)."""
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
@@ -41,13 +45,17 @@ class Column:
         self.values: Counter[str] = Counter()
         self.rows = 0
         self.capped = False
-        self._counting = True
-        self.restarts = 0
         self.contiguous = True
         """Whether no value comes again after another one."""
         self.runs = 0
-        self.base = self._expected = ""
-        """The first number of a column that counts."""
+        """Places where a value stands that is not the one before."""
+        self.starts = self.falls = 0
+        """Rows with the first number, and how often it comes after a greater one."""
+        self.stays = False
+        """Whether a number other than the first stands twice in a row."""
+        self._grows = True
+        self._base: int | None = None
+        self._number = -1
         self._last = ""
         self._seen: set[str] = set()
 
@@ -58,8 +66,10 @@ class Column:
             self.values[field] += 1
         else:
             self.capped = True
-        if self._counting:
-            self._count(field)
+        if is_word_id(field):
+            self._count(int(field))
+        elif not is_other_id(field):
+            self._grows = False
         if field and field != self._last:
             self.runs += 1
             self.contiguous = self.contiguous and field not in self._seen
@@ -67,24 +77,31 @@ class Column:
                 self._seen.add(field)
             self._last = field
 
-    def _count(self, field: str) -> None:
-        if not self.base and field in ("0", "1"):
-            self.base = field
-        if field and field in (self._expected, self.base):
-            self.restarts += field == self.base
-            self._expected = str(int(field) + 1)
-        elif not _NOT_A_WORD.fullmatch(field):
-            self._counting = False
+    def _count(self, number: int) -> None:
+        if self._base is None:
+            self._base = number
+        if number == self._base:
+            self.starts += 1
+            self.falls += number < self._number
+        else:
+            self.stays = self.stays or number == self._number
+            self._grows = self._grows and number >= self._number
+        self._number = number
+
+    @property
+    def _grows_from_start(self) -> bool:
+        return self._grows and self._base in (0, 1)
 
     @property
     def counts(self) -> bool:
-        """Whether it counts up by one, from 0 or 1, and may begin again; ids such as 5-6 and 8.1 may stand between."""
-        return self._counting and bool(self.base)
+        """Whether it grows from 0 or 1 and may begin again; ids such as 5-6 and 8.1 may stand between."""
+        numbers = self.contiguous and 1 < self.starts < self.rows
+        return self._grows_from_start and not self.stays and not numbers
 
     @property
     def begins_again(self) -> bool:
         """Whether it counts the words of several sentences, of two words or more on average."""
-        return self.counts and 1 < self.restarts <= self.rows / 2
+        return self.ids and not self.stays and self.falls > 0 and 2 * self.starts <= self.rows
 
     @property
     def ids(self) -> bool:
@@ -109,8 +126,13 @@ class Column:
 
     @property
     def numbers_sentences(self) -> bool:
-        """Whether the values can be numbers of sentences or documents: they end in a digit, and each stays a while."""
-        return self.contiguous and 1 < self.runs < self.rows and all(_NUMBERED.fullmatch(v) for v in self.values if v)
+        """Whether the values can be numbers of sentences or documents: they end in a digit, and each stays a while.
+
+        None comes again, or, of sentences counted anew in each document, the first one alone after a greater one.
+        """
+        anew = self._grows_from_start and self.stays and 3 * (self.falls + 1) <= self.runs
+        named = self.contiguous and all(_NUMBERED.fullmatch(value) for value in self.values if value)
+        return (anew or named) and 1 < self.runs < self.rows
 
     @property
     def tags(self) -> float:
@@ -120,8 +142,13 @@ class Column:
     @property
     def chunks(self) -> bool:
         """Whether its tags are those of phrases."""
-        kinds = {value[2:].upper() for value in self.values if value != "O"}
+        kinds = {_LETTER.sub("", value).upper() for value in self.values if looks_like_tag(value) and value != "O"}
         return bool(kinds) and kinds <= _CHUNKS
+
+    @property
+    def types(self) -> bool:
+        """Whether the values are O and a few others, as types of entities without letters are."""
+        return "O" in self.values and not self.capped and 1 < len(self.values) <= min(_TYPES, self.rows / 2)
 
     @property
     def features(self) -> bool:
@@ -149,8 +176,21 @@ class Column:
         relations = sum(value.partition(":")[0] in _RELATIONS for value in self.values) >= 0.8 * len(self.values)
         if self.rows < _FEW and sum(value.isalpha() for value in self.values) < 2:
             return False  # too few to tell
-        few = self.rows >= _FEW and 2 * len(self.values) <= self.rows and len(self.values) <= 80
+        few = self.rows >= _FEW and 2 * len(self.values) <= self.rows and len(self.values) <= _TYPES
         return bool(self.part_of_speech or relations or (few and all(map(_CLASS.fullmatch, self.values))))
+
+    def is_of_another_kind(self, value: str) -> bool:
+        """Whether all other values are numbers, tags, or parts of speech, and this one is no slip in one."""
+        others = [other for other in self.values if other != value]
+        if not others or self.capped or value.upper() in {_LETTER.sub("", other).upper() for other in others}:
+            return False
+        if all(map(_NUMBER.fullmatch, others)):
+            return not _NUMBER.fullmatch(value)
+        if all(map(looks_like_tag, others)):
+            return not looks_like_tag(value) and value.upper() != "O"
+        inventories = any(value not in known and known.issuperset(others) for known in (_UPOS, _PENN))
+        few = len(others) <= min(_TYPES, self.rows / 2)
+        return inventories or (few and value != value.upper() and all(other == other.upper() for other in others))
 
     @property
     def variety(self) -> float:
@@ -164,7 +204,7 @@ class Column:
 
 def is_word_id(field: str) -> bool:
     """Whether an id is that of a word: a plain number."""
-    return field.isascii() and field.isdigit()
+    return field.isascii() and field.isdigit() and len(field) <= _DIGITS
 
 
 def is_other_id(field: str) -> bool:

@@ -15,7 +15,8 @@ MAX_LINE_BYTES = 16 * 2**20
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the number, from 1, and text of each line of a UTF-8 file, without line end and byte-order mark.
+    """Yield the number, from 1, and text of each line of a UTF-8 file, without line end and byte-order
+    mark.
 
     Lines end with LF or CRLF. Raises DataError with file and line for invalid UTF-8, NUL bytes, and lines longer than
     `MAX_LINE_BYTES`.
@@ -29,11 +30,12 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def csv_rows(
-    path: Path, lines: Iterable[tuple[int, str]], delimiter: str, quoted: bool = True
+    path: Path, lines: Iterable[tuple[int, str]], delimiter: str, *, quoted: bool = True, several_lines: bool = True
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows of numbered lines by the number of their first line; a row of an empty line is empty.
 
-    Raises DataError for quotation marks that are not closed.
+    Blanks after a delimiter are no part of a cell. Raises DataError for quotation marks that are not closed, in the
+    same line unless a row may have `several_lines`.
     """
     numbers: list[int] = []
 
@@ -43,10 +45,13 @@ def csv_rows(
             yield line + "\n"
 
     reader = csv.reader(
-        text(), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
-    )
+        text(), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True,
+        skipinitialspace=delimiter != "\t",
+    )  # fmt: skip
     try:
         for fields in reader:
+            if len(numbers) > 1 and not several_lines:
+                raise csv.Error("a quotation mark is opened and not closed in its line")
             yield numbers[0], fields
             numbers.clear()
     except csv.Error as error:
@@ -84,10 +89,11 @@ def report_memory_error(path: Path) -> Iterator[None]:
 
 def _decode(path: Path, number: int, line: bytes) -> str:
     """Decode one line and remove its line end. Raises DataError."""
-    if number == 1:
-        if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise DataError(f"{path}:1: the file is UTF-16; convert it: {_conversion(path, 'UTF-16')}")
-        line = line.removeprefix(codecs.BOM_UTF8)
+    if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(f"{path}:1: the file is UTF-16; convert it: {_conversion(path, 'UTF-16')}")
+    rest = line.removeprefix(codecs.BOM_UTF8)
+    if number == 1 or not rest[:1].isspace():  # files may have been joined; alone it is a token
+        line = rest
     if (position := line.find(b"\0")) >= 0:
         raise DataError(
             f"{path}:{number}: byte {position + 1} of the line is NUL, so the file is not text, or is damaged; "

@@ -11,13 +11,16 @@ from xltransfer.errors import DataError
 
 Wanted = Literal["entities", "words"] | None
 """What the tags are of: entities in a scheme, words (parts of speech), or either."""
+_MOST = 0.5
+"""Share of a column's values that are tags of a scheme, if it holds them."""
 _ENOUGH = 30
 """Rows from which the number of distinct values tells words from classes."""
 _NAMES = {
-    "word": "word words token tokens form text surface",
+    "word": "word words token tokens form forms wordform word_form text surface",
     "tag": "tag tags ner ner_tag ner_tags label labels entity entities bio iob iob2 ne named_entity",
-    "pos": "pos upos pos_tag pos_tags postag upostag",
+    "pos": "upos upostag pos pos_tag pos_tags postag cpos cpostag gold_pos xpos xpostag",
     "sentence": "sentence sentence_id sentence_number sent sent_id sentence# sentence_nr sentid",
+    "document": "document document_id doc doc_id docid file",
     "index": "index idx id token_id word_id position #",
     "lemma": "lemma lemmas",
     "chunk": "chunk chunk_tag chunks np_chunk",
@@ -34,9 +37,10 @@ class Roles:
     word: int
     tag: int
     index: int | None = None
-    first_index: str = "1"
-    """The index that begins a sentence; empty if empty lines alone do."""
-    sentence: int | None = None
+    begins_again: bool = True
+    """Whether an index that does not grow begins a sentence, as empty lines do."""
+    sentence: tuple[int, ...] = ()
+    """Columns of which a change ends a sentence: its number, and its document's."""
     notes: tuple[str, ...] = field(default=())
 
 
@@ -61,8 +65,9 @@ def told_roles(path: object, told: Sequence[str], width: int, wanted: Wanted) ->
             f"{path}: columns: received {','.join(told)}; allowed: a name for each of its {width} columns, one of them "
             "word and one tag (or pos), such as index,word,pos,chunk,tag; _ for what is not read."
         )
-    numbers = {role: roles.index(role) for role in ("index", "sentence") if role in roles}
-    return Roles(tuple(told), roles.index("word"), roles.index(tag), numbers.get("index"), "1", numbers.get("sentence"))
+    index = roles.index("index") if "index" in roles else None
+    sentence = tuple(number for number, role in enumerate(roles) if role in ("sentence", "document"))
+    return Roles(tuple(told), roles.index("word"), roles.index(tag), index, sentence=sentence)
 
 
 class Finder:
@@ -82,26 +87,23 @@ class Finder:
 
     def find(self, blank_lines: bool) -> Roles:
         """Assign a role to each column. Raises DataError where none, or no single one, can be the word or the tag."""
-        pure = any(column.tags == 1 for column in self.columns)
-        least = 1 if pure else 0.5  # so that slips in the only column of tags are named
         for number, column in enumerate(self.columns):
-            self.roles[number] = self.roles[number] or self._kind(column, least)
+            self.roles[number] = self._checked(self.roles[number], column) or self._kind(column)
         sentence = self._sentence(blank_lines)
-        schemes = self._with("scheme")
-        schemes = [number for number in schemes if not self.columns[number].chunks] or schemes
+        schemes = self._schemes()
         entities = bool(schemes) if self.wanted is None else self.wanted == "entities"
         tag = self._entity_tag(schemes) if entities else self._word_tag()
         self.roles[tag] = "tag"
         word = self._word()
-        if self.columns[word].texts:
-            raise DataError(f"{self.path}: column {word + 1} holds texts of several words, "
-                            f"{self.columns[word].examples()}; for labelled texts: --task classification.")  # fmt: skip
+        if texts := [number for number in (word, tag) if self.columns[number].texts]:
+            examples = self.columns[texts[0]].examples()
+            raise DataError(f"{self.path}: column {texts[0] + 1} holds texts of several words, {examples}; for "
+                            "labelled texts: --task classification.")  # fmt: skip
         self.roles[word] = "word"
         names = tuple(self._shown(number) for number in range(len(self.columns)))
         index = next(iter(self._with("index")), None)
         splits = index is not None and not blank_lines and self.columns[index].begins_again
-        first = self.columns[index].base if index is not None and splits else ""
-        return Roles(names, word, tag, index, first, sentence, tuple(self._notes(word, tag)))
+        return Roles(names, word, tag, index, splits, sentence, tuple(self._notes(word, tag)))
 
     def _shown(self, number: int) -> str:
         """The role of a column, for the user."""
@@ -112,6 +114,8 @@ class Finder:
 
     def _notes(self, word: int, tag: int) -> Iterator[str]:
         """What was chosen, with the option that takes the other reading."""
+        if self.wanted == "entities" and self.columns[tag].chunks:
+            yield f"column {tag + 1} holds phrases (chunks), which are read as the entities"
         for choice, other, role in self.choices:
             names = ["_"] * len(self.columns)
             names[word], names[tag] = "word", "tag"
@@ -120,11 +124,17 @@ class Finder:
             names[other] = role
             yield f"{choice}; otherwise: --data-opt columns={','.join(names)}"
 
-    def _kind(self, column: Column, least: float) -> str:
-        """A role by content; tags of a scheme are at least this share of the rows."""
+    def _checked(self, role: str, column: Column) -> str:
+        """The role that a column's name says; an id that numbers no words numbers sentences, or nothing."""
+        if role == "index" and (column.stays or not column.ids):
+            return "sentence" if column.numbers_sentences else "_"
+        return role
+
+    def _kind(self, column: Column) -> str:
+        """A role by content; that of tags, too, if only half of them are of a scheme, so that slips are named."""
         if column.counts:
             return "index"
-        if column.tags >= least:
+        if column.tags >= _MOST:
             return "scheme"
         if column.numeric or column.features or column.constant:
             return "_"
@@ -133,18 +143,26 @@ class Finder:
     def _with(self, *roles: str) -> list[int]:
         return [number for number, found in enumerate(self.roles) if found in roles]
 
-    def _sentence(self, blank_lines: bool) -> int | None:
-        """The column of sentences' numbers; found by content only if no blank lines end the sentences."""
+    def _sentence(self, blank_lines: bool) -> tuple[int, ...]:
+        """The columns of sentences' and documents' numbers; found by content only if no blank lines end sentences."""
         if named := self._with("sentence"):
-            return named[0]
+            return (*self._with("document"), *named)
         if blank_lines or any(self.columns[number].begins_again for number in self._with("index")):
-            return None
-        free = [number for number in self._with("", "_", "class") if self.columns[number].numbers_sentences]
+            return ()
+        free = [number for number in self._with("", "_", "class", "document") if self.columns[number].numbers_sentences]
         if not free:
-            return None
+            return ()
         found = max(free, key=lambda number: self.columns[number].runs)
         self.roles[found] = "sentence"
-        return found
+        return found, *(number for number in free if number != found and self.columns[number].contiguous)
+
+    def _schemes(self) -> list[int]:
+        """Columns of tags in a scheme; those of phrases only if there are no others."""
+        schemes = self._with("scheme")
+        entities = [number for number in schemes if not self.columns[number].chunks]
+        if not schemes or entities:
+            return entities
+        return [number for number in self._with("", "class") if self.columns[number].types] or schemes
 
     def _entity_tag(self, schemes: list[int]) -> int:
         if named := self._with("tag"):

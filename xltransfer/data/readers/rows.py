@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from xltransfer.data.readers.lines import csv_rows, empty_file_error, numbered_lines
@@ -34,6 +33,8 @@ class Dialect:
 
     delimiter: str
     width: int
+    quoted: bool = False
+    """Whether cells between tabs stand in quotation marks, as R and pandas write them."""
 
     @property
     def name(self) -> str:
@@ -43,29 +44,37 @@ class Dialect:
 
 def dialects(path: Path) -> list[Dialect]:
     """Return the possible dialects, the most regular first. Raises DataError if there is none."""
-    lines = (line for _, line in numbered_lines(path))
-    sample = list(islice((line for line in lines if line.strip(_BLANKS) and not _is_metadata(line)), _SAMPLE_LINES))
+    lines = (row for row in numbered_lines(path) if row[1].strip(_BLANKS) and not _is_metadata(row[1]))
+    sample = list(islice(lines, _SAMPLE_LINES))
     if not sample:
         raise empty_file_error(path)
-    found = []
+    found: list[tuple[int, Dialect]] = []
+    faults = []
     order = ",;\t " if path.suffix.lower() == ".csv" else "\t ,;"
     for delimiter in order:
-        with suppress(DataError):  # quotation marks that are not CSV's
-            widths = Counter(len(fields) for _, fields in _split(path, enumerate(sample, 1), delimiter) if fields[1:])
-            for width, count in widths.most_common(1):
-                if count >= _SHARE * len(sample):
-                    found.append((count, Dialect(delimiter, width)))
+        quoted = delimiter == "\t" and in_quotes([line.split("\t") for _, line in sample])
+        try:
+            split = _split(path, sample, Dialect(delimiter, 0, quoted))
+            widths = Counter(len(fields) for _, fields in split if fields[1:])
+        except DataError as error:  # quotation marks that are not CSV's
+            faults.append(error)
+            continue
+        for width, count in widths.most_common(1):
+            if count >= _SHARE * len(sample):
+                found.append((count, Dialect(delimiter, width, quoted)))
     if not found:
-        raise DataError(f"{path}: not a file of tagged words: its lines have one column; expected a token and a tag.")
+        text = f"{path}: not a file of tagged words: its lines have one column; expected a token and a tag."
+        raise faults[0] if faults and path.suffix.lower() == ".csv" else DataError(text)
     return [dialect for _, dialect in sorted(found, key=lambda one: -one[0])]
 
 
 def rows(path: Path, dialect: Dialect) -> Iterator[Row]:
     """Yield the rows of a file. Raises DataError with file and line for a row of another width.
 
-    Comments, which stand before a sentence, are left out; `-DOCSTART-` lines and rows of empty columns end a sentence.
+    Comments of another width, which stand before a sentence, are left out; `-DOCSTART-` lines and rows of empty columns
+    end a sentence.
     """
-    for number, fields in _split(path, _without_comments(path, dialect), dialect.delimiter):
+    for number, fields in _split(path, _without_comments(path, dialect), dialect):
         if not any(fields) or DOCUMENT in fields:
             yield number, []
             continue
@@ -75,6 +84,11 @@ def rows(path: Path, dialect: Dialect) -> Iterator[Row]:
                 f"{dialect.width}: {shown(dialect.delimiter.join(fields))}."
             )
         yield number, fields
+
+
+def may_be_comment(fields: Sequence[str]) -> bool:
+    """Whether a row before a sentence, as wide as the others, may be a comment: `# text`, or `#` and a tab."""
+    return fields[0] == "#" or bool(_COMMENT.match(fields[0]))
 
 
 def shown(line: str) -> str:
@@ -112,8 +126,15 @@ def _is_metadata(line: str) -> bool:
     return bool(_METADATA.match(line)) or line.startswith(DOCUMENT)
 
 
-def _split(path: Path, lines: Iterable[tuple[int, str]], delimiter: str) -> Iterator[Row]:
-    if delimiter in ",;":
+def in_quotes(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether some column, in all rows that have it, is in quotation marks."""
+    columns = zip_longest(*rows, fillvalue='""')
+    return any(all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in column) for column in columns)
+
+
+def _split(path: Path, lines: Iterable[tuple[int, str]], dialect: Dialect) -> Iterator[Row]:
+    delimiter = dialect.delimiter
+    if delimiter in ",;" or dialect.quoted:
         yield from _csv(path, lines, delimiter)
         return
     for number, line in lines:
@@ -134,4 +155,4 @@ def _csv(path: Path, lines: Iterable[tuple[int, str]], delimiter: str) -> Iterat
                 raise line_end_error(path, number, line)
             yield number, line
 
-    return csv_rows(path, without_carriage_returns(), delimiter)
+    return csv_rows(path, without_carriage_returns(), delimiter, several_lines=False)

@@ -5,27 +5,28 @@ Sentences are separated by blank lines, by a column with the sentence's number, 
 
 from __future__ import annotations
 
-import re
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
 from xltransfer.data.examples import TaggedSentence
-from xltransfer.data.readers.columns import Column, is_other_id, is_word_id
+from xltransfer.data.readers.columns import is_other_id, is_word_id
 from xltransfer.data.readers.entities import TagCheck, bio_or_checked
 from xltransfer.data.readers.lines import report_memory_error
-from xltransfer.data.readers.roles import Finder, Roles, Wanted, is_header, told_roles
+from xltransfer.data.readers.roles import Finder, Roles, Wanted, told_roles
 from xltransfer.data.readers.rows import Dialect, Row, column_names, dialects, line_end_error, rows, shown
+from xltransfer.data.readers.survey import survey
 from xltransfer.data.readers.understood import Reading
 from xltransfer.data.schemes import looks_like_tag
 from xltransfer.errors import DataError
 
-_LANGUAGE_PREFIX = re.compile(r"^([a-z]{2,3}(?:-[A-Za-z]+)?):(?=.)")
 _BLANKS = " \t"
 _CONLLU = 10
+_MANY = 5
+"""Sentences of one word from which that is said."""
 _LONG, _LONGEST = 200, 10_000
 """Words of a file's only sentence from which that is said, and up to which it is read."""
 
@@ -36,10 +37,14 @@ class Layout:
 
     dialect: Dialect
     roles: Roles
+    skipped: frozenset[int]
+    """Lines of a header and of comments."""
     header: bool = False
     prefix: str = ""
     """The language before each word in XTREME's files, as in `en:`."""
     conllu: bool = False
+    blank_lines: bool = True
+    """Whether empty lines end sentences."""
 
     @property
     def format(self) -> str:
@@ -78,7 +83,7 @@ def understand_tagged(
         sentences = list(_sentences(path, layout))
         if not sentences:
             raise DataError(f"{path}: no sentence in the file; expected lines of a token and a tag.")
-        notes = [*layout.roles.notes, *_one_sentence(path, sentences)]
+        notes = [*layout.roles.notes, *_lengths(path, sentences)]
         tags, found, changed = bio_or_checked(
             [one.tags for one in sentences], lambda one, place: f"{path}:{sentences[one].lines[place]}", check_tag,
             wanted, scheme,
@@ -90,9 +95,11 @@ def understand_tagged(
     return Reading(examples, layout.format, layout.roles.names, found, changed, tuple(notes))
 
 
-def _one_sentence(path: Path, sentences: Sequence[_Words]) -> list[str]:
-    """Say that a file is one long sentence. Raises DataError if it is too long for one."""
+def _lengths(path: Path, sentences: Sequence[_Words]) -> list[str]:
+    """Say that a file is one long sentence, or many of one word. Raises DataError if it is too long for one."""
     words = len(sentences[0].words)
+    if len(sentences) >= _MANY and all(len(one.words) == 1 for one in sentences):
+        return ["each sentence has one word; take the empty lines between the words of a sentence out"]
     if len(sentences) > 1 or words <= _LONG:
         return []
     advice = (
@@ -121,9 +128,7 @@ def find_layout(path: Path, wanted: Wanted, told: Sequence[str] = ()) -> Layout:
     possible = dialects(path)
     if told:
         fitting = [dialect for dialect in possible if dialect.width == len(told)] or possible
-        roles = told_roles(path, told, fitting[0].width, wanted)
-        header = is_header(next((fields for _, fields in rows(path, fitting[0]) if fields), []))
-        return Layout(fitting[0], roles, header)
+        return _layout(path, fitting[0], wanted, told)
     for number, dialect in enumerate(possible):
         layout = _layout(path, dialect, wanted)
         last = number == len(possible) - 1
@@ -133,73 +138,65 @@ def find_layout(path: Path, wanted: Wanted, told: Sequence[str] = ()) -> Layout:
 
 
 def _has_tags(path: Path, layout: Layout) -> bool:
-    content = (fields for _, fields in _content(path, layout.dialect, layout.header) if fields)
+    content = (fields for _, fields in _content(path, layout.dialect, layout.skipped) if fields)
     return any(looks_like_tag(fields[layout.roles.tag].strip()) for fields in content)
 
 
-def _layout(path: Path, dialect: Dialect, wanted: Wanted) -> Layout:
-    columns = [Column() for _ in range(dialect.width)]
-    names = column_names(path)
-    prefixes: set[str] = set()
-    header, blank, ended, seen = False, False, False, False
-    for _, fields in rows(path, dialect):
-        if not fields:
-            ended = seen
-            continue
-        blank = blank or ended
-        if not seen and is_header(fields):
-            header, names, seen = True, fields, True
-            continue
-        seen = True
-        if len(prefixes) < 2:
-            match = _LANGUAGE_PREFIX.match(fields[0])
-            prefixes.add(match[0] if match else "")
-        for column, value in zip(columns, fields, strict=True):
-            column.add(value.strip(_BLANKS))
-    conllu = dialect == Dialect("\t", _CONLLU) and columns[0].ids and wanted != "entities"
+def _layout(path: Path, dialect: Dialect, wanted: Wanted, told: Sequence[str] = ()) -> Layout:
+    """How the lines are read, in columns as `told` or as found."""
+    found = survey(path, dialect)
+    names: Sequence[str] = column_names(path) or found.names
+    conllu = dialect == Dialect("\t", _CONLLU) and not found.header and found.columns[0].ids
+    conllu = conllu and not found.columns[1].ids and wanted != "entities" and not told
     if conllu:
         names = ["index", "word", "lemma", "pos", *"______"]
-    finder = Finder(path, columns, names if len(names) == dialect.width else (), wanted,
-                    lambda one, other: _covers(path, dialect, header, one, other))  # fmt: skip
-    prefix = prefixes.pop() if len(prefixes) == 1 else ""
-    return Layout(dialect, finder.find(blank), header, prefix, conllu)
+
+    def roles_with(blank_lines: bool) -> Roles:
+        if told:
+            return told_roles(path, told, dialect.width, wanted)
+        finder = Finder(path, found.columns, names if len(names) == dialect.width else (), wanted,
+                        lambda one, other: _covers(path, dialect, found.skipped, one, other))  # fmt: skip
+        return finder.find(blank_lines)
+
+    roles = roles_with(found.blank_lines and not found.double_spaced)
+    blank_lines = not (found.double_spaced and (roles.sentence or (roles.index is not None and roles.begins_again)))
+    notes = found.notes if blank_lines else (*found.notes, "the empty line after each row ends no sentence")
+    roles = replace(roles, notes=(*notes, *roles.notes))
+    return Layout(dialect, roles, found.skipped, found.header, found.prefix, conllu, blank_lines)
 
 
-def _covers(path: Path, dialect: Dialect, header: bool, one: int, other: int) -> bool:
+def _covers(path: Path, dialect: Dialect, skipped: Container[int], one: int, other: int) -> bool:
     """Whether column `one` has a tag wherever `other` has one."""
-    content = (fields for _, fields in _content(path, dialect, header) if fields)
+    content = (fields for _, fields in _content(path, dialect, skipped) if fields)
     return all(fields[one] != "O" or fields[other] == "O" for fields in content)
 
 
-def _content(path: Path, dialect: Dialect, header: bool) -> Iterator[Row]:
-    """Rows without the header."""
-    skipped = not header
-    for number, fields in rows(path, dialect):
-        if fields and not skipped:
-            skipped = True
-            continue
-        yield number, fields
+def _content(path: Path, dialect: Dialect, skipped: Container[int]) -> Iterator[Row]:
+    """Rows without the header and comments."""
+    return (row for row in rows(path, dialect) if row[0] not in skipped)
 
 
 def _sentences(path: Path, layout: Layout) -> Iterator[_Words]:
-    found, number, sentence, index = _Words(), "", layout.roles.sentence, layout.roles.index
-    for line, fields in chain(_content(path, layout.dialect, layout.header), [(0, [])]):
-        begins = bool(fields) and (
-            (sentence is not None and fields[sentence] not in ("", number))
-            or (index is not None and fields[index] == layout.roles.first_index)
-        )
+    found, numbers, last = _Words(), [""] * len(layout.roles.sentence), -1
+    index = layout.roles.index
+    for line, fields in chain(_content(path, layout.dialect, layout.skipped), [(0, [])]):
+        if not fields and line and not layout.blank_lines:
+            continue
+        begins = False
+        for place, column in enumerate(layout.roles.sentence if fields else ()):
+            begins = begins or fields[column] not in ("", numbers[place])
+            numbers[place] = fields[column] or numbers[place]
+        if fields and index is not None:
+            if is_word_id(fields[index]):
+                begins = begins or (layout.roles.begins_again and int(fields[index]) <= last)
+                last = int(fields[index])
+            elif not is_other_id(fields[index]):
+                raise DataError(f"{path}:{line}: id {fields[index][:60]!r} is not a CoNLL-U id; allowed: 7, 7-8, 7.1.")
         if (not fields or begins) and found.words:
             yield found
             found = _Words()
-        if not fields:
-            continue
-        if sentence is not None:
-            number = fields[sentence] or number
-        if index is not None and not is_word_id(fields[index]):
-            if is_other_id(fields[index]):
-                continue
-            raise DataError(f"{path}:{line}: id {fields[index][:60]!r} is not a CoNLL-U id; allowed: 7, 7-8, 7.1.")
-        _add(path, line, fields, layout, found)
+        if fields and (index is None or is_word_id(fields[index])):
+            _add(path, line, fields, layout, found)
 
 
 def _add(path: Path, line: int, fields: Sequence[str], layout: Layout, found: _Words) -> None:

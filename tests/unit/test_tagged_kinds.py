@@ -1,0 +1,135 @@
+"""Columns of tagged words that are easily misread: slips, chunks, headers of any names, no empty lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xltransfer.data.readers.tagged import understand_tagged
+from xltransfer.errors import DataError
+from xltransfer.tasks.ner import NER
+from xltransfer.tasks.pos import POS
+
+WORDS = [("Ada", "Obi", "saw", "Lagos"), ("she", "ran"), ("the", "Bank", "of", "Jos")]
+TAGS = [("B-PER", "I-PER", "O", "B-LOC"), ("O", "O"), ("O", "B-ORG", "I-ORG", "I-ORG")]
+CHUNKS = [("B-NP", "I-NP", "B-VP", "B-NP"), ("B-NP", "B-VP"), ("B-NP", "I-NP", "B-PP", "B-NP")]
+POS_TAGS = [("PROPN", "PROPN", "VERB", "PROPN"), ("PRON", "VERB"), ("DET", "NOUN", "ADP", "PROPN")]
+TYPES = [("PER", "PER", "O", "LOC"), ("O", "O"), ("O", "ORG", "ORG", "ORG")]
+SENTENCES = list(range(len(WORDS)))
+
+
+def lines(row: str, head: str = "", between: str = "\n", after: str = "", slip: str = "") -> str:
+    """The corpus, a row a word: {w}ord, {t}ag, {c}hunk, {p}os, {y} type, {s}entence, {i}ndex from 0; the tags' slip."""
+    found = []
+    for s, words in enumerate(WORDS):
+        rows = []
+        for i, word in enumerate(words):
+            tag = slip if slip and (s, i) == (1, 1) else TAGS[s][i]
+            filled = row.format(w=word, t=tag, c=CHUNKS[s][i], p=POS_TAGS[s][i], y=TYPES[s][i], s=s, i=i, s1=s + 1,
+                                i1=i + 1, doc=s // 2, gap=i + 1 + (i > 1), hundred=100 + s)  # fmt: skip
+            rows.append(filled.replace("|", "\t") + "\n" + after)
+        found.append("".join(rows))
+    return head.replace("|", "\t") + between.join(found)
+
+
+def understood(folder: Path, content: str, wanted: Any, name: str = "train.tsv", **options: Any) -> Any:
+    (folder / name).write_text(content, encoding="utf-8")
+    return understand_tagged(
+        folder / name, (POS() if wanted == "words" else NER()).check_label, wanted=wanted, **options
+    )
+
+
+@pytest.mark.parametrize("slip, said", [("0", "tag '0'"), ("o", "tag 'o'"), ("_", "tag '_'"), ("PER", "tag 'PER'"),
+                                        ("O.", "tag 'O.'"), ("B-", "tag 'B-'")])  # fmt: skip
+@pytest.mark.parametrize("row", ["{w}|{p}|{c}|{t}", "{w}|{t}|{c}", "{w}|{t}", "{t}|{w}"])
+def test_a_slip_among_the_tags_is_named_and_no_other_column_read(
+    slip: str, said: str, row: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=rf"train\.tsv:7: {said}"):
+        understood(tmp_path, lines(row, slip=slip), "entities")
+
+
+def test_a_slip_among_outer_tags(tmp_path: Path) -> None:
+    content = "1\tAda\tB-PER\tO\n2\tObi\t0\tB-LOC\n3\tran\tO\tO\n\n1\the\tO\tO\n2\tsaw\tO\tO\n3\tJos\tB-LOC\tO\n"
+    with pytest.raises(DataError, match=r"train\.tsv:2: tag '0'|the tag can be column 3"):
+        understood(tmp_path, content, "entities")
+
+
+def test_chunks(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"tag 'PER' is outside BIO; .* --data-opt scheme=raw"):
+        understood(tmp_path, lines("{w}|{c}|{y}"), "entities")
+    found = understood(tmp_path, lines("{w}|{c}|{y}"), "entities", scheme="raw")
+    assert [one.tags for one in found.examples] == TAGS
+    found = understood(tmp_path, lines("{w}|{p}|{c}"), "entities")
+    assert [one.tags for one in found.examples] == CHUNKS
+    assert found.notes == ("column 3 holds phrases (chunks), which are read as the entities",)
+
+
+READ: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "ten columns with a header, not CoNLL-U": (
+        lines("{s1}|{i1}|{w}|{w}|{p}|_|_|0|dep|_",
+              "sentence_id|token_id|token|lemma|upos|xpos|feats|head|deprel|misc\n", between=""), "words", {}),
+    "a trailing tab": (lines("{w}|{t}|"), "entities", {}),
+    "sentences counted anew in each document": (lines("{doc}|{i1}|{s1}|{w}|{t}", between=""), "entities", {}),
+    "sentences and documents, by name": (
+        lines("{s}|1|{w}|{t}", "doc_id|sent_id|token|tag\n", between=""), "entities", {}),
+    "an id of the sentence": (lines("{hundred}|{w}|{t}", "id|word|tag\n", between=""), "entities", {}),
+    "an id with letters": (lines("tw{hundred}|{w}|{t}", "idx|word|tag\n", between=""), "entities", {}),
+    "an index with gaps": (lines("{gap}|{w}|{t}", "token_id|word|tag\n", between=""), "entities", {}),
+    "an index with gaps, without a name": (lines("{gap}|{w}|{t}", between=""), "entities", {}),
+    "an index from 0, as told": (lines("{i}|{w}|{p}"), "words", {"columns": ["index", "word", "pos"]}),
+    "an index from 0, as told, no empty lines": (
+        lines("{i}|{w}|{p}", between=""), "words", {"columns": ["index", "word", "pos"]}),
+    "an empty line after each row, sentences numbered": (lines("{s1}|{w}|{t}", between="", after="\n"), "entities", {}),
+    "an empty line after each row, an index": (lines("{i1}|{w}|{p}", between="", after="\n"), "words", {}),
+    "quotation marks of R": (lines('"{w}"|"{t}"', '"word"|"tag"\n'), "entities", {}),
+    "quotation marks of pandas, parts of speech": (lines('{w}|"{p}"'), "words", {}),
+    "a header of unknown names": (lines("{w}|{t}", "Wort|Etikett\n"), "entities", {}),
+    "a header of unknown names, with an index": (lines("{i1}|{w}|{t}", "Nr|Wort|Etikett\n"), "entities", {}),
+    "a header of unknown names, as told": (
+        lines("{w}|{t}", "Wort|Etikett\n"), "entities", {"columns": ["word", "tag"]}),
+    "a header of unknown names, parts of speech": (lines("{w}|{p}", "Wort|Wortart\n"), "words", {}),
+    "a header of names half known": (lines("{w}|{p}", "wordform|gold_pos\n"), "words", {}),
+    "a header, parts of speech, as told": (
+        lines("{w}|{p}", "form|xpos\n"), "words", {"columns": ["word", "pos"]}),
+    "comments as wide as rows": (lines("{w} _ _ {t}", "# id 5239\tdomain=en\n"), "entities", {}),
+    "comments as wide as rows, parts of speech": (lines("{w} {p}", "# newsgroup\n"), "words", {}),
+    "files joined, each with a byte-order mark": ("\ufeff" + lines("{w}|{t}", between="\n\ufeff"), "entities", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_kinds(kind: str, tmp_path: Path) -> None:
+    content, wanted, options = READ[kind]
+    found = understood(tmp_path, content, wanted, **options)
+    expected = POS_TAGS if wanted == "words" else TAGS
+    assert [(one.words, one.tags) for one in found.examples] == list(zip(WORDS, expected, strict=True))
+
+
+@pytest.mark.parametrize("content, wanted, name, message", [
+    ("Ada,B-PER\n\"ran,O\nhome,O\nsaw\",O\n", "entities", "a.csv", r"a\.csv:2: a quotation mark is opened"),
+    ("good\ta fine room\nbad\tno water at all\ngood\ta hotel in town\n", "words", "a.tsv", r"holds texts of several"),
+    ("stars,review\n5,a fine room\n1,no water at all\n", "words", "a.csv", r"holds texts of several"),
+])  # fmt: skip
+def test_what_is_no_corpus_of_words_is_refused(
+    content: str, wanted: str, name: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=message):
+        understood(tmp_path, content, wanted, name)
+
+
+@pytest.mark.parametrize("content, wanted, note", [
+    (lines("{w}|{t}", "Wort|Etikett\n"), "entities", "the first line, 'Wort, Etikett', is read as names of columns"),
+    (lines("{w} {p}", "# newsgroup\n"), "words", "lines that begin with # and are read as comments: 1"),
+    (lines("{i1}|{w}|{p}", between="", after="\n"), "words", "the empty line after each row ends no sentence"),
+    (lines("{w}|{p}", between="", after="\n"), "words", "each sentence has one word; take the empty lines"),
+])  # fmt: skip
+def test_what_was_taken_is_said(content: str, wanted: str, note: str, tmp_path: Path) -> None:
+    assert any(one.startswith(note) for one in understood(tmp_path, content, wanted).notes)
+
+
+def test_a_hash_that_is_a_word_stays_one(tmp_path: Path) -> None:
+    found = understood(tmp_path, "# SYM\n1 NUM\n\nwe PRON\nhave VERB\n# SYM\n2 NUM\nit PRON\nran VERB\n", "words")
+    assert [one.words for one in found.examples] == [("#", "1"), ("we", "have", "#", "2", "it", "ran")]

@@ -1,0 +1,104 @@
+"""Read a file of tagged words once, for the statistics of its columns, its header and its comments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xltransfer.data.readers.columns import Column
+from xltransfer.data.readers.roles import is_header
+from xltransfer.data.readers.rows import Dialect, Row, may_be_comment, rows
+
+_LANGUAGE_PREFIX = re.compile(r"^([a-z]{2,3}(?:-[A-Za-z]+)?):(?=.)")
+_BLANKS = " \t"
+_NAME = re.compile(r"[^\W\d][\w .#-]*")
+_FEW = 3
+"""Rows from which on a first one can differ from the others."""
+
+
+@dataclass
+class Survey:
+    """What all rows of a file hold."""
+
+    columns: list[Column]
+    names: list[str] = field(default_factory=list)
+    """Names of the columns, if the first row holds some that are known."""
+    skipped: frozenset[int] = frozenset()
+    """Lines of a header and of comments."""
+    header: bool = False
+    prefix: str = ""
+    """The language before all words."""
+    blank_lines: bool = False
+    """Whether empty lines stand between rows."""
+    double_spaced: bool = False
+    """Whether one stands after each row."""
+    notes: tuple[str, ...] = ()
+
+
+def survey(path: Path, dialect: Dialect) -> Survey:
+    """Read a file. Raises DataError for rows of another width."""
+    found = _read(path, dialect, frozenset())
+    first = next((row for row in rows(path, dialect) if row[1]), None)
+    if first is None or found.header or first[0] in found.skipped or not _names_columns(first[1], found.columns):
+        return found
+    again = _read(path, dialect, frozenset([first[0]]))
+    again.header = True
+    again.notes = (f"the first line, {', '.join(first[1])[:60]!r}, is read as names of columns", *again.notes)
+    return again
+
+
+def _read(path: Path, dialect: Dialect, skipped: frozenset[int]) -> Survey:
+    found = Survey([Column() for _ in range(dialect.width)])
+    prefixes: set[str] = set()
+    comments: list[Row] = []
+    taken = groups = 0
+    between = True
+    for number, fields in rows(path, dialect):
+        if number in skipped or not fields:
+            between = True
+            continue
+        if not taken and not found.header and is_header(fields):
+            found.header, found.names = True, fields
+            skipped |= {number}
+            continue
+        if between and may_be_comment(fields):
+            comments.append((number, fields))
+            continue
+        taken, groups, between = taken + 1, groups + between, False
+        if len(prefixes) < 2:
+            match = _LANGUAGE_PREFIX.match(fields[0])
+            prefixes.add(match[0] if match else "")
+        for column, value in zip(found.columns, fields, strict=True):
+            column.add(value.strip(_BLANKS))
+    for _, fields in comments if not taken else ():
+        for column, value in zip(found.columns, fields, strict=True):
+            column.add(value.strip(_BLANKS))
+    found.blank_lines = groups > 1
+    found.double_spaced = groups == taken >= _FEW
+    found.prefix = prefixes.pop() if len(prefixes) == 1 else ""
+    found.skipped = skipped | frozenset(_left_out(comments, found.columns))
+    if left_out := len(found.skipped & {number for number, _ in comments}):
+        found.notes = (f"lines that begin with # and are read as comments: {left_out}",)
+    return found
+
+
+def _left_out(comments: Sequence[Row], columns: Sequence[Column]) -> Iterator[int]:
+    """Lines of rows that begin with # and have, where the fewest values are, one that no other row has."""
+    varied = [number for number, column in enumerate(columns) if number and len(column.values) > 1]
+    if not varied:
+        return
+    classes = min(varied, key=lambda number: columns[number].variety)
+    yield from (line for line, fields in comments if fields[classes].strip(_BLANKS) not in columns[classes].values)
+
+
+def _names_columns(first: Sequence[str], columns: Sequence[Column]) -> bool:
+    """Whether a first row without known names holds names nevertheless: words that come once, one of another kind."""
+    cells = [cell.strip(_BLANKS) for cell in first]
+    names = [cell for cell in cells if cell]
+    if columns[0].rows <= _FEW or len({name.lower() for name in names}) < len(names):
+        return False
+    pairs = [(cell, column) for cell, column in zip(cells, columns, strict=True) if cell]
+    once = all(_NAME.fullmatch(cell) and column.values[cell] == 1 for cell, column in pairs)
+    return once and any(column.is_of_another_kind(cell) for cell, column in pairs)
