@@ -123,6 +123,19 @@ def test_what_cannot_be_labelled(changes: dict[str, Any], message: str, finished
         student(finished_runs["ner"], **changes)
 
 
+@pytest.mark.parametrize("name, content, message", [
+    ("a.jsonl", '{"text": "Ada ran"}\n', "received a file of .jsonl; needed: plain text, one sentence a line"),
+    ("a.csv", "text,label\nAda ran,yes\n", "received a file of .csv; needed"),
+    ("a.txt", "Ada\tB-PER\nran\tO\n\n", "received columns separated by tabs; needed"),
+])  # fmt: skip
+def test_unlabelled_text_is_plain(
+    name: str, content: str, message: str, finished_runs: dict[str, RunResult], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message):
+        student(finished_runs["ner"], unlabelled=str(tmp_path / name))
+
+
 def test_rounds_train_teachers_first_and_go_on_after_an_interruption(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"method": "joint", "unlabelled_size": 24, "rounds": 2}
     result = short_run(tmp_path / "a", **changes)

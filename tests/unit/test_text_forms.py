@@ -149,7 +149,12 @@ def test_what_is_uncertain_is_refused(
     ("text|label", "+1 0", "polarity", "labels with a sign are read as a polarity"),
     ("text|label", "0.0 1.0", "binary", "labels 0 and 1: task sentiment takes them for negative and positive"),
     ("text|stars", "1 2 3", "stars", ""),
-    ("text|polarity", "0 1 2", "polarity", ""),
+    ("text|polarity", "-2 0 1", "polarity", ""),
+    ("text|polarity", "0 2 4", "name", "labels 0, 2, 4 are read as classes"),
+    ("text|polarity", "1 2", "name", "labels 1, 2 are read as classes"),
+    ("text|polarity", "0 1", "binary", "labels 0 and 1: task sentiment takes them for negative and positive"),
+    ("text|polarity", "pos neg", "name", ""),
+    ("text|label", "1.0 0 1 0.0", "binary", "labels 0 and 1: task sentiment takes them for negative and positive"),
     ("text|sentiment", "pos neg", "name", ""),
 ])  # fmt: skip
 def test_scales(head: str, labels: str, scale: str, note: str, tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ class Folder(Dataset):
                 file, columns=self.columns, scale=self.scale, others=partial(self._labels_beside, file)
             )
             return text.examples
+        if file.suffix.lower() == ".xlsx":
+            raise DataError(f"{file}: a spreadsheet of tagged words is not read; save its sheet as CSV.")
         understand = understand_records if holds_records(file) else understand_tagged
         wanted = getattr(task, "tags_of_what", None)
         found = understand(file, task.check_label, wanted=wanted, columns=self.columns, scheme=self.scheme)

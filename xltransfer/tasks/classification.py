@@ -25,7 +25,10 @@ class Classification(Task):
         """The texts as they are. Raises DataError for pairs."""
         for example in examples:
             if as_text(example).second is not None:
-                raise DataError(f"{example.id}: a pair of texts, where single ones are needed; for pairs: --task pair.")
+                raise DataError(
+                    f"{example.id}: a pair of texts, where single ones are needed; for pairs: --task pair; to read one "
+                    "text of the two: --data-opt columns=label,text,_ for example."
+                )
         return list(examples)
 
     def label_set(self, examples: Sequence[Example]) -> list[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xltransfer.data.readers.lines import read_lines
+from xltransfer.data.readers.lines import read_lines, visible
 from xltransfer.data.readers.records import parse_json
 from xltransfer.errors import DataError
 
 FILES = ("labels.txt", "label_names.txt", "label_names", "labels.json", "label_names.json")
 """Files of names, the first id's first: one a line, or a JSON list or a mapping of ids to names."""
+_HEADINGS = ("label", "labels", "name", "names", "class", "classes", "tag", "tags", "id", "label_name")
 _INFOS = ("dataset_info.json", "dataset_infos.json")
 
 
@@ -21,8 +23,8 @@ def label_names(folder: Path) -> tuple[str, ...] | None:
     for file in _present(folder, FILES):
         lines = read_lines(file)
         if file.suffix != ".json":
-            return tuple(line.strip() for line in lines if line.strip())
-        return _names(file, parse_json(file, 1, "\n".join(lines)))
+            return _distinct(file, _in_lines(file, [visible(line).strip() for line in lines if line.strip()]))
+        return _distinct(file, _names(file, parse_json(file, 1, "\n".join(lines))))
     return None
 
 
@@ -48,6 +50,32 @@ def name_of(where: str, field: str, number: int, names: Sequence[str]) -> str:
 def _present(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     """Yield the files of these names that there are, in a folder and then in the one above."""
     return (file for place in (folder, folder.parent) for name in names if (file := place / name).is_file())
+
+
+def _in_lines(file: Path, lines: Sequence[str]) -> Sequence[str]:
+    """Names in the order of their ids: the lines, or what stands beside a number in each. Raises DataError."""
+    heading = all(word in _HEADINGS for word in re.split(r"[\s:,;=]+", lines[0].lower()))
+    for first in (0, 1) if heading else (0,):
+        for pattern in (r"(?P<id>[0-9]{1,4})[\s:,;=]+(?P<name>\S.*)", r"(?P<name>\S.*?)[\s:,;=]+(?P<id>[0-9]{1,4})"):
+            found = [match for match in (re.fullmatch(pattern, line) for line in lines[first:]) if match]
+            names = {int(match["id"]): match["name"] for match in found}
+            if found and len(set(names.values())) == len(found) == len(lines) - first:
+                if sorted(names) != list(range(len(found))):
+                    raise DataError(
+                        f"{file}: the ids are {', '.join(map(str, sorted(names)))[:60]}; allowed: 0, 1, ..."
+                    )
+                return [names[number] for number in range(len(found))]
+    if lines[0].lower() in _HEADINGS and len(lines) > 2:
+        raise DataError(f"{file}:1: {lines[0]!r}: a heading, or the name of id 0? Take the heading out, or write "
+                        "lines of an id and its name.")  # fmt: skip
+    return lines
+
+
+def _distinct(file: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """The names. Raises DataError if one comes twice."""
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError(f"{file}: the name {twice[:60]!r} comes twice; give each id a name of its own.")
+    return tuple(names)
 
 
 def _names(file: Path, value: Any) -> tuple[str, ...]:

@@ -11,12 +11,14 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from xltransfer.data.examples import LabelledText
-from xltransfer.data.readers.lines import csv_rows, empty_file_error, numbered_lines, report_memory_error
+from xltransfer.data.readers.lines import csv_rows, empty_file_error, numbered_lines, report_memory_error, visible
 from xltransfer.data.readers.records import JSON_SUFFIXES, TABLE_SUFFIXES
+from xltransfer.data.readers.rows import in_quotes
 from xltransfer.data.readers.spreadsheet import spreadsheet_rows
 from xltransfer.data.readers.texts.columns import (
     ADVICE,
@@ -35,7 +37,8 @@ from xltransfer.utils.files import UNWRITABLE
 
 _CLASS_WORDS = {"pos": "positive", "positive": "positive", "neg": "negative", "negative": "negative",
                 "neu": "neutral", "neutral": "neutral"}  # fmt: skip
-_SEPARATOR_LINE = re.compile(r"^\W*$|^_+$")
+_SEPARATOR_LINE = re.compile(r"\s*([_=*#~+-])\1{2,}\s*")
+"""A line between texts, as in `____`; emoji and punctuation are texts."""
 _FASTTEXT = "__label__"
 
 Fields = tuple[str, Sequence[Any]]
@@ -85,13 +88,13 @@ def _content(path: Path, columns: Sequence[str]) -> Content:
     label = label_from_filename(path)
     if suffix in JSON_SUFFIXES or (first[0] in "{[" and label is None):
         return record_rows(path, columns)
-    if first.startswith(_FASTTEXT):
+    if any(word.startswith(_FASTTEXT) for word in (first.split()[0], first.split()[-1])):
         return Content("fastText", list(_fasttext(path)))
     for delimiter, name in (("\t", "TSV"), (",", "CSV"), (";", "CSV")):
         if named_columns(first.split(delimiter)) or (columns and first.count(delimiter) + 1 == len(columns)):
             return _table(path, name, list(_csv_rows(path, delimiter)), columns)
     if label:
-        return Content("one text a line, the class in the file's name", list(_lines_of_class(path, label)))
+        return _lines_of_class(path, label)
     if found := _without_names(path):
         return found
     raise DataError(
@@ -108,13 +111,14 @@ def label_from_filename(path: Path) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _lines_of_class(path: Path, label: str) -> list[Row]:
-    texts = [
-        (str(number), line, None, label) for number, line in numbered_lines(path) if not _SEPARATOR_LINE.match(line)
-    ]
+def _lines_of_class(path: Path, label: str) -> Content:
+    lines = [(str(number), line) for number, line in numbered_lines(path) if line.strip()]
+    texts = [(number, line, None, label) for number, line in lines if not _SEPARATOR_LINE.fullmatch(line)]
     if not texts:
         raise DataError(f"{path}: no text in the file, only separators.")
-    return texts
+    left_out = len(lines) - len(texts)
+    notes = (f"lines that separate texts, as in ____, left out: {left_out}",) if left_out else ()
+    return Content("one text a line, the class in the file's name", texts, notes=notes)
 
 
 def _fasttext(path: Path) -> Iterator[Row]:
@@ -159,24 +163,43 @@ def _table(path: Path, name: str, rows: list[Fields], told: Sequence[str]) -> Co
 def _from_columns(path: Path, name: str, rows: list[Fields], found: TextColumns) -> Content:
     width = len(rows[0][1])
     content: list[Row] = []
+    labels = {str(fields[found.label]).strip() for _, fields in rows if len(fields) == width}
     for where, fields in rows[int(found.header) :]:
         if len(fields) != width:
             raise DataError(f"{path}:{where}: {len(fields)} columns, where the header has {width}.")
         second = None if found.second is None else fields[found.second]
+        _check_lines(path, where, fields, found.label, labels)
         content.append((where, fields[found.text], second, fields[found.label]))
     title = f"{name} {'with' if found.header else 'without'} a header"
     notes = (found.note,) if found.note else ()
     return Content(title, content, found.label_name, found.names(width), notes)
 
 
+def _check_lines(path: Path, where: str, fields: Sequence[Any], label: int, labels: set[str]) -> None:
+    """Raise DataError for a cell whose lines are rows themselves, by their label: a quotation mark is not closed."""
+    for lines in (value.split("\n") for value in fields if isinstance(value, str) and "\n" in value):
+        for line, delimiter in product(lines, ",;"):
+            cells = line.split(delimiter)
+            place = 0 if label == 0 else -1 if label == len(fields) - 1 else label
+            if len(cells) >= len(fields) and cells[place].strip('"') in labels:
+                raise DataError(f"{path}:{where}: a cell of {len(lines)} lines holds a row, {line[:60]!r}; close its "
+                                "quotation marks, and double those inside.")  # fmt: skip
+
+
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Fields]:
     """Yield the rows of a CSV or TSV file with the line where each begins."""
-    # a carriage return inside a text is white space, but the csv module would end the line there
-    lines = ((number, line.replace("\r", " ")) for number, line in numbered_lines(path))
-    # quotation marks are part of the text in tab-separated corpora
-    for number, fields in csv_rows(path, lines, delimiter, quoted=delimiter != "\t"):
-        if any(field.strip() for field in fields):
-            yield str(number), fields
+
+    def read(quoted: bool) -> list[tuple[int, list[str]]]:
+        # a carriage return inside a text is white space, but the csv module would end the line there
+        lines = ((number, line.replace("\r", " ")) for number, line in numbered_lines(path))
+        return list(csv_rows(path, lines, delimiter, quoted=quoted))
+
+    # quotation marks are part of the text in tab-separated corpora, unless all cells of a column have them
+    rows = read(quoted=delimiter != "\t")
+    if delimiter == "\t" and in_quotes([fields for _, fields in rows if fields]):
+        with suppress(DataError):
+            rows = read(quoted=True)
+    return ((str(number), fields) for number, fields in rows if any(field.strip() for field in fields))
 
 
 def _cleaned(path: Path, columns: Sequence[str]) -> Content:
@@ -193,7 +216,7 @@ def _clean(path: Path, row: Row) -> Row:
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     cells = [_cell(path, where, what, value) for what, value in (("text", text), ("label", label))]
-    return where, cells[0], None if second is None else _cell(path, where, "second text", second), cells[1]
+    return where, cells[0], None if second is None else _cell(path, where, "second text", second), visible(cells[1])
 
 
 def _cell(path: Path, where: str, what: str, value: Any) -> str:

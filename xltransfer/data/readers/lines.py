@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +14,11 @@ from xltransfer.errors import DataError
 
 MAX_LINE_BYTES = 16 * 2**20
 """The longest line that is read; 16 MiB is about three million words."""
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the number, from 1, and text of each line of a UTF-8 file, without line end and byte-order
-    mark.
+    """Yield the number, from 1, and text of each line of a UTF-8 file, without line end and byte-order mark.
 
     Lines end with LF or CRLF. Raises DataError with file and line for invalid UTF-8, NUL bytes, and lines longer than
     `MAX_LINE_BYTES`.
@@ -68,6 +70,16 @@ def read_lines(path: Path) -> list[str]:
     if not any(line.strip() for line in lines):
         raise empty_file_error(path)
     return lines
+
+
+def visible(label: str) -> str:
+    """Return a label without characters that nobody sees, composed (NFC), so that equal ones are equal.
+
+    U+200C and U+200D, which change how the letters around them look, stay within it.
+    """
+    if label.isascii():
+        return label
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", label)).strip("\u200c\u200d")
 
 
 def empty_file_error(path: Path) -> DataError:

@@ -127,8 +127,8 @@ def _is_metadata(line: str) -> bool:
 
 
 def in_quotes(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether some column, in all rows that have it, is in quotation marks."""
-    columns = zip_longest(*rows, fillvalue='""')
+    """Whether some column, in all rows that have it but perhaps the first, is in quotation marks."""
+    columns = zip_longest(*(rows[1:] or rows), fillvalue='""')
     return any(all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in column) for column in columns)
 
 

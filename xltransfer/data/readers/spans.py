@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,12 +42,13 @@ def annotated(record: Any) -> Annotated | None:
         record = {"text": record[0], **record[1]}  # spaCy's training data
     if not isinstance(record, Mapping):
         return None
-    if isinstance(record.get("data"), Mapping) and isinstance(
-        found := record.get("annotations", record.get("completions")), list
-    ):
+    if isinstance(record.get("data"), Mapping) and (found := _annotations(record)) is not None:
         return _label_studio(record["data"], found)
     text = record.get("text")
-    name = next((name for name in _LISTS if isinstance(record.get(name), list)), None)
+    lists = [name for name in _LISTS if isinstance(record.get(name), list)]
+    name = next((name for name in lists if record[name]), lists[0] if lists else None)
+    if name is None and "answer" in record and isinstance(record.get("tokens"), list):
+        return Annotated("Prodigy", text, (), _words(record["tokens"], text)) if isinstance(text, str) else None
     if not isinstance(text, str) or name is None:
         return None
     items = record[name]
@@ -55,24 +57,53 @@ def annotated(record: Any) -> Annotated | None:
     tool = {"ents": "spaCy", "spans": "Prodigy", "entities": "spaCy or doccano"}.get(name, "doccano")
     if name in ("label", "labels") and items and isinstance(items[0], Mapping):
         tool = "Label Studio"
-    return Annotated(tool, text, tuple(_span(item, text) for item in items), _words(record.get("tokens"), text))
+    spans, tokens = tuple(_span(item, text) for item in items), record.get("tokens")
+    strings = tokens if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens) else []
+    last = max((end for _, end, _ in spans), default=0)
+    if 0 < last <= len(strings) and not any(map(_said, items)):
+        raise SpanError(f"spans end at {last}, and there are {len(strings)} tokens: are these offsets of tokens? Those "
+                        "of characters are needed, or a list of tags")  # fmt: skip
+    return Annotated(tool, text, spans, _words(tokens, text))
 
 
 def is_rejected(record: Any) -> bool:
     """Whether an annotator did not accept a record (Prodigy's answer, Label Studio's cancelled annotation)."""
     if not isinstance(record, Mapping):
         return False
-    annotations = record.get("annotations")
-    cancelled = isinstance(annotations, list) and all(
-        isinstance(one, Mapping) and one.get("was_cancelled") for one in annotations
-    )
-    return record.get("answer") in ("reject", "ignore") or bool(cancelled)
+    found = _annotations(record)
+    cancelled = bool(found) and not _kept(found or [])
+    return record.get("answer") in ("reject", "ignore") or cancelled
+
+
+def is_unannotated(record: Any) -> bool:
+    """Whether a record is one of Label Studio's that nobody has annotated yet."""
+    return isinstance(record, Mapping) and isinstance(record.get("data"), Mapping) and _annotations(record) == []
+
+
+def is_disputed(record: Any) -> bool:
+    """Whether Label Studio has annotations of several people that differ; the first is read."""
+    kept = [[one.get("value") for one in _results(found)] for found in _kept(_annotations(record) or [])]
+    return any(other != kept[0] for other in kept)
 
 
 def results_of(annotations: Sequence[Any]) -> list[Mapping[str, Any]]:
     """Return the results of Label Studio's first annotation that was not cancelled."""
-    kept = [one for one in annotations if isinstance(one, Mapping) and not one.get("was_cancelled")]
-    return [one for one in (kept[0].get("result") or [] if kept else []) if isinstance(one, Mapping)]
+    return next(map(_results, _kept(annotations)), [])
+
+
+def _annotations(record: Any) -> list[Any] | None:
+    found = record.get("annotations", record.get("completions")) if isinstance(record, Mapping) else None
+    return found if isinstance(found, list) else None
+
+
+def _kept(annotations: Sequence[Any]) -> list[Mapping[str, Any]]:
+    return [one for one in annotations if isinstance(one, Mapping) and not one.get("was_cancelled")]
+
+
+def _results(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Its results, in the order of their places in the text."""
+    found = [one for one in annotation.get("result") or [] if isinstance(one, Mapping)]
+    return sorted(found, key=lambda one: json.dumps(one.get("value"), sort_keys=True))
 
 
 def _label_studio(data: Mapping[str, Any], annotations: Sequence[Any]) -> Annotated:
@@ -80,7 +111,11 @@ def _label_studio(data: Mapping[str, Any], annotations: Sequence[Any]) -> Annota
     text = data["text"] if isinstance(data.get("text"), str) else texts[0] if len(texts) == 1 else None
     if text is None:
         raise SpanError(f"no single text in data: {', '.join(map(str, data))}")
-    values = [one.get("value") for one in results_of(annotations) if one.get("type", "labels") == "labels"]
+    results = results_of(annotations)
+    kinds = [str(one.get("type", "labels")) for one in results]
+    if other := [kind for kind in kinds if kind.endswith("labels") and kind != "labels"]:
+        raise SpanError(f"a result of type {other[0]}; labels of plain text are needed (<Labels> on <Text>)")
+    values = [one.get("value") for one, kind in zip(results, kinds, strict=True) if kind == "labels"]
     return Annotated("Label Studio", text, tuple(_span(value, text) for value in values))
 
 
@@ -100,7 +135,7 @@ def _span(item: Any, text: str) -> CharSpan:
         start = end = label = None
     if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label.strip():
         raise SpanError(f"a span is {str(item)[:80]}; needed: a start, an end and one label")
-    if isinstance(item, Mapping) and isinstance(said := item.get("text"), str) and text[start:end] != said:
+    if (said := _said(item)) and text[start:end] != said:
         start, end = _from_utf16(text, start, end)
         if text[start:end] != said:
             raise SpanError(
@@ -109,6 +144,11 @@ def _span(item: Any, text: str) -> CharSpan:
     if not 0 <= start < end <= len(text):
         raise SpanError(f"span {start}-{end} is outside of its text of {len(text)} characters")
     return start, end, "-".join(label.split())
+
+
+def _said(item: Any) -> str:
+    """The text of a span as the tool wrote it beside its offsets."""
+    return str(item["text"]) if isinstance(item, Mapping) and isinstance(item.get("text"), str) else ""
 
 
 def _from_utf16(text: str, start: int, end: int) -> tuple[int, int]:

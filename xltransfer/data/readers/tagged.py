@@ -15,7 +15,7 @@ from pathlib import Path
 from xltransfer.data.examples import TaggedSentence
 from xltransfer.data.readers.columns import is_other_id, is_word_id
 from xltransfer.data.readers.entities import TagCheck, bio_or_checked
-from xltransfer.data.readers.lines import report_memory_error
+from xltransfer.data.readers.lines import report_memory_error, visible
 from xltransfer.data.readers.roles import Finder, Roles, Wanted, told_roles
 from xltransfer.data.readers.rows import Dialect, Row, column_names, dialects, line_end_error, rows, shown
 from xltransfer.data.readers.survey import survey
@@ -203,7 +203,7 @@ def _add(path: Path, line: int, fields: Sequence[str], layout: Layout, found: _W
     word = fields[layout.roles.word].strip(_BLANKS)
     if layout.roles.word == 0:
         word = word.removeprefix(layout.prefix)
-    tag = fields[layout.roles.tag].strip()
+    tag = visible(fields[layout.roles.tag]).strip()
     text = layout.dialect.delimiter.join(fields)
     if not word or not tag:
         raise DataError(f"{path}:{line}: the {'tag' if word else 'token'} is empty: {shown(text)}.")

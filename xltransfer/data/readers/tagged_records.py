@@ -11,11 +11,12 @@ from typing import Any
 from xltransfer.data.examples import TaggedSentence
 from xltransfer.data.readers.entities import TagCheck, bio_or_checked
 from xltransfer.data.readers.label_names import FILES, label_names, name_of, names_in_info
-from xltransfer.data.readers.lines import report_memory_error
+from xltransfer.data.readers.lines import report_memory_error, visible
 from xltransfer.data.readers.records import Records, read_records
 from xltransfer.data.readers.roles import Wanted
-from xltransfer.data.readers.spans import SpanError, aligned, annotated, is_rejected
+from xltransfer.data.readers.spans import SpanError, aligned, annotated, is_disputed, is_rejected, is_unannotated
 from xltransfer.data.readers.understood import Reading
+from xltransfer.data.schemes import looks_like_tag
 from xltransfer.errors import DataError
 
 _WORDS = ("tokens", "words", "token", "word", "text", "sentence", "form", "forms")
@@ -23,14 +24,24 @@ _ENTITY_TAGS = ("ner_tags", "ner", "ner_tag", "entities", "bio", "tags", "labels
 _WORD_TAGS = ("upos", "pos_tags", "pos", "upos_tags", "pos_tag", "tags", "labels", "tag", "label")
 
 
+_LEFT_OUT = {
+    "rejected": "records that the annotator did not accept, left out: {}",
+    "unannotated": "records without an annotation, left out: {}",
+    "empty": "records without words, left out: {}",
+    "disputed": "records with annotations that differ, of which the first is read: {}",
+}
+
+
 @dataclass
 class _Found:
-    """What the records of a file gave."""
+    """What the records of a file gave; `fields` are those of words and tags."""
 
+    fields: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Fields that could be the tags instead."""
     places: list[str] = field(default_factory=list)
     words: list[tuple[str, ...]] = field(default_factory=list)
     tags: list[list[str]] = field(default_factory=list)
-    fields: tuple[str, ...] = ()
     tools: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -44,9 +55,9 @@ def understand_records(
                         "and that of the tags, such as tokens,ner_tags.")  # fmt: skip
     with report_memory_error(path):
         records = read_records(path)
-        found = _Found()
+        found = _Found((columns[0], columns[1])) if columns else _fields(read_records(path), wanted)
         for place, record in records.found:
-            _take(path, place, record, records, found, wanted, columns)
+            _take(path, place, record, records, found, wanted)
         if not found.words:
             raise DataError(f"{path}: no sentence in the file.")
         tags, known, changed = bio_or_checked(
@@ -57,13 +68,17 @@ def understand_records(
         for place, words, own in zip(found.places, found.words, tags, strict=True)
     ]
     named = f"{records.format} of {' and '.join(found.tools)} spans" if found.tools else records.format
-    return Reading(examples, named, found.fields, known, changed, tuple(_notes(found)))
+    return Reading(examples, named, () if found.tools else found.fields, known, changed, tuple(_notes(found)))
 
 
 def _notes(found: _Found) -> Iterator[str]:
     spans, counts = sum(found.tools.values()), found.counts
-    if counts["rejected"]:
-        yield f"{counts['rejected']} records that the annotator did not accept are left out"
+    if found.others:
+        yield (f"the tags are {found.fields[1]!r}, not {' or '.join(map(repr, found.others))}; otherwise: --data-opt "
+               f"columns={found.fields[0]},{found.others[0]}")  # fmt: skip
+    for name, text in _LEFT_OUT.items():
+        if counts[name]:
+            yield text.format(counts[name])
     if counts["split"]:
         yield "texts are split into words at white space and punctuation (as BERT's pre-tokenizer does)"
     if found.tools:
@@ -71,19 +86,23 @@ def _notes(found: _Found) -> Iterator[str]:
                f"{counts['overlapping']} share a word with a longer one and are left out")  # fmt: skip
 
 
-def _take(
-    path: Path, place: str, record: Any, records: Records, found: _Found, wanted: Wanted, told: Sequence[str]
-) -> None:
+def _take(path: Path, place: str, record: Any, records: Records, found: _Found, wanted: Wanted) -> None:
     """Add a record's sentence, or sentences."""
     where = f"{path}:{place}"
-    if is_rejected(record):
-        found.counts["rejected"] += 1
+    if is_rejected(record) or is_unannotated(record):
+        found.counts["rejected" if is_rejected(record) else "unannotated"] += 1
         return
-    if pair := _fields(record, wanted, told):
-        words = [_word(where, word) for word in record[pair[0]]]
-        tags = _tags(path, where, record[pair[1]], pair[1], records)
-        _add(where, place, words, tags, found)
-        found.fields = pair
+    if (
+        found.fields
+        and isinstance(record, Mapping)
+        and all(isinstance(record.get(name), list) for name in found.fields)
+    ):
+        words, tags = (record[name] for name in found.fields)
+        if not words and not tags:
+            found.counts["empty"] += 1
+            return
+        read = [_word(where, word) for word in words]
+        _add(where, place, read, _tags(path, where, tags, found.fields[1], records, wanted), found)
         return
     if sentences := _spacy_sentences(record):
         for number, tokens in enumerate(sentences, 1):
@@ -99,6 +118,7 @@ def _take(
         raise DataError(f"{where}: {error}.") from error
     if not result.words:
         return
+    found.counts["disputed"] += is_disputed(record)
     found.tools[text.tool] += 1
     found.counts["split"] += text.words is None
     found.counts["spans"] += len(text.spans)
@@ -117,17 +137,58 @@ def _add(where: str, place: str, words: Sequence[str], tags: list[str], found: _
     found.tags.append(tags)
 
 
-def _fields(record: Any, wanted: Wanted, told: Sequence[str]) -> tuple[str, str] | None:
-    """The fields of words and tags: lists of equal kind, by their usual names or as told."""
-    if not isinstance(record, Mapping):
-        return None
-    if told:
-        return (told[0], told[1]) if all(isinstance(record.get(name), list) for name in told) else None
-    by_lower = {name.lower(): name for name, value in [*record.items()][::-1] if _is_flat(value)}
-    tags = {"entities": _ENTITY_TAGS, "words": _WORD_TAGS}.get(wanted or "", (*_ENTITY_TAGS[:4], *_WORD_TAGS))
-    words = next((by_lower[name] for name in _WORDS if name in by_lower), None)
-    tag = next((by_lower[name] for name in tags if name in by_lower), None)
-    return None if words is None or tag is None else (words, tag)
+def _fields(records: Records, wanted: Wanted) -> _Found:
+    """The fields of words and tags, by their usual names and by what they hold in all records of the file."""
+    held: dict[str, _Field] = {}
+    count = 0
+    for _, record in records.found:
+        if not isinstance(record, Mapping) or is_rejected(record):
+            continue
+        count += 1
+        for name, value in record.items():
+            if _is_flat(value):
+                held.setdefault(str(name), _Field()).add(value)
+    always = {name: one for name, one in held.items() if one.records == count}
+    usual = {"entities": _ENTITY_TAGS, "words": _WORD_TAGS}.get(wanted or "", (*_ENTITY_TAGS[:4], *_WORD_TAGS))
+    for among in (always, held):
+        lower = {name.lower(): name for name in [*among][::-1]}
+        words = next((lower[name] for name in _WORDS if name in lower), None)
+        named = [lower[name] for name in usual if name in lower and lower[name] != words]
+        tags = [name for name in named if among[name].may_hold(wanted)]
+        if wanted == "entities":  # under any name
+            tags += [name for name, one in among.items() if name not in (*tags, words) and one.entities]
+        if words is not None and (tags or named):
+            first, *others = tags or named
+            return _Found((words, first), tuple(others))
+    return _Found()
+
+
+@dataclass
+class _Field:
+    """What a field of lists holds in the records of a file."""
+
+    records: int = 0
+    strings: int = 0
+    in_scheme: int = 0
+    outside: int = 0
+
+    def add(self, values: Sequence[Any]) -> None:
+        strings = [value for value in values if isinstance(value, str)]
+        self.records += 1
+        self.strings += len(strings)
+        self.in_scheme += sum(looks_like_tag(value.strip()) for value in strings)
+        self.outside += strings.count("O")
+
+    @property
+    def entities(self) -> bool:
+        """Whether at least half of its strings are tags of entities."""
+        return 0 < self.strings <= 2 * self.in_scheme and self.outside < self.in_scheme
+
+    def may_hold(self, wanted: Wanted) -> bool:
+        """Whether its strings, if it holds some, can be the tags that are wanted."""
+        if wanted == "words":
+            return not self.entities
+        return wanted is None or not self.strings or 2 * self.in_scheme >= self.strings
 
 
 def _is_flat(value: Any) -> bool:
@@ -144,19 +205,23 @@ def _word(where: str, word: Any) -> str:
     return word.strip()
 
 
-def _tags(path: Path, where: str, raw: Sequence[Any], name: str, records: Records) -> list[str]:
+def _tags(path: Path, where: str, raw: Sequence[Any], name: str, records: Records, wanted: Wanted) -> list[str]:
     """Tags as strings: ids by their names."""
-    if not all(type(tag) is int or (isinstance(tag, str) and tag.isdigit()) for tag in raw):
-        if any(not isinstance(tag, str) or not tag.strip() or not tag.isprintable() for tag in raw):
+    seen = [visible(tag).strip() if isinstance(tag, str) else tag for tag in raw]
+    if not all(type(tag) is int or (isinstance(tag, str) and tag.isdigit()) for tag in seen):
+        if any(not isinstance(tag, str) or not tag or not tag.isprintable() for tag in seen):
             raise DataError(f"{where}: a tag in {name} is neither a string nor an id: {str(list(raw))[:60]}.")
-        return [tag.strip() for tag in raw]
+        return seen
     if name not in records.names:
-        records.names[name] = _names_beside(path, name)
-    return [name_of(where, name, int(tag), records.names[name]) for tag in raw]
+        records.names[name] = _names_beside(path, name, wanted)
+    return [name_of(where, name, int(tag), records.names[name]) for tag in seen]
 
 
-def _names_beside(path: Path, name: str) -> tuple[str, ...]:
+def _names_beside(path: Path, name: str, wanted: Wanted) -> tuple[str, ...]:
     if names := names_in_info(path.parent, name) or label_names(path.parent):
+        if wanted == "words" and all(map(looks_like_tag, names)):
+            raise DataError(f"{path}: {name} holds ids, and the names beside the file ({', '.join(names)[:60]}) are "
+                            "tags of entities; put those of its own ids there.")  # fmt: skip
         return names
     raise DataError(
         f"{path}: {name} holds ids, and nothing says their names; put {FILES[0]} beside the file, the name of id 0 in "

@@ -11,6 +11,7 @@ from typing import Any
 from xltransfer.config import RunConfig
 from xltransfer.data.examples import Example, TaggedSentence, content
 from xltransfer.data.readers.lines import read_lines
+from xltransfer.data.readers.records import holds_records
 from xltransfer.data.sampling import sample
 from xltransfer.datasets.base import SPLITS, Dataset
 from xltransfer.errors import ConfigError, DataError
@@ -20,6 +21,9 @@ from xltransfer.tasks.base import Task
 from xltransfer.training.data.reading import target_sample
 from xltransfer.training.progress import Reporter
 from xltransfer.training.trained_model import TrainedModel, examples_of_lines, read_metrics
+
+_NOT_TEXT = {".csv", ".tsv", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2", ".xlsx"}
+"""Suffixes of files that hold more than texts."""
 
 Load = Callable[[str], Sequence[Example]]
 """Gives the examples of a split of the target language."""
@@ -60,7 +64,7 @@ def drawn(config: RunConfig, task: Task, load: Load, target: Sequence[Example]) 
     if config.unlabelled in SPLITS:
         found = load(config.unlabelled)
     elif (file := Path(config.unlabelled)).is_file():
-        found = examples_of_lines(task, read_lines(file))
+        found = examples_of_lines(task, _texts(file))
     else:
         raise DataError(f"unlabelled: {config.unlabelled!r} is not a file; allowed: {', '.join(SPLITS)}, or a file "
                         "with one text a line.")  # fmt: skip
@@ -72,6 +76,16 @@ def drawn(config: RunConfig, task: Task, load: Load, target: Sequence[Example]) 
                         "split or a file with more.")  # fmt: skip
     size = None if config.unlabelled_size is None else min(config.unlabelled_size, len(fresh))
     return sample(fresh, size, config.sample_seed, "unlabelled_size")
+
+
+def _texts(file: Path) -> list[str]:
+    """The lines of a file of plain text. Raises DataError for one of records, or of columns."""
+    lines = read_lines(file)
+    columns = 2 * sum("\t" in line for line in lines) > len(lines)
+    if file.suffix.lower() in _NOT_TEXT or columns or holds_records(file):
+        what = "columns separated by tabs" if columns else f"a file of {file.suffix or 'records'}"
+        raise DataError(f"unlabelled: {str(file)!r}: received {what}; needed: plain text, one sentence a line.")
+    return lines
 
 
 def check_unlabelled(config: RunConfig, dataset: Dataset) -> None:

@@ -18,6 +18,9 @@ LABEL_NAMES = ("stars", "rating", "star_rating", "polarity", "label", "sentiment
                "category", "intent", "target", "topic", "emotion", "gold", "tag")  # fmt: skip
 _MOST_CLASSES, _LONGEST_LABEL = 200, 40
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+_NAME = re.compile(r"[^\W\d][\w.#-]*( [\w.#-]+){0,2}")
+_NAME_WORDS = 3
+"""Words of a column's name at most."""
 ADVICE = (
     "Name the columns in their order: --data-opt columns=label,text for example (second for a pair's, _ is not read)."
 )
@@ -97,7 +100,8 @@ def told_columns(path: object, told: Sequence[str], rows: Sequence[Sequence[str]
     second = roles.index("second") if "second" in roles else None
     if named_columns(rows[0]):
         return TextColumns(text, label, second, rows[0][label].strip().lower(), header=True)
-    header = _is_header([row for row in rows if len(row) == width], [text], label)
+    usual = [row for row in rows if len(row) == width]
+    header = _is_header(usual, [text], label) or _names_columns(usual, text, label)
     note = f"the first line, {', '.join(rows[0])[:60]!r}, is read as names of columns" if header else ""
     return TextColumns(text, label, second, header=header, note=note)
 
@@ -137,7 +141,18 @@ def found_columns(path: object, rows: Sequence[Sequence[str]]) -> TextColumns | 
 
 def _is_header(rows: Sequence[Sequence[str]], texts: Sequence[int], label: int) -> bool:
     """Whether the first row holds names of columns: few words where others hold texts, and one that is no label."""
-    return _is_name([row[label].strip() for row in rows]) and all(len(rows[0][text].split()) <= 3 for text in texts)
+    return _is_name([row[label].strip() for row in rows]) and all(
+        len(rows[0][text].split()) <= _NAME_WORDS for text in texts
+    )
+
+
+def _names_columns(rows: Sequence[Sequence[str]], text: int, label: int) -> bool:
+    """Whether a first row of words, where the others hold texts, names columns, though a class may come once."""
+    first = [cell.strip() for cell in rows[0]]
+    labels = Counter(row[label].strip() for row in rows)
+    lengths = [len(row[text].split()) for row in rows[1:]]
+    names = all(not cell or _NAME.fullmatch(cell) for cell in first) and len(set(first)) == len(first)
+    return names and labels[first[label]] == 1 and bool(lengths) and median(lengths) > _NAME_WORDS
 
 
 def _is_name(values: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ Scale = Literal["stars", "polarity", "binary", "name"]
 _SCALES: dict[str, Scale] = {"stars": "stars", "rating": "stars", "star_rating": "stars", "polarity": "polarity"}
 _ID = re.compile(r"[0-9]{1,4}")
 _SIGNED = re.compile(r"[+-]?[0-9]{1,4}")
-_WHOLE = re.compile(r"([+-]?[0-9]{1,4})\.0+")
+_WHOLE = re.compile(r"([+-]?[0-9]{1,4})(\.0+)?")
 _WITHHELD = {"-1", "-"}
 """What public corpora of pairs write where annotators disagree or the label is not published."""
 _UNLABELLED = {"-1"}
@@ -39,12 +39,16 @@ def interpreted(path: Path, content: Content, scale: Scale | None, others: Calla
     content = _without_withheld(path, replace(content, rows=_whole_numbers(content.rows)))
     labels = {label for *_, label in content.rows}
     pairs = content.rows[0][2] is not None
-    known = scale or _SCALES.get(content.label_name.lower())
+    whole = all(map(_SIGNED.fullmatch, labels))
+    known = _checked(path, content, scale, others) if scale else _SCALES.get(content.label_name.lower())
+    names_alone = not any(map(_is_number, labels))
+    if scale is None and (names_alone or (known == "polarity" and whole and not _negative(labels | others()))):
+        known = None  # the column's name says what its labels cannot be
     rows, notes = content.rows, content.notes
     if known is None and all(map(_ID.fullmatch, labels)) and (names := label_names(path.parent)):
         rows = [(place, text, second, name_of(f"{path}:{place}", content.label_name or "the labels", int(label), names))
                 for place, text, second, label in rows]  # fmt: skip
-    elif known is None and not pairs and all(map(_SIGNED.fullmatch, labels)):
+    elif known is None and not pairs and whole:
         known, note = _scale_of(path, labels, labels | others())
         notes = (*notes, note)
     examples = [
@@ -52,6 +56,30 @@ def interpreted(path: Path, content: Content, scale: Scale | None, others: Calla
         for place, text, second, label in rows
     ]
     return Reading(examples, content.format, content.columns, notes=notes)
+
+
+def _checked(path: Path, content: Content, scale: Scale, others: Callable[[], set[str]]) -> Scale:
+    """The scale as told. Raises DataError for labels that cannot be on it."""
+    labels = {label for *_, label in content.rows}
+    if scale == "binary" and (other := next((row for row in content.rows if row[3] not in ("0", "1")), None)):
+        raise DataError(f"{path}:{other[0]}: label {other[3][:60]!r} with scale=binary; allowed: 0 and 1.")
+    if scale == "polarity" and all(map(_is_number, labels)) and not _negative(labels | others()):
+        raise DataError(f"{path}: scale=polarity, but of its labels {', '.join(sorted(labels))[:60]} none is negative; "
+                        "allowed: numbers below and above 0. For 0 and 1: scale=binary; for classes: scale=name."
+                        )  # fmt: skip
+    return scale
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
+
+
+def _negative(labels: set[str]) -> bool:
+    return any(_is_number(label) and float(label) < 0 for label in labels)
 
 
 def _scale_of(path: Path, own: set[str], every: set[str]) -> tuple[Scale, str]:
@@ -77,7 +105,7 @@ def _scale_of(path: Path, own: set[str], every: set[str]) -> tuple[Scale, str]:
 
 
 def _whole_numbers(rows: Sequence[Row]) -> Sequence[Row]:
-    """Labels such as 1.0 as 1, if all labels are whole numbers with decimals."""
+    """Labels such as 1.0 as 1, if all labels are whole numbers."""
     whole = [_WHOLE.fullmatch(label) for *_, label in rows]
     if not all(whole):
         return rows

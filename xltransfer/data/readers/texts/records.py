@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from xltransfer.data.readers.label_names import name_of, names_in_info
 from xltransfer.data.readers.records import Records, read_records
-from xltransfer.data.readers.spans import is_rejected, results_of
+from xltransfer.data.readers.spans import is_disputed, is_rejected, is_unannotated, results_of
 from xltransfer.data.readers.texts.columns import LABEL_NAMES, TEXT_NAMES, Names, usual_names
 from xltransfer.data.readers.understood import Content, Row
 from xltransfer.errors import DataError
@@ -22,24 +23,32 @@ def record_rows(path: Path, told: Sequence[str]) -> Content:
             "text,label, or of text, second text and label."
         )
     records = read_records(path)
-    rows: list[Row] = []
-    rejected, names = 0, None
+    counts: Counter[str] = Counter()
+    kept: list[tuple[str, Mapping[str, Any]]] = []
     for place, record in records.found:
-        where = f"{path}:{place}"
         if not isinstance(record, Mapping):
-            raise DataError(f"{where}: received {type(record).__name__}; an object with a text and a label is needed.")
-        if is_rejected(record):
-            rejected += 1
+            kind = type(record).__name__
+            raise DataError(f"{path}:{place}: received {kind}; an object with a text and a label is needed.")
+        if is_rejected(record) or is_unannotated(record):
+            counts["that the annotator did not accept" if is_rejected(record) else "without an annotation"] += 1
             continue
-        plain = _plain(record)
-        names = _fields(where, plain, told)
-        label = _one(where, plain[names.label])
+        counts["with annotations that differ, of which the first is read"] += is_disputed(record)
+        kept.append((place, _plain(record)))
+    notes = [
+        f"records {what}{'' if 'read' in what else ', left out'}: {count}" for what, count in counts.items() if count
+    ]
+    if not kept:
+        return Content(records.format, [], notes=tuple(notes))
+    names = _fields(path, kept, told)
+    rows: list[Row] = []
+    for place, record in kept:
+        where = f"{path}:{place}"
+        if missing := [name for name in (names.text, names.second, names.label) if name and name not in record]:
+            raise DataError(f"{where}: no field {missing[0]!r} in {list(record)!r:.200}.")
+        label = _one(where, record[names.label])
         if type(label) is int and not (names.second and label == -1):  # a pair without a label
             label = _class_name(path, where, names.label, label, records)
-        rows.append((place, plain[names.text], plain[names.second] if names.second else None, label))
-    notes = [f"{rejected} records that the annotator did not accept are left out"] if rejected else []
-    if names is None:
-        return Content(records.format, rows, notes=tuple(notes))
+        rows.append((place, record[names.text], record[names.second] if names.second else None, label))
     return Content(records.format, rows, names.label, notes=(*notes, names.note) if names.note else tuple(notes))
 
 
@@ -63,23 +72,27 @@ def _plain(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return record
 
 
-def _fields(where: str, record: Mapping[str, Any], told: Sequence[str]) -> Names:
-    """The fields by their usual names, or as told. Raises DataError."""
+def _fields(path: Path, kept: Sequence[tuple[str, Mapping[str, Any]]], told: Sequence[str]) -> Names:
+    """The fields by their usual names, first of those that all records have, or as told. Raises DataError."""
     if told:
         first, *others, last = told
-        if missing := [name for name in told if name not in record]:
-            raise DataError(f"{where}: no field {missing[0]!r} in {list(record)!r:.200}.")
         return Names(first, others[0] if others else None, last)
-    spelling = {str(name).strip().lower(): str(name) for name in [*record][::-1]}
-    found = usual_names(spelling)
-    if isinstance(found, str):
-        allowed = TEXT_NAMES if found == "text" else LABEL_NAMES
-        raise DataError(
-            f"{where}: no {found} column in {list(record)!r:.200}; allowed: {', '.join(allowed)}, or others by "
-            "--data-opt columns=TEXT,LABEL."
-        )
-    second = None if found.second is None else spelling[found.second]
-    return Names(spelling[found.text], second, spelling[found.label], tuple(spelling[name] for name in found.others))
+    counts = Counter(str(name) for _, record in kept for name in record)
+    always = [name for name, count in counts.items() if count == len(kept)]
+    found: Names | str = "text"
+    for names in (always, list(counts)):
+        spelling = {name.strip().lower(): name for name in names[::-1]}
+        found = usual_names(spelling)
+        if not isinstance(found, str):
+            second = None if found.second is None else spelling[found.second]
+            unused = tuple(spelling[name] for name in found.others)
+            return Names(spelling[found.text], second, spelling[found.label], unused)
+    place, record = kept[0]
+    allowed = TEXT_NAMES if found == "text" else LABEL_NAMES
+    raise DataError(
+        f"{path}:{place}: no {found} column in {list(record)!r:.200}; allowed: {', '.join(allowed)}, or others by "
+        "--data-opt columns=TEXT,LABEL."
+    )
 
 
 def _one(where: str, label: Any) -> Any:

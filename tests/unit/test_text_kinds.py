@@ -1,0 +1,61 @@
+"""Tables and lines of labelled texts that are easily misread: scales, quotation marks, headers, separators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xltransfer.data.readers.labelled import understand_labelled
+from xltransfer.errors import DataError
+
+TEXTS = [("a fine room, clean", "yes"), ("nobody came to help us", "no"), ("it is a hotel", "maybe")]
+ROWS = "".join(f"{text}\t{label}\n" for text, label in TEXTS)
+QUOTED = "".join(f'"{text}"\t"{label}"\n' for text, label in TEXTS)
+
+
+def understood(folder: Path, name: str, content: str, **options: Any) -> Any:
+    (folder / name).write_text(content, encoding="utf-8")
+    return understand_labelled(folder / name, **options)
+
+
+@pytest.mark.parametrize("name, content, options", [
+    ("a.tsv", 'text\tlabel\n' + QUOTED, {}),
+    ("a.tsv", '"text"\t"label"\n' + QUOTED, {}),
+    ("a.csv", 'text,label\n"a fine room, clean", "yes"\nnobody came to help us, "no"\nit is a hotel, maybe\n', {}),
+    ("a.tsv", "was\twie\n" + ROWS, {"columns": ["text", "label"]}),
+    ("a.txt", "".join(f"{text} __label__{label}\n" for text, label in TEXTS), {}),
+    ("a.tsv", "text\tlabel\n" + ROWS.replace("yes", "y\u200bes").replace("no\n", "\u200eno\n"), {}),
+])  # fmt: skip
+def test_tables(name: str, content: str, options: dict[str, Any], tmp_path: Path) -> None:
+    found = understood(tmp_path, name, content, **options)
+    assert [(one.text, one.label) for one in found.examples] == TEXTS
+
+
+def test_look_alike_labels_are_one(tmp_path: Path) -> None:
+    content = "text\tlabel\na b\tcaf\u00e9\nc d\tcafe\u0301\ne f\tcaf\u00e9\ufeff\ng h\t\u0645\u200c\u0646\n"
+    found = understood(tmp_path, "a.tsv", content)
+    assert [one.label for one in found.examples] == ["caf\u00e9"] * 3 + ["\u0645\u200c\u0646"]
+
+
+def test_lines_of_a_class(tmp_path: Path) -> None:
+    found = understood(tmp_path, "train_pos.txt", "great\n______\n\U0001f600\U0001f600\n!!!\n...\n\n------\nyes\n")
+    assert [one.text for one in found.examples] == ["great", "\U0001f600\U0001f600", "!!!", "...", "yes"]
+    assert found.notes == ("lines that separate texts, as in ____, left out: 2",)
+
+
+@pytest.mark.parametrize("content, options, message", [
+    ("text,label\na,1\nb,2\n", {"scale": "binary"}, r"a\.csv:3: label '2' with scale=binary; allowed: 0 and 1"),
+    ("text,label\na,1\nb,2\n", {"scale": "polarity"}, r"scale=polarity, but of its labels 1, 2 none is negative"),
+    ('text,label\n"he said,yes\nall is well,no\nshe "left",no\n', {}, r"a\.csv:2: "),
+    ('text,label\n"he said,yes\nall is well,no\nit is over",no\n', {}, r"a\.csv:2: a cell of 3 lines holds a row"),
+])  # fmt: skip
+def test_what_would_be_misread_is_refused(content: str, options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        understood(tmp_path, "a.csv", content, **options)
+
+
+def test_a_text_of_several_lines(tmp_path: Path) -> None:
+    found = understood(tmp_path, "a.csv", 'text,label\n"we came, and yes,\nit was clean",yes\nb,no\n')
+    assert [one.text for one in found.examples] == ["we came, and yes, it was clean", "b"]
