@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 .PHONY: demo test test-all lint docs bench soak learn2learn plugins browser clean
 
 demo: $(STAMP)
-	$(BIN)/xlt run
+	$(BIN)/xlt run --recipe best/ner
 
 # What everyone runs before each commit; tests/tiers.py says what a slow test is.
 test: $(STAMP) .venv/.learn2learn
