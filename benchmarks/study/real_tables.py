@@ -9,11 +9,12 @@ from differences import Line, interval, pair_of, paired
 
 from xltransfer.experiments.tables.formats import markdown_table, mean_and_deviation
 
-ROWS = ("joint", "metaxl", "weights", "student", "student-certain", "student-weights")
+ROWS = ("joint", "joint-long", "metaxl", "weights", "student", "student-certain", "student-weights")
 ARGMAX = ", argmax"
 SEEN = ("sw",)
 """Targets in the encoder's pretraining."""
-COMPARED = (("joint", f"joint{ARGMAX}"), ("student", "joint"), ("student-certain", "student"),
+COMPARED = (("joint", f"joint{ARGMAX}"), ("joint-long", "joint"), ("student", "joint"), ("student", "joint-long"),
+            ("student-certain", "student"),
             ("student-weights", "student"), ("student-weights", "weights"), ("metaxl", "joint"), ("weights", "joint"),
             ("student", f"joint{ARGMAX}"))  # fmt: skip
 WORSE = 0.3
