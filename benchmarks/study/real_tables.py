@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from differences import Line, interval, pair_of, paired
+from differences import Line, by, interval, pair_of, paired
 
 from xltransfer.experiments.tables.formats import markdown_table, mean_and_deviation
 
@@ -87,3 +87,26 @@ def _cost(lines: Sequence[Line]) -> str:
     body = [[row, f"{statistics.median(minutes):.1f}"] for row, minutes in found.items() if minutes]
     return ("## Minutes of a run\n\nMedians; one thread, beside other work. A student needs a teacher first.\n\n"
             f"{markdown_table(['', 'minutes'], body)}")  # fmt: skip
+
+
+def wrong_labels(noise: Sequence[Line], harmful: Sequence[Line]) -> str:
+    """Tables of sources with wrong labels; intervals are over seeds of one pair."""
+    parts = []
+    if noise := [{**line, "source": ""} for line in noise]:
+        body = []
+        for level in ("none", "a tenth", "a third"):
+            base = f"joint, {level}"
+            differences = (_over_seeds(noise, f"{row}, {level}", base) for row in ("weights", "metaxl"))
+            body.append([level, _mean([line["test"] for line in noise if line["row"] == base]), *differences])
+        head = ["entities of a wrong type", "joint", "weights − joint", "metaxl − joint"]
+        parts.append(f"## Sources with wrong labels\n\n{markdown_table(head, body)}")
+    if harmful := [{**line, "source": ""} for line in harmful]:
+        scores = by(harmful, lambda line: line["row"])
+        body = [[row, _mean([line["test"] for line in several]), _over_seeds(harmful, row, "joint")]
+                for row, several in scores.items()]  # fmt: skip
+        parts.append(f"## Three sources, one of them harmful\n\n{markdown_table(['', 'test', '− joint'], body)}")
+    return "\n".join(parts)
+
+
+def _over_seeds(lines: Sequence[Line], one: str, other: str) -> str:
+    return _said([value for found in paired(lines, one, other).values() for value in found]) if one != other else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from differences import Line, by, interval, pair_of, paired
 from figures import METHODS, plot_differences, plot_distance, plot_mixtures
-from real_tables import real_tables
+from real_tables import real_tables, wrong_labels
 
 from xltransfer.experiments.tables.formats import bold, markdown_table, mean_and_deviation
 
@@ -53,6 +53,8 @@ def write_all(folder: Path) -> None:
         text = real_tables(tuning, real)
         if additions := lines.get("additions"):
             text += "\n" + _ablations(additions, "Additions one by one, on the embedded language")
+        if wrong := wrong_labels(lines.get("noise", []), lines.get("harmful", [])):
+            text += "\n" + wrong
         (results / "real-tables.md").write_text(text, encoding="utf-8")
 
 
