@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,34 +30,40 @@ def allowed(tags: list[str]) -> bool:
 
 
 def brute_force(scores: Tensor, transitions: Transitions) -> float:
-    """The largest sum over all allowed sequences of one sentence; scores (words, labels)."""
+    """The largest sum over all sequences of one sentence; scores (words, labels)."""
     words, labels = scores.shape
-    return max(
-        sum(float(scores[word, label]) for word, label in enumerate(path))
-        for path in itertools.product(range(labels), repeat=words)
-        if transitions.first[path[0]] and all(transitions.then[a, b] for a, b in itertools.pairwise(path))
-    )
+    return max(total(scores, transitions, path) for path in itertools.product(range(labels), repeat=words))
+
+
+def total(scores: Tensor, transitions: Transitions, path: Sequence[int]) -> float:
+    own = sum(float(scores[word, label]) for word, label in enumerate(path))
+    return own + float(transitions.first[path[0]]) + sum(float(transitions.then[a, b]) for a, b in pairwise(path))
 
 
 def test_transitions_of_bio() -> None:
     transitions = bio_transitions(tuple(LABELS))
-    assert transitions.first.tolist() == [True, True, False, True, False]
+    assert transitions.first.tolist() == [0, 0, -torch.inf, 0, -torch.inf]
     for (row, before), (column, after) in itertools.product(enumerate(LABELS), repeat=2):
-        assert bool(transitions.then[row, column]) == (after[0] != "I" or before[2:] == after[2:])
+        may = after[0] != "I" or before[2:] == after[2:]
+        assert transitions.then[row, column] == (0 if may else -torch.inf)
 
 
+@pytest.mark.parametrize("likely", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_equals_a_search_over_all_sequences(seed: int) -> None:
+def test_equals_a_search_over_all_sequences(seed: int, likely: bool) -> None:
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.tensor([1, 2, 4, 6])
     scores = torch.randn(4, 6, len(LABELS), generator=generator, dtype=torch.float64)
     transitions = bio_transitions(tuple(LABELS))
+    if likely:  # and not only allowed
+        first, then = (part + torch.randn(part.shape, generator=generator) for part in vars(transitions).values())
+        transitions = Transitions(first, then)
     found = viterbi(scores, lengths, transitions, torch.zeros(4, dtype=torch.bool))
     for row, length in enumerate(lengths.tolist()):
         path = found[row, :length].tolist()
         assert allowed([LABELS[label] for label in path])
-        total = sum(float(scores[row, word, label]) for word, label in enumerate(path))
-        assert total == pytest.approx(brute_force(scores[row, :length], transitions), rel=1e-12)
+        best = brute_force(scores[row, :length], transitions)
+        assert total(scores[row], transitions, path) == pytest.approx(best, rel=1e-12)
 
 
 def encoded(words: tuple[int, ...], continues: bool = False) -> Encoded:

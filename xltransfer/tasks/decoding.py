@@ -13,7 +13,10 @@ from xltransfer.data.schemes import BIO
 
 @dataclass(frozen=True)
 class Transitions:
-    """What may follow what: `first` (labels,) may begin a sentence, `then` (labels, labels) goes from row to column."""
+    """Scores of what follows what: `first` (labels,) of a first label, `then` (labels, labels) from row to column.
+
+    -inf is forbidden; other scores are added to those of the words.
+    """
 
     first: Tensor
     then: Tensor
@@ -25,7 +28,7 @@ def bio_transitions(labels: tuple[str, ...]) -> Transitions:
     parts = [BIO.parts(label) or ("", "") for label in labels]
     first = torch.tensor([letter != "I" for letter, _ in parts])
     then = torch.tensor([[letter != "I" or kind == before for letter, kind in parts] for _, before in parts])
-    return Transitions(first, then)
+    return Transitions(*(torch.where(allowed, 0.0, -torch.inf) for allowed in (first, then)))
 
 
 def viterbi(scores: Tensor, lengths: Tensor, transitions: Transitions, anywhere: Tensor) -> Tensor:
@@ -34,16 +37,14 @@ def viterbi(scores: Tensor, lengths: Tensor, transitions: Transitions, anywhere:
     Args:
         scores: (batch, words, labels); logits, which differ from a word's log-probabilities by a constant.
         lengths: (batch,) numbers of words, at least 1; words after them are padding.
-        transitions: What is allowed. Some sequence of each length has to be.
-        anywhere: (batch,) whether any label may be the first.
+        transitions: What is allowed and how likely. Some sequence of each length has to be allowed.
+        anywhere: (batch,) whether any label may be the first, at score 0.
 
     Returns:
         Labels (batch, words); those of padding mean nothing.
     """
-    forbidden = torch.tensor(-torch.inf, device=scores.device, dtype=scores.dtype)
-    then = torch.where(transitions.then.to(scores.device), 0.0, forbidden)
-    first = (transitions.first | anywhere.cpu().unsqueeze(1)).to(scores.device)
-    best = torch.where(first, scores[:, 0], forbidden)
+    then, first = (part.to(scores.device, scores.dtype) for part in (transitions.then, transitions.first))
+    best = scores[:, 0] + torch.where(anywhere.to(scores.device).unsqueeze(1), 0.0, first)
     came_from = []
     itself = torch.arange(scores.shape[2], device=scores.device)
     shortest = int(lengths.min())

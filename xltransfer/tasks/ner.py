@@ -14,7 +14,7 @@ from xltransfer.data.batching import Encoded
 from xltransfer.data.examples import Example
 from xltransfer.data.schemes import BIO, from_bio
 from xltransfer.tasks.base import Scores
-from xltransfer.tasks.decoding import bio_transitions, viterbi
+from xltransfer.tasks.decoding import Transitions, bio_transitions, viterbi
 from xltransfer.tasks.tagging import LongSentences, Tagging
 
 _BIO = re.compile(r"^(O|[BI]-\S+)$")
@@ -50,11 +50,15 @@ class NER(Tagging):
         scores = logits.float().gather(1, places.unsqueeze(2).expand(-1, -1, logits.shape[2]))
         lengths = torch.tensor([max(1, len(row)) for row in kept], device=logits.device)
         inside = torch.tensor([sentence.continues for sentence in sentences])
-        best = viterbi(scores, lengths, bio_transitions(tuple(labels)), inside).tolist()
+        best = viterbi(scores, lengths, self.transitions(labels), inside).tolist()
         return [
             self._with_cut_words([labels[index] for index in row[: len(positions)]], sentence)
             for row, positions, sentence in zip(best, kept, sentences, strict=True)
         ]
+
+    def transitions(self, labels: Sequence[str]) -> Transitions:
+        """What may follow what, and how likely, in constrained decoding: what BIO allows, all of it alike."""
+        return bio_transitions(tuple(labels))
 
     def join(self, pieces: Sequence[Any]) -> list[str]:
         tags = super().join(pieces)
