@@ -82,6 +82,11 @@ READ: dict[str, tuple[str, str, dict[str, Any]]] = {
     "an index from 0, as told": (lines("{i}|{w}|{p}"), "words", {"columns": ["index", "word", "pos"]}),
     "an index from 0, as told, no empty lines": (
         lines("{i}|{w}|{p}", between=""), "words", {"columns": ["index", "word", "pos"]}),
+    "an index beside offsets in the text": (
+        "".join(f"{word}\t{tag}\t{10 * number}\t{i}\n" for number, (i, word, tag) in enumerate(
+            (i, *pair) for words, tags in zip(WORDS, TAGS, strict=True)
+            for i, pair in enumerate(zip(words, tags, strict=True)))), "entities", {}),
+    "parts of speech of two inventories": (lines("{w}|{w}|{p}", "word|xpos|upos\n"), "words", {}),
     "an empty line after each row, sentences numbered": (lines("{s1}|{w}|{t}", between="", after="\n"), "entities", {}),
     "an empty line after each row, an index": (lines("{i1}|{w}|{p}", between="", after="\n"), "words", {}),
     "quotation marks of R": (lines('"{w}"|"{t}"', '"word"|"tag"\n'), "entities", {}),
@@ -124,6 +129,7 @@ def test_what_is_no_corpus_of_words_is_refused(
     (lines("{w}|{t}", "Wort|Etikett\n"), "entities", "the first line, 'Wort, Etikett', is read as names of columns"),
     (lines("{w} {p}", "# newsgroup\n"), "words", "lines that begin with # and are read as comments: 1"),
     (lines("{i1}|{w}|{p}", between="", after="\n"), "words", "the empty line after each row ends no sentence"),
+    (lines("{w}|{t}|{t}", "word|ner|label\n"), "entities", "columns 2 and 3 are called tags; column 2 is read"),
     (lines("{w}|{p}", between="", after="\n"), "words", "each sentence has one word; take the empty lines"),
 ])  # fmt: skip
 def test_what_was_taken_is_said(content: str, wanted: str, note: str, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ _ENOUGH = 30
 _NAMES = {
     "word": "word words token tokens form forms wordform word_form text surface",
     "tag": "tag tags ner ner_tag ner_tags label labels entity entities bio iob iob2 ne named_entity",
-    "pos": "upos upostag pos pos_tag pos_tags postag cpos cpostag gold_pos xpos xpostag",
+    "pos": "upos upostag pos pos_tag pos_tags postag cpos cpostag gold_pos",
+    "xpos": "xpos xpostag",
     "sentence": "sentence sentence_id sentence_number sent sent_id sentence# sentence_nr sentid",
     "document": "document document_id doc doc_id docid file",
     "index": "index idx id token_id word_id position #",
@@ -52,13 +53,13 @@ def role_named(name: str) -> str:
 def is_header(fields: Sequence[str]) -> bool:
     """Whether a first row names columns: a word's and a tag's."""
     roles = {role_named(name) for name in fields}
-    return "word" in roles and bool(roles & {"tag", "pos", "chunk"})
+    return "word" in roles and bool(roles & {"tag", "pos", "xpos", "chunk"})
 
 
 def told_roles(path: object, told: Sequence[str], width: int, wanted: Wanted) -> Roles:
     """Roles that the user gives. Raises DataError if they do not fit the file."""
     roles = [role_named(name) for name in told]
-    kinds = ("pos", "tag") if wanted == "words" else ("tag", "pos", "chunk")
+    kinds = ("pos", "tag", "xpos") if wanted == "words" else ("tag", "pos", "chunk")
     tag = next((kind for kind in kinds if kind in roles), "")
     if len(told) != width or roles.count("word") != 1 or not tag or roles.count(tag) != 1:
         raise DataError(
@@ -101,8 +102,9 @@ class Finder:
                             "labelled texts: --task classification.")  # fmt: skip
         self.roles[word] = "word"
         names = tuple(self._shown(number) for number in range(len(self.columns)))
-        index = next(iter(self._with("index")), None)
-        splits = index is not None and not blank_lines and self.columns[index].begins_again
+        again = [number for number in self._with("index") if self.columns[number].begins_again]
+        index = next(iter(again or self._with("index")), None)
+        splits = bool(again) and not blank_lines
         return Roles(names, word, tag, index, splits, sentence, tuple(self._notes(word, tag)))
 
     def _shown(self, number: int) -> str:
@@ -164,9 +166,16 @@ class Finder:
             return entities
         return [number for number in self._with("", "class") if self.columns[number].types] or schemes
 
+    def _first(self, tags: list[int]) -> int:
+        """The first of columns whose names say that they hold the tags."""
+        if tags[1:]:
+            choice = f"columns {self._listed(tags)} are called tags; column {tags[0] + 1} is read"
+            self.choices.append((choice, tags[1], "tag"))
+        return tags[0]
+
     def _entity_tag(self, schemes: list[int]) -> int:
         if named := self._with("tag"):
-            return named[0]
+            return self._first(named)
         empty = all(self.columns[number].constant for number in schemes) and self.columns[0].rows < _ENOUGH
         if len(schemes) > 1 and (empty or not self._with("", "word")):
             raise self._doubt("tag", *schemes[:2])
@@ -188,8 +197,8 @@ class Finder:
 
     def _word_tag(self) -> int:
         """The column of parts of speech."""
-        if named := self._with("pos") or self._with("tag"):
-            return named[0]
+        if named := self._with("pos") or self._with("tag") or self._with("xpos"):
+            return self._first(named)
         if classes := self._with("class"):
             likelihood = {number: self.columns[number].part_of_speech for number in classes}
             best, *others = sorted(classes, key=lambda number: -likelihood[number])
