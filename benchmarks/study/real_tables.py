@@ -9,14 +9,15 @@ from differences import Line, by, interval, pair_of, paired
 
 from xltransfer.experiments.tables.formats import markdown_table, mean_and_deviation
 
-ROWS = ("joint", "joint-long", "metaxl", "weights", "student", "student-certain", "student-weights")
+ROWS = ("joint", "joint-long", "joint-longer", "metaxl", "metaxl-long", "weights", "student", "student-long",
+        "student-certain", "student-weights")  # fmt: skip
 ARGMAX = ", argmax"
 SEEN = ("sw",)
 """Targets in the encoder's pretraining."""
 COMPARED = (("joint", f"joint{ARGMAX}"), ("joint-long", "joint"), ("student", "joint"), ("student", "joint-long"),
-            ("student-certain", "student"),
-            ("student-weights", "student"), ("student-weights", "weights"), ("metaxl", "joint"), ("weights", "joint"),
-            ("student", f"joint{ARGMAX}"))  # fmt: skip
+            ("joint-longer", "joint-long"), ("student-long", "joint-long"), ("metaxl-long", "joint-long"),
+            ("student-certain", "student"), ("student-weights", "student"), ("student-weights", "weights"),
+            ("metaxl", "joint"), ("weights", "joint"), ("student", f"joint{ARGMAX}"))  # fmt: skip
 WORSE = 0.3
 """Points by which decoding under constraints may lose before it counts."""
 
