@@ -66,6 +66,8 @@ def train(
         saver.save()
         raise
     best = state.restore_best()
+    if best.epoch == config.epochs > 1:
+        reporter.note(f"the last of {config.epochs} epochs was the best: more may be better (--epochs)")
     shares = {config.sources[language]: count / state.step for language, count in state.order.drawn.items()} or None
     skipped = state.guard_state.skipped
     return TrainingResult(best.epoch, best.dev, best.predictions, state.step, state.seconds, skipped, shares)
