@@ -65,8 +65,8 @@ PLANTED = (
     Planted(
         "the tag is taken from the second column",
         "data/readers/tagged.py",
-        "tag = fields[layout.roles.tag].strip()",
-        "tag = fields[1].strip()",
+        "visible(fields[layout.roles.tag])",
+        "visible(fields[1])",
         "unit/test_readers.py::test_tagged_formats",
     ),
     Planted(
