@@ -1,6 +1,6 @@
 """Would learned transitions between tags gain? Decode trained models with them, their weight chosen on dev.
 
-    python benchmarks/study/transitions.py RUN [RUN ...]      # appends to results/transitions.jsonl
+    python benchmarks/study/transitions.py RUN [RUN ...]      # appends to benchmarks/results/transitions.jsonl
 
 The transitions are log-shares of tag pairs in the target sentences that the run has learned from, each pair counted
 half a time more, so that a weight of 1 is a hidden Markov model's. Models are not trained again.
@@ -26,7 +26,7 @@ from xltransfer.training.data.reading import open_dataset
 from xltransfer.training.trained_model import TrainedModel
 
 WEIGHTS = (0.0, 0.1, 0.3, 1.0)
-RESULTS = Path(__file__).parent / "results" / "transitions.jsonl"
+RESULTS = Path(__file__).parents[1] / "results" / "transitions.jsonl"
 
 
 class Weighed(NER):

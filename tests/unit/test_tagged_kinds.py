@@ -139,3 +139,6 @@ def test_what_was_taken_is_said(content: str, wanted: str, note: str, tmp_path: 
 def test_a_hash_that_is_a_word_stays_one(tmp_path: Path) -> None:
     found = understood(tmp_path, "# SYM\n1 NUM\n\nwe PRON\nhave VERB\n# SYM\n2 NUM\nit PRON\nran VERB\n", "words")
     assert [one.words for one in found.examples] == [("#", "1"), ("we", "have", "#", "2", "it", "ran")]
+    for content in ("#\tB-PER\nAda\tI-PER\n\nJos\tO\nran\tO\n\n", "# SYM\n1 NUM\n\nwe PRON\n2 NUM\nI PRON\n"):
+        found = understood(tmp_path, content, "entities" if "PER" in content else "words")
+        assert found.examples[0].words[0] == "#"

@@ -202,6 +202,11 @@ class Column:
         return ", ".join(repr(value[:20]) for value in list(self.values)[:3])
 
 
+def is_tag(value: str) -> bool:
+    """Whether a value is a tag of an entity or a usual part of speech."""
+    return looks_like_tag(value) or value in _UPOS or value in _PENN
+
+
 def is_word_id(field: str) -> bool:
     """Whether an id is that of a word: a plain number."""
     return field.isascii() and field.isdigit() and len(field) <= _DIGITS

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xltransfer.data.readers.columns import Column
+from xltransfer.data.readers.columns import Column, is_tag
 from xltransfer.data.readers.roles import is_header
 from xltransfer.data.readers.rows import Dialect, Row, may_be_comment, rows
 
@@ -85,12 +85,15 @@ def _read(path: Path, dialect: Dialect, skipped: frozenset[int]) -> Survey:
 
 
 def _left_out(comments: Sequence[Row], columns: Sequence[Column]) -> Iterator[int]:
-    """Lines of rows that begin with # and have, where the fewest values are, one that no other row has."""
+    """Lines of rows that begin with # and have, where the fewest values are, one no other row has and no tag is."""
     varied = [number for number, column in enumerate(columns) if number and len(column.values) > 1]
     if not varied:
         return
     classes = min(varied, key=lambda number: columns[number].variety)
-    yield from (line for line, fields in comments if fields[classes].strip(_BLANKS) not in columns[classes].values)
+    for line, fields in comments:
+        value = fields[classes].strip(_BLANKS)
+        if value not in columns[classes].values and not is_tag(value):
+            yield line
 
 
 def _names_columns(first: Sequence[str], columns: Sequence[Column]) -> bool:
