@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 SITE = ROOT / "docs"
 PAGES = [README, *sorted(SITE.rglob("*.md"))]
-DEMO = "runs/ner-base-far-joint-seed11"
+DEMO = "runs/ner-base-far-joint-student-seed11"
 """The run folder of `make demo`."""
 
 _BLOCK = re.compile(r"(?:^<!-- not run: ([^\n]*) -->\n)?^```(\S+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
