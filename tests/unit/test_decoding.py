@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,11 @@ def brute_force(scores: Tensor, transitions: Transitions) -> float:
 
 def total(scores: Tensor, transitions: Transitions, path: Sequence[int]) -> float:
     own = sum(float(scores[word, label]) for word, label in enumerate(path))
-    return own + float(transitions.first[path[0]]) + sum(float(transitions.then[a, b]) for a, b in pairwise(path))
+    return (
+        own
+        + float(transitions.first[path[0]])
+        + sum(float(transitions.then[a, b]) for a, b in itertools.pairwise(path))
+    )
 
 
 def test_transitions_of_bio() -> None:

@@ -132,6 +132,12 @@ def test_label_that_is_no_polarity(tmp_path: Path, column: str, label: str, mess
         Sentiment().prepare(read_labelled(tmp_path / "a.tsv"))
 
 
+def test_a_word_among_polarities(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("text\tpolarity\ngood\t-1\nfine\tjoy\n")
+    with pytest.raises(DataError, match=r"a\.tsv:3: label 'joy' is not a number \(polarity\)"):
+        Sentiment().prepare(read_labelled(tmp_path / "a.tsv"))
+
+
 @pytest.mark.parametrize(
     "root, language, folder",
     [

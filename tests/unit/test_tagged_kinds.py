@@ -17,7 +17,6 @@ TAGS = [("B-PER", "I-PER", "O", "B-LOC"), ("O", "O"), ("O", "B-ORG", "I-ORG", "I
 CHUNKS = [("B-NP", "I-NP", "B-VP", "B-NP"), ("B-NP", "B-VP"), ("B-NP", "I-NP", "B-PP", "B-NP")]
 POS_TAGS = [("PROPN", "PROPN", "VERB", "PROPN"), ("PRON", "VERB"), ("DET", "NOUN", "ADP", "PROPN")]
 TYPES = [("PER", "PER", "O", "LOC"), ("O", "O"), ("O", "ORG", "ORG", "ORG")]
-SENTENCES = list(range(len(WORDS)))
 
 
 def lines(row: str, head: str = "", between: str = "\n", after: str = "", slip: str = "") -> str:
@@ -53,7 +52,7 @@ def test_a_slip_among_the_tags_is_named_and_no_other_column_read(
 
 def test_a_slip_among_outer_tags(tmp_path: Path) -> None:
     content = "1\tAda\tB-PER\tO\n2\tObi\t0\tB-LOC\n3\tran\tO\tO\n\n1\the\tO\tO\n2\tsaw\tO\tO\n3\tJos\tB-LOC\tO\n"
-    with pytest.raises(DataError, match=r"train\.tsv:2: tag '0'|the tag can be column 3"):
+    with pytest.raises(DataError, match=r"train\.tsv:2: tag '0'"):
         understood(tmp_path, content, "entities")
 
 

@@ -148,7 +148,7 @@ class Column:
     @property
     def types(self) -> bool:
         """Whether the values are O and a few others, as types of entities without letters are."""
-        return "O" in self.values and not self.capped and 1 < len(self.values) <= min(_TYPES, self.rows / 2)
+        return "O" in self.values and not self.capped and len(self.values) > 1 and self._are_few(len(self.values))
 
     @property
     def features(self) -> bool:
@@ -176,7 +176,7 @@ class Column:
         relations = sum(value.partition(":")[0] in _RELATIONS for value in self.values) >= 0.8 * len(self.values)
         if self.rows < _FEW and sum(value.isalpha() for value in self.values) < 2:
             return False  # too few to tell
-        few = self.rows >= _FEW and 2 * len(self.values) <= self.rows and len(self.values) <= _TYPES
+        few = self.rows >= _FEW and self._are_few(len(self.values))
         return bool(self.part_of_speech or relations or (few and all(map(_CLASS.fullmatch, self.values))))
 
     def is_of_another_kind(self, value: str) -> bool:
@@ -189,8 +189,13 @@ class Column:
         if all(map(looks_like_tag, others)):
             return not looks_like_tag(value) and value.upper() != "O"
         inventories = any(value not in known and known.issuperset(others) for known in (_UPOS, _PENN))
-        few = len(others) <= min(_TYPES, self.rows / 2)
-        return inventories or (few and value != value.upper() and all(other == other.upper() for other in others))
+        return inventories or (
+            self._are_few(len(others)) and value != value.upper() and all(other == other.upper() for other in others)
+        )
+
+    def _are_few(self, values: int) -> bool:
+        """Whether so many distinct values are few enough for classes."""
+        return values <= min(_TYPES, self.rows / 2)
 
     @property
     def variety(self) -> float:

@@ -15,6 +15,8 @@ from xltransfer.errors import DataError
 FILES = ("labels.txt", "label_names.txt", "label_names", "labels.json", "label_names.json")
 """Files of names, the first id's first: one a line, or a JSON list or a mapping of ids to names."""
 _HEADINGS = ("label", "labels", "name", "names", "class", "classes", "tag", "tags", "id", "label_name")
+_NUMBERED = (re.compile(r"(?P<id>[0-9]{1,4})[\s:,;=]+(?P<name>\S.*)"),
+             re.compile(r"(?P<name>\S.*?)[\s:,;=]+(?P<id>[0-9]{1,4})"))  # fmt: skip
 _INFOS = ("dataset_info.json", "dataset_infos.json")
 
 
@@ -55,20 +57,24 @@ def _present(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 def _in_lines(file: Path, lines: Sequence[str]) -> Sequence[str]:
     """Names in the order of their ids: the lines, or what stands beside a number in each. Raises DataError."""
     heading = all(word in _HEADINGS for word in re.split(r"[\s:,;=]+", lines[0].lower()))
-    for first in (0, 1) if heading else (0,):
-        for pattern in (r"(?P<id>[0-9]{1,4})[\s:,;=]+(?P<name>\S.*)", r"(?P<name>\S.*?)[\s:,;=]+(?P<id>[0-9]{1,4})"):
-            found = [match for match in (re.fullmatch(pattern, line) for line in lines[first:]) if match]
-            names = {int(match["id"]): match["name"] for match in found}
-            if found and len(set(names.values())) == len(found) == len(lines) - first:
-                if sorted(names) != list(range(len(found))):
-                    raise DataError(
-                        f"{file}: the ids are {', '.join(map(str, sorted(names)))[:60]}; allowed: 0, 1, ..."
-                    )
-                return [names[number] for number in range(len(found))]
+    if names := _numbered(lines) or (_numbered(lines[1:]) if heading else {}):
+        if sorted(names) != list(range(len(names))):
+            raise DataError(f"{file}: the ids are {', '.join(map(str, sorted(names)))[:60]}; allowed: 0, 1, ...")
+        return [names[number] for number in range(len(names))]
     if lines[0].lower() in _HEADINGS and len(lines) > 2:
         raise DataError(f"{file}:1: {lines[0]!r}: a heading, or the name of id 0? Take the heading out, or write "
                         "lines of an id and its name.")  # fmt: skip
     return lines
+
+
+def _numbered(lines: Sequence[str]) -> dict[int, str]:
+    """Names by ids, if each line is an id and a name of its own, in the same order; else nothing."""
+    for pattern in _NUMBERED:
+        found = [match for match in map(pattern.fullmatch, lines) if match]
+        names = {int(match["id"]): match["name"] for match in found}
+        if len(set(names.values())) == len(found) == len(lines):
+            return names
+    return {}
 
 
 def _distinct(file: Path, names: Sequence[str]) -> tuple[str, ...]:

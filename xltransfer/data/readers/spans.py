@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,12 @@ CharSpan = tuple[int, int, str]
 """Start, end and label, in characters."""
 _STARTS, _ENDS = ("start", "start_offset", "begin"), ("end", "end_offset")
 _LABELS = ("label", "labels", "tag", "type", "entity_group", "class")
+_REMARKS = {
+    "rejected": "records that the annotator did not accept, left out: {}",
+    "unannotated": "records without an annotation, left out: {}",
+    "empty": "records without words, left out: {}",
+    "disputed": "records with annotations that differ, of which the first is read: {}",
+}
 _LISTS = ("label", "labels", "entities", "spans", "ents")
 
 
@@ -66,18 +72,23 @@ def annotated(record: Any) -> Annotated | None:
     return Annotated(tool, text, spans, _words(tokens, text))
 
 
-def is_rejected(record: Any) -> bool:
-    """Whether an annotator did not accept a record (Prodigy's answer, Label Studio's cancelled annotation)."""
+def left_out(record: Any) -> str:
+    """Why a record is left out, as a key of `remarks`, or an empty string.
+
+    `rejected`: an annotator did not accept it (Prodigy's answer, Label Studio's cancelled annotation). `unannotated`:
+    it is one of Label Studio's that nobody has annotated yet.
+    """
     if not isinstance(record, Mapping):
-        return False
+        return ""
     found = _annotations(record)
-    cancelled = bool(found) and not _kept(found or [])
-    return record.get("answer") in ("reject", "ignore") or cancelled
+    if record.get("answer") in ("reject", "ignore") or (found and not _kept(found)):
+        return "rejected"
+    return "unannotated" if found == [] and isinstance(record.get("data"), Mapping) else ""
 
 
-def is_unannotated(record: Any) -> bool:
-    """Whether a record is one of Label Studio's that nobody has annotated yet."""
-    return isinstance(record, Mapping) and isinstance(record.get("data"), Mapping) and _annotations(record) == []
+def remarks(counts: Mapping[str, int]) -> Iterator[str]:
+    """What is said of the records that were left out, or whose annotators differ."""
+    return (text.format(counts[name]) for name, text in _REMARKS.items() if counts.get(name))
 
 
 def is_disputed(record: Any) -> bool:

@@ -23,6 +23,8 @@ class Survey:
     """What all rows of a file hold."""
 
     columns: list[Column]
+    first: Row = (0, [])
+    """The first row that is not empty."""
     names: list[str] = field(default_factory=list)
     """Names of the columns, if the first row holds some that are known."""
     skipped: frozenset[int] = frozenset()
@@ -40,12 +42,12 @@ class Survey:
 def survey(path: Path, dialect: Dialect) -> Survey:
     """Read a file. Raises DataError for rows of another width."""
     found = _read(path, dialect, frozenset())
-    first = next((row for row in rows(path, dialect) if row[1]), None)
-    if first is None or found.header or first[0] in found.skipped or not _names_columns(first[1], found.columns):
+    line, fields = found.first
+    if not fields or found.header or line in found.skipped or not _names_columns(fields, found.columns):
         return found
-    again = _read(path, dialect, frozenset([first[0]]))
+    again = _read(path, dialect, frozenset([line]))
     again.header = True
-    again.notes = (f"the first line, {', '.join(first[1])[:60]!r}, is read as names of columns", *again.notes)
+    again.notes = (f"the first line, {', '.join(fields)[:60]!r}, is read as names of columns", *again.notes)
     return again
 
 
@@ -59,6 +61,7 @@ def _read(path: Path, dialect: Dialect, skipped: frozenset[int]) -> Survey:
         if number in skipped or not fields:
             between = True
             continue
+        found.first = found.first if found.first[1] else (number, fields)
         if not taken and not found.header and is_header(fields):
             found.header, found.names = True, fields
             skipped |= {number}

@@ -151,14 +151,12 @@ def _layout(path: Path, dialect: Dialect, wanted: Wanted, told: Sequence[str] = 
     if conllu:
         names = ["index", "word", "lemma", "pos", *"______"]
 
-    def roles_with(blank_lines: bool) -> Roles:
-        if told:
-            return told_roles(path, told, dialect.width, wanted)
+    if told:
+        roles = told_roles(path, told, dialect.width, wanted)
+    else:
         finder = Finder(path, found.columns, names if len(names) == dialect.width else (), wanted,
                         lambda one, other: _covers(path, dialect, found.skipped, one, other))  # fmt: skip
-        return finder.find(blank_lines)
-
-    roles = roles_with(found.blank_lines and not found.double_spaced)
+        roles = finder.find(found.blank_lines and not found.double_spaced)
     blank_lines = not (found.double_spaced and (roles.sentence or (roles.index is not None and roles.begins_again)))
     notes = found.notes if blank_lines else (*found.notes, "the empty line after each row ends no sentence")
     roles = replace(roles, notes=(*notes, *roles.notes))

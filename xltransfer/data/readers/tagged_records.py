@@ -14,7 +14,7 @@ from xltransfer.data.readers.label_names import FILES, label_names, name_of, nam
 from xltransfer.data.readers.lines import report_memory_error, visible
 from xltransfer.data.readers.records import Records, read_records
 from xltransfer.data.readers.roles import Wanted
-from xltransfer.data.readers.spans import SpanError, aligned, annotated, is_disputed, is_rejected, is_unannotated
+from xltransfer.data.readers.spans import SpanError, aligned, annotated, is_disputed, left_out, remarks
 from xltransfer.data.readers.understood import Reading
 from xltransfer.data.schemes import looks_like_tag
 from xltransfer.errors import DataError
@@ -22,14 +22,6 @@ from xltransfer.errors import DataError
 _WORDS = ("tokens", "words", "token", "word", "text", "sentence", "form", "forms")
 _ENTITY_TAGS = ("ner_tags", "ner", "ner_tag", "entities", "bio", "tags", "labels", "tag", "label")
 _WORD_TAGS = ("upos", "pos_tags", "pos", "upos_tags", "pos_tag", "tags", "labels", "tag", "label")
-
-
-_LEFT_OUT = {
-    "rejected": "records that the annotator did not accept, left out: {}",
-    "unannotated": "records without an annotation, left out: {}",
-    "empty": "records without words, left out: {}",
-    "disputed": "records with annotations that differ, of which the first is read: {}",
-}
 
 
 @dataclass
@@ -76,9 +68,7 @@ def _notes(found: _Found) -> Iterator[str]:
     if found.others:
         yield (f"the tags are {found.fields[1]!r}, not {' or '.join(map(repr, found.others))}; otherwise: --data-opt "
                f"columns={found.fields[0]},{found.others[0]}")  # fmt: skip
-    for name, text in _LEFT_OUT.items():
-        if counts[name]:
-            yield text.format(counts[name])
+    yield from remarks(counts)
     if counts["split"]:
         yield "texts are split into words at white space and punctuation (as BERT's pre-tokenizer does)"
     if found.tools:
@@ -89,8 +79,8 @@ def _notes(found: _Found) -> Iterator[str]:
 def _take(path: Path, place: str, record: Any, records: Records, found: _Found, wanted: Wanted) -> None:
     """Add a record's sentence, or sentences."""
     where = f"{path}:{place}"
-    if is_rejected(record) or is_unannotated(record):
-        found.counts["rejected" if is_rejected(record) else "unannotated"] += 1
+    if reason := left_out(record):
+        found.counts[reason] += 1
         return
     if (
         found.fields
@@ -142,7 +132,7 @@ def _fields(records: Records, wanted: Wanted) -> _Found:
     held: dict[str, _Field] = {}
     count = 0
     for _, record in records.found:
-        if not isinstance(record, Mapping) or is_rejected(record):
+        if not isinstance(record, Mapping) or left_out(record) == "rejected":
             continue
         count += 1
         for name, value in record.items():

@@ -9,7 +9,7 @@ from typing import Any
 
 from xltransfer.data.readers.label_names import name_of, names_in_info
 from xltransfer.data.readers.records import Records, read_records
-from xltransfer.data.readers.spans import is_disputed, is_rejected, is_unannotated, results_of
+from xltransfer.data.readers.spans import is_disputed, left_out, remarks, results_of
 from xltransfer.data.readers.texts.columns import LABEL_NAMES, TEXT_NAMES, Names, usual_names
 from xltransfer.data.readers.understood import Content, Row
 from xltransfer.errors import DataError
@@ -29,16 +29,14 @@ def record_rows(path: Path, told: Sequence[str]) -> Content:
         if not isinstance(record, Mapping):
             kind = type(record).__name__
             raise DataError(f"{path}:{place}: received {kind}; an object with a text and a label is needed.")
-        if is_rejected(record) or is_unannotated(record):
-            counts["that the annotator did not accept" if is_rejected(record) else "without an annotation"] += 1
+        if reason := left_out(record):
+            counts[reason] += 1
             continue
-        counts["with annotations that differ, of which the first is read"] += is_disputed(record)
+        counts["disputed"] += is_disputed(record)
         kept.append((place, _plain(record)))
-    notes = [
-        f"records {what}{'' if 'read' in what else ', left out'}: {count}" for what, count in counts.items() if count
-    ]
+    notes = tuple(remarks(counts))
     if not kept:
-        return Content(records.format, [], notes=tuple(notes))
+        return Content(records.format, [], notes=notes)
     names = _fields(path, kept, told)
     rows: list[Row] = []
     for place, record in kept:
@@ -49,7 +47,7 @@ def record_rows(path: Path, told: Sequence[str]) -> Content:
         if type(label) is int and not (names.second and label == -1):  # a pair without a label
             label = _class_name(path, where, names.label, label, records)
         rows.append((place, record[names.text], record[names.second] if names.second else None, label))
-    return Content(records.format, rows, names.label, notes=(*notes, names.note) if names.note else tuple(notes))
+    return Content(records.format, rows, names.label, notes=(*notes, names.note) if names.note else notes)
 
 
 def _class_name(path: Path, where: str, field: str, number: int, records: Records) -> int | str:
