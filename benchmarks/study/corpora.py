@@ -1,6 +1,6 @@
 """Write the data of the phases of PROTOCOL-REAL.md.
 
-To runs/study/data: MasakhaNER 2.0 with fewer dev and test sentences. To runs/study/noise: embedded languages with
+To runs/study/data: MasakhaNER 2.0 with fewer dev and test sentences, and WikiAnn's Swahili as it is. To runs/study/noise: embedded languages with
 entities of wrong types.
 
 python benchmarks/study/corpora.py      # after it: python ../shared/encoders/me5-small/unpack.py runs/me5-small
@@ -9,6 +9,7 @@ python benchmarks/study/corpora.py      # after it: python ../shared/encoders/me
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from xltransfer.tasks.ner import NER
 SIZES = {"train": None, "dev": 200, "test": 500}
 """Sentences kept, the first ones of each file."""
 CORPUS = Path("../shared/data/ner/masakhaner2")
+WHOLE = Path("../shared/data/ner/wikiann/sw")
 WRITTEN = Path("runs/study/data")
 NOISY = Path("runs/study/noise")
 WRONG = {"base": (0, 10, 33, 100), "near": (0,)}
@@ -29,6 +31,7 @@ WRONG = {"base": (0, 10, 33, 100), "near": (0,)}
 def main() -> None:
     """Write all of it."""
     masakhaner()
+    shutil.copytree(WHOLE, WRITTEN / WHOLE.name, dirs_exist_ok=True)
     for language, shares in WRONG.items():
         for share in shares:
             noisy(language, share)
