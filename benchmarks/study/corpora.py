@@ -1,7 +1,7 @@
 """Write the data of the phases of PROTOCOL-REAL.md.
 
-To runs/study/data: MasakhaNER 2.0 with fewer dev and test sentences, and WikiAnn's Swahili as it is. To runs/study/noise: embedded languages with
-entities of wrong types.
+To runs/study/data: MasakhaNER 2.0 with fewer dev and test sentences, and WikiAnn's Swahili as it is. To
+runs/study/noise: embedded languages with entities of wrong types.
 
 python benchmarks/study/corpora.py      # after it: python ../shared/encoders/me5-small/unpack.py runs/me5-small
 """

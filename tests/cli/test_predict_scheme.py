@@ -10,7 +10,7 @@ import pytest
 
 from tests.refusals import SHORT, refused
 from xltransfer.cli.main import status_of
-from xltransfer.data.readers.tagged import read_tagged
+from xltransfer.data.readers.words.tagged import read_tagged
 from xltransfer.training.run import RunResult
 from xltransfer.training.trained_model import TrainedModel
 

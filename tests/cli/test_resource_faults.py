@@ -17,7 +17,7 @@ import torch
 
 from tests.refusals import SHORT, SYNTHETIC, mounted
 from xltransfer.cli.main import status_of
-from xltransfer.data.readers import tagged as tagged_files
+from xltransfer.data.readers.words import tagged as tagged_files
 from xltransfer.datasets import folder as folder_module
 from xltransfer.encoders.tiny import Tiny
 from xltransfer.testing.runs import outcome

@@ -64,7 +64,7 @@ PLANTED = (
     ),
     Planted(
         "the tag is taken from the second column",
-        "data/readers/tagged.py",
+        "data/readers/words/tagged.py",
         "visible(fields[layout.roles.tag])",
         "visible(fields[1])",
         "unit/test_readers.py::test_tagged_formats",

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from tests.tiers import first_quick
 from xltransfer.data.examples import TaggedSentence
 from xltransfer.data.readers.records import holds_records
-from xltransfer.data.readers.tagged import understand_tagged
 from xltransfer.data.readers.tagged_records import understand_records
+from xltransfer.data.readers.words.tagged import understand_tagged
 from xltransfer.data.schemes import BIO, NAMES, Span, named, write
 from xltransfer.errors import DataError
 from xltransfer.tasks.ner import NER

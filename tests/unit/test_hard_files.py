@@ -12,7 +12,7 @@ import pytest
 from xltransfer.data.examples import LabelledText, TaggedSentence
 from xltransfer.data.readers import lines, spreadsheet
 from xltransfer.data.readers.labelled import read_labelled
-from xltransfer.data.readers.tagged import read_tagged
+from xltransfer.data.readers.words.tagged import read_tagged
 from xltransfer.encoders.loading import open_encoder
 from xltransfer.errors import DataError
 from xltransfer.tasks.ner import NER
@@ -203,7 +203,7 @@ LIMITED = """
     import resource, sys
     from pathlib import Path
     from xltransfer.data.readers.labelled import read_labelled
-    from xltransfer.data.readers.tagged import read_tagged, tagged_sentences
+    from xltransfer.data.readers.words.tagged import read_tagged, tagged_sentences
     from xltransfer.errors import DataError
     resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
     try:

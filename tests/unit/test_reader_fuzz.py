@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from xltransfer.data.examples import Example, LabelledText, TaggedSentence
 from xltransfer.data.readers.labelled import read_labelled
-from xltransfer.data.readers.tagged import read_tagged
+from xltransfer.data.readers.words.tagged import read_tagged
 from xltransfer.datasets.published.splits import read_index
 from xltransfer.errors import DataError
 from xltransfer.tasks.base import Task

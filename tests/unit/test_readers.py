@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import shared
 from xltransfer.data.readers.labelled import read_labelled
-from xltransfer.data.readers.tagged import read_tagged
+from xltransfer.data.readers.words.tagged import read_tagged
 from xltransfer.datasets.folder import Folder
 from xltransfer.errors import DataError
 from xltransfer.tasks.ner import NER

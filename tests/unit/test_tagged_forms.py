@@ -10,8 +10,8 @@ import pytest
 
 from tests.conftest import shared
 from xltransfer.data.examples import TaggedSentence
-from xltransfer.data.readers.tagged import understand_tagged
 from xltransfer.data.readers.tagged_records import understand_records
+from xltransfer.data.readers.words.tagged import understand_tagged
 from xltransfer.data.schemes import from_bio
 from xltransfer.datasets.base import SPLITS
 from xltransfer.datasets.folder import Folder

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from xltransfer.data.readers.tagged import understand_tagged
+from xltransfer.data.readers.words.tagged import understand_tagged
 from xltransfer.errors import DataError
 from xltransfer.tasks.ner import NER
 from xltransfer.tasks.pos import POS

@@ -13,10 +13,10 @@ from xltransfer.data import languages
 from xltransfer.data.examples import Example, content
 from xltransfer.data.readers.labelled import label_from_filename, labels_of, understand_labelled
 from xltransfer.data.readers.records import holds_records
-from xltransfer.data.readers.tagged import understand_tagged
 from xltransfer.data.readers.tagged_records import understand_records
 from xltransfer.data.readers.texts.labels import Scale
 from xltransfer.data.readers.understood import Reading
+from xltransfer.data.readers.words.tagged import understand_tagged
 from xltransfer.data.schemes import BIO, NAMES
 from xltransfer.datasets.base import SPLITS, Dataset
 from xltransfer.datasets.files import SUFFIXES, are_shards, data_files, is_split_folder, language_folder, split_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from xltransfer.data.readers.roles import Wanted
+from xltransfer.data.readers.words.roles import Wanted
 from xltransfer.data.schemes import NAMES, Scheme, UnknownSchemeError, looks_like_tag, named, recognise, to_bio
 from xltransfer.errors import DataError, unknown
 

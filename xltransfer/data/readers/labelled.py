@@ -18,7 +18,6 @@ from typing import Any
 from xltransfer.data.examples import LabelledText
 from xltransfer.data.readers.lines import csv_rows, empty_file_error, numbered_lines, report_memory_error, visible
 from xltransfer.data.readers.records import JSON_SUFFIXES, TABLE_SUFFIXES
-from xltransfer.data.readers.rows import in_quotes
 from xltransfer.data.readers.spreadsheet import spreadsheet_rows
 from xltransfer.data.readers.texts.columns import (
     ADVICE,
@@ -32,6 +31,7 @@ from xltransfer.data.readers.texts.columns import (
 from xltransfer.data.readers.texts.labels import Scale, interpreted, labels_in
 from xltransfer.data.readers.texts.records import record_rows
 from xltransfer.data.readers.understood import Content, Reading, Row
+from xltransfer.data.readers.words.rows import in_quotes
 from xltransfer.errors import DataError
 from xltransfer.utils.files import UNWRITABLE
 

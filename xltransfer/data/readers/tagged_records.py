@@ -13,9 +13,9 @@ from xltransfer.data.readers.entities import TagCheck, bio_or_checked
 from xltransfer.data.readers.label_names import FILES, label_names, name_of, names_in_info
 from xltransfer.data.readers.lines import report_memory_error, visible
 from xltransfer.data.readers.records import Records, read_records
-from xltransfer.data.readers.roles import Wanted
 from xltransfer.data.readers.spans import SpanError, aligned, annotated, is_disputed, left_out, remarks
 from xltransfer.data.readers.understood import Reading
+from xltransfer.data.readers.words.roles import Wanted
 from xltransfer.data.schemes import looks_like_tag
 from xltransfer.errors import DataError
 

@@ -13,13 +13,13 @@ from itertools import chain
 from pathlib import Path
 
 from xltransfer.data.examples import TaggedSentence
-from xltransfer.data.readers.columns import is_other_id, is_word_id
 from xltransfer.data.readers.entities import TagCheck, bio_or_checked
 from xltransfer.data.readers.lines import report_memory_error, visible
-from xltransfer.data.readers.roles import Finder, Roles, Wanted, told_roles
-from xltransfer.data.readers.rows import Dialect, Row, column_names, dialects, line_end_error, rows, shown
-from xltransfer.data.readers.survey import survey
 from xltransfer.data.readers.understood import Reading
+from xltransfer.data.readers.words.columns import is_other_id, is_word_id
+from xltransfer.data.readers.words.roles import Finder, Roles, Wanted, told_roles
+from xltransfer.data.readers.words.rows import Dialect, Row, column_names, dialects, line_end_error, rows, shown
+from xltransfer.data.readers.words.survey import survey
 from xltransfer.data.schemes import looks_like_tag
 from xltransfer.errors import DataError
 

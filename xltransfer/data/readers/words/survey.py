@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xltransfer.data.readers.columns import Column, is_tag
-from xltransfer.data.readers.roles import is_header
-from xltransfer.data.readers.rows import Dialect, Row, may_be_comment, rows
+from xltransfer.data.readers.words.columns import Column, is_tag
+from xltransfer.data.readers.words.roles import is_header
+from xltransfer.data.readers.words.rows import Dialect, Row, may_be_comment, rows
 
 _LANGUAGE_PREFIX = re.compile(r"^([a-z]{2,3}(?:-[A-Za-z]+)?):(?=.)")
 _BLANKS = " \t"

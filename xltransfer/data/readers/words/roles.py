@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from xltransfer.data.readers.columns import Column
+from xltransfer.data.readers.words.columns import Column
 from xltransfer.errors import DataError
 
 Wanted = Literal["entities", "words"] | None
