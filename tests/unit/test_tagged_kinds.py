@@ -16,6 +16,7 @@ WORDS = [("Ada", "Obi", "saw", "Lagos"), ("she", "ran"), ("the", "Bank", "of", "
 TAGS = [("B-PER", "I-PER", "O", "B-LOC"), ("O", "O"), ("O", "B-ORG", "I-ORG", "I-ORG")]
 CHUNKS = [("B-NP", "I-NP", "B-VP", "B-NP"), ("B-NP", "B-VP"), ("B-NP", "I-NP", "B-PP", "B-NP")]
 POS_TAGS = [("PROPN", "PROPN", "VERB", "PROPN"), ("PRON", "VERB"), ("DET", "NOUN", "ADP", "PROPN")]
+LOWER = [tuple(tag.lower() for tag in tags) for tags in POS_TAGS]
 TYPES = [("PER", "PER", "O", "LOC"), ("O", "O"), ("O", "ORG", "ORG", "ORG")]
 
 
@@ -27,10 +28,17 @@ def lines(row: str, head: str = "", between: str = "\n", after: str = "", slip: 
         for i, word in enumerate(words):
             tag = slip if slip and (s, i) == (1, 1) else TAGS[s][i]
             filled = row.format(w=word, t=tag, c=CHUNKS[s][i], p=POS_TAGS[s][i], y=TYPES[s][i], s=s, i=i, s1=s + 1,
-                                i1=i + 1, doc=s // 2, gap=i + 1 + (i > 1), hundred=100 + s)  # fmt: skip
+                                i1=i + 1, doc=s // 2, gap=i + 1 + (i > 1), hundred=100 + s, s2=s % 2 + 1,
+                                n=POS_TAGS[s][i].lower(), n1=100 * s + i, start=int(i == 0), name="abc"[s],
+                                score=("1", "0.98", "0", "0.1", "1e-3")[(s + i) % 5], penn="NN")  # fmt: skip
             rows.append(filled.replace("|", "\t") + "\n" + after)
         found.append("".join(rows))
     return head.replace("|", "\t") + between.join(found)
+
+
+def twice(head: str) -> str:
+    """The corpus twice, with tags in lower case."""
+    return lines("{w}|{n}", head) + "\n" + lines("{w}|{n}")
 
 
 def understood(folder: Path, content: str, wanted: Any, name: str = "train.tsv", **options: Any) -> Any:
@@ -100,6 +108,37 @@ READ: dict[str, tuple[str, str, dict[str, Any]]] = {
         lines("{w}|{p}", "form|xpos\n"), "words", {"columns": ["word", "pos"]}),
     "comments as wide as rows": (lines("{w} _ _ {t}", "# id 5239\tdomain=en\n"), "entities", {}),
     "comments as wide as rows, parts of speech": (lines("{w} {p}", "# newsgroup\n"), "words", {}),
+    "scores of which some are 1": (lines("{w}|{t}|{score}"), "entities", {}),
+    "scores and a header": (lines("{w}|{t}|{score}", "token|tag|confidence\n"), "entities", {}),
+    "ids as numbers with a point": (lines("{i1}.0|{w}|{t}"), "entities", {}),
+    "ids of chapter and word": (lines("1.{i1}|{w}|{t}", "id|word|tag\n"), "entities", {}),
+    "sentences counted anew in each article": (
+        lines("a{doc}|{s2}|{w}|{t}", "article_id|sentence_id|token|tag\n", between=""), "entities", {}),
+    "articles of one sentence": (
+        lines("a{s}|1|{w}|{t}", "article_id|sentence_id|token|tag\n", between=""), "entities", {}),
+    "few sentences a document, no header": (lines("{doc}|{s2}|{w}|{t}", between=""), "entities", {}),
+    "empty lines between documents, an index": (
+        lines("{i1}|{w}|{t}", between="").replace("1\tthe", "\n1\tthe"), "entities", {}),
+    "names of sentences": (lines("{hundred}-ab|{w}|{t}", between=""), "entities", {}),
+    "names of files": (lines("f{hundred}.txt|{w}|{t}", between=""), "entities", {}),
+    "names of files by name": (lines("{name}|{w}|{t}", "filename|word|tag\n", between=""), "entities", {}),
+    "where a sentence begins": (lines("{w}|{t}|{start}", "word|tag|is_sent_start\n", between=""), "entities", {}),
+    "where a sentence begins, called sent": (lines("{start}|{w}|{t}", "sent|word|tag\n", between=""), "entities", {}),
+    "a header of one known name": (twice("Mot|POS\n"), "lower", {}),
+    "a header of one known name, TAG": (twice("Wort|TAG\n"), "lower", {}),
+    "a header with brackets": (twice("Mot|Étiquette (UPOS)\n"), "lower", {}),
+    "a header of another script": (twice("单词|词性\n"), "lower", {}),
+    "commas and blanks": (lines("{w}, {t}"), "entities", {}),
+    "semicolons and blanks": (lines("{w}; {p}"), "words", {}),
+    "decimal commas": (lines("{w};{p};0,{i}8"), "words", {"name": "train.csv"}),
+    "decimal commas between tabs": (lines("{w}|{p}|0,{i}8"), "words", {"name": "train.csv"}),
+    "Penn before universal": (lines("{w}|{penn}|{p}", "word|pos|upos\n"), "words", {}),
+    "entities before parts of speech": (lines("{w}|{t}|{p}", "word|ner|tag\n"), "words", {}),
+    "parts of speech before entities": (lines("{w}|{p}|{t}", "word|tag|ner\n"), "entities", {}),
+    "R's table": (lines('"{n1}" "{w}" "{t}"', '"word" "tag"\n'), "entities", {}),
+    "R's table, parts of speech": (lines('"{n1}" "{w}" "{p}"', '"word" "tag"\n'), "words", {}),
+    "a comment after the header": (lines("{w}|{t}", "TOKEN|TAG\n# hipe2022:language = de\n"), "entities", {}),
+    "comments of many #": (lines("{w}|{t}", "###MEDLINE:95\n\n", between="\n###MEDLINE:96\n\n"), "entities", {}),
     "files joined, each with a byte-order mark": ("\ufeff" + lines("{w}|{t}", between="\n\ufeff"), "entities", {}),
 }  # fmt: skip
 
@@ -107,9 +146,10 @@ READ: dict[str, tuple[str, str, dict[str, Any]]] = {
 @pytest.mark.parametrize("kind", READ)
 def test_kinds(kind: str, tmp_path: Path) -> None:
     content, wanted, options = READ[kind]
-    found = understood(tmp_path, content, wanted, **options)
-    expected = POS_TAGS if wanted == "words" else TAGS
-    assert [(one.words, one.tags) for one in found.examples] == list(zip(WORDS, expected, strict=True))
+    found = understood(tmp_path, content, "words" if wanted == "lower" else wanted, **options)
+    expected = {"words": POS_TAGS, "lower": LOWER}.get(wanted, TAGS)
+    times = 2 if wanted == "lower" else 1
+    assert [(one.words, one.tags) for one in found.examples] == times * list(zip(WORDS, expected, strict=True))
 
 
 @pytest.mark.parametrize("content, wanted, name, message", [
@@ -141,3 +181,23 @@ def test_a_hash_that_is_a_word_stays_one(tmp_path: Path) -> None:
     for content in ("#\tB-PER\nAda\tI-PER\n\nJos\tO\nran\tO\n\n", "# SYM\n1 NUM\n\nwe PRON\n2 NUM\nI PRON\n"):
         found = understood(tmp_path, content, "entities" if "PER" in content else "words")
         assert found.examples[0].words[0] == "#"
+
+
+@pytest.mark.parametrize("content, words", [
+    ('""""\tO\nAda\tB-PER\n"5"" TV"\tO\n', ('"', "Ada", '5" TV')),  # pandas, quotation marks where needed
+    ('"\\""\t"O"\n"Ada"\t"B-PER"\n"\\"\t"O"\n', ('"', "Ada", "\\")),  # R
+    ('"\tO\nAda\tB-PER\n""\tO\n""""\tO\n', ('"', "Ada", '""', '""""')),  # as they stand
+    ('"\\""  "O"\n"Ada" "B-PER"\n', ('"', "Ada")),
+    ('" O\nAda B-PER\n', ('"', "Ada")),
+])  # fmt: skip
+def test_quotation_marks(content: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    assert [one.words for one in understood(tmp_path, content, "entities").examples] == [words]
+
+
+def test_a_first_row_with_a_tag_of_its_own_is_said(tmp_path: Path) -> None:
+    rest = 4 * ("\n" + lines("{w}|{n}"))
+    found = understood(tmp_path, "neno\taina" + rest, "words")
+    assert found.examples[0].words[0] == "neno"
+    said = "the first line, 'neno, aina', is read as a word; if it names the columns, take it out"
+    assert said in found.notes
+    assert said.replace("neno, aina", "Ada, NOUN") not in understood(tmp_path, "Ada\tNOUN" + rest, "words").notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 from xltransfer.data.schemes import looks_like_tag
 
@@ -14,10 +15,11 @@ _TYPES = 80
 """The most classes that a column holds."""
 _FILLERS = frozenset(["", "_", "-", "-X-", "*", "O", "X"])
 _LETTER = re.compile(r"^[A-Z][-_]|[-_][A-Z]$")
-_NOT_A_WORD = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
+_NOT_A_WORD = re.compile(r"([0-9]{1,9})([-.])([1-9][0-9]{0,8})")
 """Ids of multi-word tokens (5-6, whose words follow) and of empty nodes (8.1, which are not words)."""
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
-_NUMBERED = re.compile(r".*[0-9]")
+_NUMBERED = re.compile(r".*[0-9].*")
+_FLAGS = ({"0", "1"}, {"true", "false"}, {"yes", "no"}, {"-1", "1"})
 _FEATURES = re.compile(r"_|[^=|]+=[^|]*(\|[^=|]+=[^|]*)*")
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9$+_.:|/-]*|[^\w\s]+")
 
@@ -56,11 +58,18 @@ class Column:
         self._grows = True
         self._base: int | None = None
         self._number = -1
+        self._node = (-1, 0)
+        """The last empty node, as (8, 1)."""
         self._last = ""
         self._seen: set[str] = set()
+        self.goes_on = False
+        """Whether a value stays, or a number does not begin anew, over an empty line."""
 
-    def add(self, field: str) -> None:
+    def add(self, field: str, after_blank: bool = False) -> None:
         """Take the next word's value."""
+        if after_blank and self.rows:
+            begins = self._grows and is_word_id(field) and int(field) == self._base
+            self.goes_on = self.goes_on or not (begins or field not in ("", self._last))
         self.rows += 1
         if len(self.values) < _MOST_VALUES or field in self.values:
             self.values[field] += 1
@@ -68,7 +77,7 @@ class Column:
             self.capped = True
         if is_word_id(field):
             self._count(int(field))
-        elif not is_other_id(field):
+        elif not self._stands_between(field):
             self._grows = False
         if field and field != self._last:
             self.runs += 1
@@ -88,6 +97,16 @@ class Column:
             self._grows = self._grows and number >= self._number
         self._number = number
 
+    def _stands_between(self, field: str) -> bool:
+        """Whether an id such as 5-6 or 8.1 stands in its place: before 5, after 8; or it begins a sentence."""
+        if not (found := _NOT_A_WORD.fullmatch(field)):
+            return False
+        first, last = int(found[1]), int(found[3])
+        if found[2] == "-":
+            return first < last and first in (0, 1, self._number + 1)
+        before, self._node = self._node, (first, last)
+        return before == (first, last - 1) or (last == 1 and first in (0, self._number))
+
     @property
     def _grows_from_start(self) -> bool:
         return self._grows and self._base in (0, 1)
@@ -100,14 +119,16 @@ class Column:
 
     @property
     def begins_again(self) -> bool:
-        """Whether it counts the words of several sentences, of two words or more on average."""
-        return self.ids and not self.stays and self.falls > 0 and 2 * self.starts <= self.rows
+        """Whether it counts the words of several sentences, of two words or more on average, some of three."""
+        longer = 2 * self.starts <= self.rows and len(self.values) > 2
+        return self.ids and not self.stays and self.falls > 0 and longer
 
     @property
     def ids(self) -> bool:
-        """Whether most values are ids as in CoNLL-U."""
-        ids = sum(count for value, count in self.values.items() if is_word_id(value) or is_other_id(value))
-        return 2 * ids >= sum(self.values.values())
+        """Whether most values are ids as in CoNLL-U, most of them of words."""
+        words = sum(count for value, count in self.values.items() if is_word_id(value))
+        others = sum(count for value, count in self.values.items() if is_other_id(value))
+        return words >= others and 2 * (words + others) >= sum(self.values.values())
 
     @property
     def constant(self) -> bool:
@@ -126,13 +147,27 @@ class Column:
 
     @property
     def numbers_sentences(self) -> bool:
-        """Whether the values can be numbers of sentences or documents: they end in a digit, and each stays a while.
+        """Whether the values can be numbers of sentences or documents: they hold a digit, and each stays a while.
 
         None comes again, or, of sentences counted anew in each document, the first one alone after a greater one.
         """
-        anew = self._grows_from_start and self.stays and 3 * (self.falls + 1) <= self.runs
-        named = self.contiguous and all(_NUMBERED.fullmatch(value) for value in self.values if value)
-        return (anew or named) and 1 < self.runs < self.rows
+        anew = self.counts_sentences and 3 * (self.falls + 1) <= self.runs
+        return anew or (self.stays_a_while and all(_NUMBERED.fullmatch(value) for value in self.values if value))
+
+    @property
+    def counts_sentences(self) -> bool:
+        """Whether it grows from 0 or 1, stays for some rows, and may begin again."""
+        return self._grows_from_start and self.stays and 1 < self.runs < self.rows
+
+    @property
+    def stays_a_while(self) -> bool:
+        """Whether each value stays for some rows and none comes again."""
+        return self.contiguous and 1 < self.runs < self.rows
+
+    @property
+    def flags(self) -> bool:
+        """Whether the values are yes and no, as where a sentence begins."""
+        return len(self.values) == 2 and {value.lower() for value in self.values} in _FLAGS
 
     @property
     def tags(self) -> float:
@@ -189,9 +224,11 @@ class Column:
         if all(map(looks_like_tag, others)):
             return not looks_like_tag(value) and value.upper() != "O"
         inventories = any(value not in known and known.issuperset(others) for known in (_UPOS, _PENN))
-        return inventories or (
-            self._are_few(len(others)) and value != value.upper() and all(other == other.upper() for other in others)
-        )
+        return inventories or (self._are_few(len(others)) and any(map(_differs(value, others), _FORMS)))
+
+    def few_without(self, value: str) -> bool:
+        """Whether all values but this one are few, as classes are."""
+        return not self.capped and self._are_few(len(self.values) - 1)
 
     def _are_few(self, values: int) -> bool:
         """Whether so many distinct values are few enough for classes."""
@@ -205,6 +242,19 @@ class Column:
     def examples(self) -> str:
         """A few values, for a message."""
         return ", ".join(repr(value[:20]) for value in list(self.values)[:3])
+
+
+_FORMS: tuple[Callable[[str], bool], ...] = (
+    str.isascii,
+    lambda value: not set(" ()") & set(value),
+    lambda value: value == value.upper(),
+    lambda value: value == value.lower() or not value[1:],
+)
+
+
+def _differs(value: str, others: Sequence[str]) -> Callable[[Callable[[str], bool]], bool]:
+    """Of a form: whether all others are of it, and this value is not."""
+    return lambda form: not form(value) and all(map(form, others))
 
 
 def is_tag(value: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from xltransfer.data.readers.words.columns import Column
+from xltransfer.data.readers.words.ends import Ends, find_ends, says_yes
 from xltransfer.errors import DataError
 
 Wanted = Literal["entities", "words"] | None
@@ -21,7 +22,8 @@ _NAMES = {
     "pos": "upos upostag pos pos_tag pos_tags postag cpos cpostag gold_pos",
     "xpos": "xpos xpostag",
     "sentence": "sentence sentence_id sentence_number sent sent_id sentence# sentence_nr sentid",
-    "document": "document document_id doc doc_id docid file",
+    "document": "document document_id doc doc_id docid file filename file_name",
+    "start": "is_sent_start sent_start is_sentence_start sentence_start new_sentence",
     "index": "index idx id token_id word_id position #",
     "lemma": "lemma lemmas",
     "chunk": "chunk chunk_tag chunks np_chunk",
@@ -32,16 +34,12 @@ ROLES = {name: role for role, names in _NAMES.items() for name in names.split()}
 
 @dataclass(frozen=True)
 class Roles:
-    """The role of each column; `word`, `tag`, `index` and `sentence` are columns' numbers from 0."""
+    """The role of each column; `word` and `tag` are columns' numbers from 0."""
 
     names: tuple[str, ...]
     word: int
     tag: int
-    index: int | None = None
-    begins_again: bool = True
-    """Whether an index that does not grow begins a sentence, as empty lines do."""
-    sentence: tuple[int, ...] = ()
-    """Columns of which a change ends a sentence: its number, and its document's."""
+    ends: Ends = Ends()
     notes: tuple[str, ...] = field(default=())
 
 
@@ -68,29 +66,38 @@ def told_roles(path: object, told: Sequence[str], width: int, wanted: Wanted) ->
         )
     index = roles.index("index") if "index" in roles else None
     sentence = tuple(number for number, role in enumerate(roles) if role in ("sentence", "document"))
-    return Roles(tuple(told), roles.index("word"), roles.index(tag), index, sentence=sentence)
+    start = roles.index("start") if "start" in roles else None
+    return Roles(tuple(told), roles.index("word"), roles.index(tag), Ends(index, sentence=sentence, start=start))
 
 
 class Finder:
-    """Finds the roles of a file's columns. `covers(a, b)` says whether column a has a tag wherever b has one."""
+    """Finds the roles of a file's columns.
+
+    `covers(a, b)` says whether column a has a tag wherever b has one; `anew(a, b)` whether b begins anew where a
+    changes, and only there. `groups` is the number of parts between empty lines that end sentences.
+    """
 
     def __init__(
-        self, path: object, columns: Sequence[Column], named: Sequence[str], wanted: Wanted,
-        covers: Callable[[int, int], bool],
+        self, path: object, columns: Sequence[Column], named: Sequence[str], wanted: Wanted, groups: int,
+        covers: Callable[[int, int], bool], anew: Callable[[int, int], bool],
     ) -> None:  # fmt: skip
         self.path = path
         self.columns = columns
         self.roles = [role_named(name) for name in named] or [""] * len(columns)
         self.wanted = wanted
+        self.groups = groups
         self.covers = covers
+        self.anew = anew
         self.choices: list[tuple[str, int, str]] = []
         """What was chosen, and the column that could have had the role instead."""
 
-    def find(self, blank_lines: bool) -> Roles:
+    def find(self) -> Roles:
         """Assign a role to each column. Raises DataError where none, or no single one, can be the word or the tag."""
         for number, column in enumerate(self.columns):
             self.roles[number] = self._checked(self.roles[number], column) or self._kind(column)
-        sentence = self._sentence(blank_lines)
+        ends = find_ends(self.columns, self.roles, self.groups, self.anew)
+        for number in ends.sentence:
+            self.roles[number] = "document" if self.roles[number] == "document" else "sentence"
         schemes = self._schemes()
         entities = bool(schemes) if self.wanted is None else self.wanted == "entities"
         tag = self._entity_tag(schemes) if entities else self._word_tag()
@@ -102,10 +109,8 @@ class Finder:
                             "labelled texts: --task classification.")  # fmt: skip
         self.roles[word] = "word"
         names = tuple(self._shown(number) for number in range(len(self.columns)))
-        again = [number for number in self._with("index") if self.columns[number].begins_again]
-        index = next(iter(again or self._with("index")), None)
-        splits = bool(again) and not blank_lines
-        return Roles(names, word, tag, index, splits, sentence, tuple(self._notes(word, tag)))
+        notes = [ends.note] if ends.note else []
+        return Roles(names, word, tag, ends, (*notes, *self._notes(word, tag)))
 
     def _shown(self, number: int) -> str:
         """The role of a column, for the user."""
@@ -129,8 +134,10 @@ class Finder:
     def _checked(self, role: str, column: Column) -> str:
         """The role that a column's name says; an id that numbers no words numbers sentences, or nothing."""
         if role == "index" and (column.stays or not column.ids):
-            return "sentence" if column.numbers_sentences else "_"
-        return role
+            return "sentence" if column.numbers_sentences or column.stays_a_while else "_"
+        if role in ("sentence", "start") and column.flags and not column.stays_a_while:
+            return "start" if says_yes(next(iter(column.values))) else "_"
+        return "_" if role == "start" else role
 
     def _kind(self, column: Column) -> str:
         """A role by content; that of tags, too, if only half of them are of a scheme, so that slips are named."""
@@ -145,19 +152,6 @@ class Finder:
     def _with(self, *roles: str) -> list[int]:
         return [number for number, found in enumerate(self.roles) if found in roles]
 
-    def _sentence(self, blank_lines: bool) -> tuple[int, ...]:
-        """The columns of sentences' and documents' numbers; found by content only if no blank lines end sentences."""
-        if named := self._with("sentence"):
-            return (*self._with("document"), *named)
-        if blank_lines or any(self.columns[number].begins_again for number in self._with("index")):
-            return ()
-        free = [number for number in self._with("", "_", "class", "document") if self.columns[number].numbers_sentences]
-        if not free:
-            return ()
-        found = max(free, key=lambda number: self.columns[number].runs)
-        self.roles[found] = "sentence"
-        return found, *(number for number in free if number != found and self.columns[number].contiguous)
-
     def _schemes(self) -> list[int]:
         """Columns of tags in a scheme; those of phrases only if there are no others."""
         schemes = self._with("scheme")
@@ -167,7 +161,7 @@ class Finder:
         return [number for number in self._with("", "class") if self.columns[number].types] or schemes
 
     def _first(self, tags: list[int]) -> int:
-        """The first of columns whose names say that they hold the tags."""
+        """The first of columns whose names say that they hold the tags, the most fitting first."""
         if tags[1:]:
             choice = f"columns {self._listed(tags)} are called tags; column {tags[0] + 1} is read"
             self.choices.append((choice, tags[1], "tag"))
@@ -175,9 +169,10 @@ class Finder:
 
     def _entity_tag(self, schemes: list[int]) -> int:
         if named := self._with("tag"):
-            return self._first(named)
+            return self._first(sorted(named, key=lambda number: self.columns[number].tags < _MOST))
         empty = all(self.columns[number].constant for number in schemes) and self.columns[0].rows < _ENOUGH
-        if len(schemes) > 1 and (empty or not self._with("", "word")):
+        words = [number for number in self._with("", "word") if len(self.columns[number].values) > 1]
+        if len(schemes) > 1 and (empty or not words):
             raise self._doubt("tag", *schemes[:2])
         schemes = [number for number in schemes if not self.columns[number].constant] or schemes
         if not schemes:  # the last column, so that its first line is named
@@ -198,6 +193,8 @@ class Finder:
     def _word_tag(self) -> int:
         """The column of parts of speech."""
         if named := self._with("pos") or self._with("tag") or self._with("xpos"):
+            columns = self.columns
+            named.sort(key=lambda number: (columns[number].tags >= _MOST, columns[number].part_of_speech <= 1))
             return self._first(named)
         if classes := self._with("class"):
             likelihood = {number: self.columns[number].part_of_speech for number in classes}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from pathlib import Path
 
@@ -19,7 +20,11 @@ _DELIMITERS = {"\t": "tabs", " ": "blanks", ",": "commas", ";": "semicolons"}
 _BLANKS = " \t"
 _GAP = re.compile(f"[{_BLANKS}]+")
 """Separates columns. Other spaces, such as U+00A0 or U+3000, may be words or parts of a word."""
-_COMMENT = re.compile(r"#(?=[ \t]|[^=\s]+=)")
+_COMMENT = re.compile(r"#(?=[ \t]|[^=\s]+=|##)")
+_DECIMAL = re.compile("(?<=[0-9]),(?=[0-9])")
+_QUOTED = re.compile(r'"([^"]*"")+[^"]*"')
+"""A cell in quotation marks with doubled ones inside."""
+_ESCAPED = re.compile(r'\\"(?![ \t]|$)')
 _METADATA = re.compile(r"#\s*(newdoc|newpar|sent_id|text|global\.columns)\b")
 DOCUMENT = "-DOCSTART-"
 
@@ -34,7 +39,9 @@ class Dialect:
     delimiter: str
     width: int
     quoted: bool = False
-    """Whether cells between tabs stand in quotation marks, as R and pandas write them."""
+    """Whether cells between tabs or blanks stand in quotation marks, as R and pandas write them."""
+    escaped: bool = False
+    """Whether quotation marks within them follow a backslash, as in R; else they are doubled."""
 
     @property
     def name(self) -> str:
@@ -50,31 +57,46 @@ def dialects(path: Path) -> list[Dialect]:
         raise empty_file_error(path)
     found: list[tuple[int, Dialect]] = []
     faults = []
-    order = ",;\t " if path.suffix.lower() == ".csv" else "\t ,;"
+    order = "\t,; " if path.suffix.lower() == ".csv" else "\t ,;"
     for delimiter in order:
-        quoted = delimiter == "\t" and in_quotes([line.split("\t") for _, line in sample])
+        if _stands_in_cells(delimiter, sample):
+            continue
+        dialect = Dialect(delimiter, 0, *(_quoting(path, delimiter, sample) if delimiter in _BLANKS else ()))
         try:
-            split = _split(path, sample, Dialect(delimiter, 0, quoted))
+            split = _split(path, sample, dialect)
             widths = Counter(len(fields) for _, fields in split if fields[1:])
         except DataError as error:  # quotation marks that are not CSV's
             faults.append(error)
             continue
         for width, count in widths.most_common(1):
             if count >= _SHARE * len(sample):
-                found.append((count, Dialect(delimiter, width, quoted)))
+                found.append((count, replace(dialect, width=width)))
     if not found:
         text = f"{path}: not a file of tagged words: its lines have one column; expected a token and a tag."
         raise faults[0] if faults and path.suffix.lower() == ".csv" else DataError(text)
     return [dialect for _, dialect in sorted(found, key=lambda one: -one[0])]
 
 
+def _stands_in_cells(delimiter: str, sample: Sequence[tuple[int, str]]) -> bool:
+    """Whether a delimiter is a part of cells or of another one: commas of numbers, blanks after commas."""
+    lines = [line for _, line in sample]
+    if delimiter == ",":
+        other = next((one for one in "\t;" if all(one in line for line in lines)), None)
+        return other is not None and not any("," in _DECIMAL.sub("", line) for line in lines)
+    return delimiter == " " and any(all(f"{one} " in line for line in lines) for one in ",;")
+
+
 def rows(path: Path, dialect: Dialect) -> Iterator[Row]:
     """Yield the rows of a file. Raises DataError with file and line for a row of another width.
 
     Comments of another width, which stand before a sentence, are left out; `-DOCSTART-` lines and rows of empty columns
-    end a sentence.
+    end a sentence. R's header has no name for the names of its rows.
     """
+    first = True
     for number, fields in _split(path, _without_comments(path, dialect), dialect):
+        if first and any(fields):
+            first = False
+            fields = ["", *fields] if dialect.quoted and len(fields) == dialect.width - 1 else fields
         if not any(fields) or DOCUMENT in fields:
             yield number, []
             continue
@@ -109,17 +131,46 @@ def column_names(path: Path) -> list[str]:
 
 
 def _without_comments(path: Path, dialect: Dialect) -> Iterator[tuple[int, str]]:
-    before = True
+    before, header = True, True
     for number, line in numbered_lines(path):
         comment = before and _COMMENT.match(line)
         if comment and (_is_metadata(line) or _width(line, dialect) != dialect.width):
             continue
         yield number, line
-        before = not line.strip(_BLANKS)
+        blank = not line.strip(_BLANKS)
+        before, header = blank or header, header and blank
 
 
 def _width(line: str, dialect: Dialect) -> int:
     return len(_GAP.split(line.strip(_BLANKS))) if dialect.delimiter == " " else line.count(dialect.delimiter) + 1
+
+
+def _quoting(path: Path, delimiter: str, sample: Sequence[tuple[int, str]]) -> tuple[bool, bool]:
+    """Whether cells stand in quotation marks, and whether those inside follow a backslash."""
+
+    def marked() -> Iterator[str]:
+        return (line.strip(" ") for _, line in numbered_lines(path) if '"' in line)
+
+    cells = (cell for line in marked() for cell in line.split(delimiter))
+    if not in_quotes([line.strip(" ").split(delimiter) for _, line in sample]) and not quoted_where_needed(cells):
+        return False, False
+    for escaped in (False, True):
+        lines = enumerate(_doubled(line, escaped) for line in marked())
+        with suppress(DataError):
+            for _ in csv_rows(path, lines, delimiter, several_lines=False):
+                pass
+            return True, escaped
+    return False, False
+
+
+def quoted_where_needed(cells: Iterable[str]) -> bool:
+    """Whether all cells with a quotation mark stand in such, with doubled ones inside, as pandas writes them."""
+    marked = [bool(_QUOTED.fullmatch(cell)) for cell in cells if '"' in cell]
+    return bool(marked) and all(marked)
+
+
+def _doubled(line: str, escaped: bool) -> str:
+    return _ESCAPED.sub('""', line) if escaped else line
 
 
 def _is_metadata(line: str) -> bool:
@@ -135,7 +186,7 @@ def in_quotes(rows: Sequence[Sequence[str]]) -> bool:
 def _split(path: Path, lines: Iterable[tuple[int, str]], dialect: Dialect) -> Iterator[Row]:
     delimiter = dialect.delimiter
     if delimiter in ",;" or dialect.quoted:
-        yield from _csv(path, lines, delimiter)
+        yield from _csv(path, ((number, _doubled(line, dialect.escaped)) for number, line in lines), delimiter)
         return
     for number, line in lines:
         if not line.strip(_BLANKS):

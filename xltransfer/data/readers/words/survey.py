@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xltransfer.data.readers.words.columns import Column, is_tag
-from xltransfer.data.readers.words.roles import is_header
+from xltransfer.data.readers.words.roles import is_header, role_named
 from xltransfer.data.readers.words.rows import Dialect, Row, may_be_comment, rows
 
 _LANGUAGE_PREFIX = re.compile(r"^([a-z]{2,3}(?:-[A-Za-z]+)?):(?=.)")
 _BLANKS = " \t"
-_NAME = re.compile(r"[^\W\d][\w .#-]*")
+_NAME = re.compile(r"[^\W\d][\w .#()-]*")
+_TAGS = ("tag", "pos", "xpos", "chunk")
 _FEW = 3
 """Rows from which on a first one can differ from the others."""
+_MANY = 30
+"""Rows from which on a class that comes once is rare."""
 
 
 @dataclass
@@ -32,8 +35,8 @@ class Survey:
     header: bool = False
     prefix: str = ""
     """The language before all words."""
-    blank_lines: bool = False
-    """Whether empty lines stand between rows."""
+    groups: int = 0
+    """Parts between empty lines."""
     double_spaced: bool = False
     """Whether one stands after each row."""
     notes: tuple[str, ...] = ()
@@ -43,7 +46,14 @@ def survey(path: Path, dialect: Dialect) -> Survey:
     """Read a file. Raises DataError for rows of another width."""
     found = _read(path, dialect, frozenset())
     line, fields = found.first
-    if not fields or found.header or line in found.skipped or not _names_columns(fields, found.columns):
+    if not fields or found.header or line in found.skipped:
+        return found
+    if not _names_columns(fields, found.columns):
+        if _may_name_columns(fields, found.columns):
+            said = (
+                f"the first line, {', '.join(fields)[:60]!r}, is read as a word; if it names the columns, take it out"
+            )
+            found.notes = (*found.notes, said)
         return found
     again = _read(path, dialect, frozenset([line]))
     again.header = True
@@ -69,16 +79,17 @@ def _read(path: Path, dialect: Dialect, skipped: frozenset[int]) -> Survey:
         if between and may_be_comment(fields):
             comments.append((number, fields))
             continue
+        after_blank = between
         taken, groups, between = taken + 1, groups + between, False
         if len(prefixes) < 2:
             match = _LANGUAGE_PREFIX.match(fields[0])
             prefixes.add(match[0] if match else "")
         for column, value in zip(found.columns, fields, strict=True):
-            column.add(value.strip(_BLANKS))
+            column.add(value.strip(_BLANKS), after_blank)
     for _, fields in comments if not taken else ():
         for column, value in zip(found.columns, fields, strict=True):
             column.add(value.strip(_BLANKS))
-    found.blank_lines = groups > 1
+    found.groups = groups
     found.double_spaced = groups == taken >= _FEW
     found.prefix = prefixes.pop() if len(prefixes) == 1 else ""
     found.skipped = skipped | frozenset(_left_out(comments, found.columns))
@@ -107,4 +118,15 @@ def _names_columns(first: Sequence[str], columns: Sequence[Column]) -> bool:
         return False
     pairs = [(cell, column) for cell, column in zip(cells, columns, strict=True) if cell]
     once = all(_NAME.fullmatch(cell) and column.values[cell] == 1 for cell, column in pairs)
-    return once and any(column.is_of_another_kind(cell) for cell, column in pairs)
+    return once and any(
+        column.is_of_another_kind(cell) or (role_named(cell) in _TAGS and column.few_without(cell))
+        for cell, column in pairs
+    )
+
+
+def _may_name_columns(first: Sequence[str], columns: Sequence[Column]) -> bool:
+    """Whether a first row has, in each column of a few classes, one that no other row has and that is no known tag."""
+    cells = [cell.strip(_BLANKS) for cell in first]
+    few = [(cell, column) for cell, column in zip(cells, columns, strict=True) if column.few_without(cell)]
+    once = all(_NAME.fullmatch(cell) and column.values[cell] == 1 for cell, column in zip(cells, columns, strict=True))
+    return once and bool(few) and not any(is_tag(cell) for cell, _ in few) and columns[0].rows >= _MANY

@@ -16,7 +16,8 @@ from xltransfer.data.examples import TaggedSentence
 from xltransfer.data.readers.entities import TagCheck, bio_or_checked
 from xltransfer.data.readers.lines import report_memory_error, visible
 from xltransfer.data.readers.understood import Reading
-from xltransfer.data.readers.words.columns import is_other_id, is_word_id
+from xltransfer.data.readers.words.columns import is_word_id
+from xltransfer.data.readers.words.ends import Boundary
 from xltransfer.data.readers.words.roles import Finder, Roles, Wanted, told_roles
 from xltransfer.data.readers.words.rows import Dialect, Row, column_names, dialects, line_end_error, rows, shown
 from xltransfer.data.readers.words.survey import survey
@@ -154,10 +155,14 @@ def _layout(path: Path, dialect: Dialect, wanted: Wanted, told: Sequence[str] = 
     if told:
         roles = told_roles(path, told, dialect.width, wanted)
     else:
-        finder = Finder(path, found.columns, names if len(names) == dialect.width else (), wanted,
-                        lambda one, other: _covers(path, dialect, found.skipped, one, other))  # fmt: skip
-        roles = finder.find(found.blank_lines and not found.double_spaced)
-    blank_lines = not (found.double_spaced and (roles.sentence or (roles.index is not None and roles.begins_again)))
+        names = names if len(names) == dialect.width else ()
+        finder = Finder(
+            path, found.columns, names, wanted, 1 if found.double_spaced else found.groups,
+            lambda one, other: _covers(path, dialect, found.skipped, one, other),
+            lambda one, other: _counts_anew(path, dialect, found.skipped, one, other),
+        )  # fmt: skip
+        roles = finder.find()
+    blank_lines = not (found.double_spaced and roles.ends.beside_blank_lines)
     notes = found.notes if blank_lines else (*found.notes, "the empty line after each row ends no sentence")
     roles = replace(roles, notes=(*notes, *roles.notes))
     return Layout(dialect, roles, found.skipped, found.header, found.prefix, conllu, blank_lines)
@@ -169,28 +174,36 @@ def _covers(path: Path, dialect: Dialect, skipped: Container[int], one: int, oth
     return all(fields[one] != "O" or fields[other] == "O" for fields in content)
 
 
+def _counts_anew(path: Path, dialect: Dialect, skipped: Container[int], unit: int, number: int) -> bool:
+    """Whether the numbers of one column begin anew where another one changes, and only there."""
+    before, first, last = "", 0, 0
+    for fields in (fields for _, fields in _content(path, dialect, skipped) if fields):
+        if not is_word_id(fields[number]):
+            return False
+        now, changes = int(fields[number]), before not in ("", fields[unit])
+        first = now if not before else first
+        if now != first if changes else now < last:
+            return False
+        before, last = fields[unit], now
+    return True
+
+
 def _content(path: Path, dialect: Dialect, skipped: Container[int]) -> Iterator[Row]:
     """Rows without the header and comments."""
     return (row for row in rows(path, dialect) if row[0] not in skipped)
 
 
 def _sentences(path: Path, layout: Layout) -> Iterator[_Words]:
-    found, numbers, last = _Words(), [""] * len(layout.roles.sentence), -1
-    index = layout.roles.index
+    found, boundary, index = _Words(), Boundary(layout.roles.ends), layout.roles.ends.index
     for line, fields in chain(_content(path, layout.dialect, layout.skipped), [(0, [])]):
         if not fields and line and not layout.blank_lines:
             continue
-        begins = False
-        for place, column in enumerate(layout.roles.sentence if fields else ()):
-            begins = begins or fields[column] not in ("", numbers[place])
-            numbers[place] = fields[column] or numbers[place]
-        if fields and index is not None:
-            if is_word_id(fields[index]):
-                begins = begins or (layout.roles.begins_again and int(fields[index]) <= last)
-                last = int(fields[index])
-            elif not is_other_id(fields[index]):
-                raise DataError(f"{path}:{line}: id {fields[index][:60]!r} is not a CoNLL-U id; allowed: 7, 7-8, 7.1.")
-        if (not fields or begins) and found.words:
+        try:
+            ends = not fields or boundary.begins(fields)
+        except ValueError as error:
+            wrong = str(error)[:60]
+            raise DataError(f"{path}:{line}: id {wrong!r} is not a CoNLL-U id; allowed: 7, 7-8, 7.1.") from error
+        if ends and found.words:
             yield found
             found = _Words()
         if fields and (index is None or is_word_id(fields[index])):
