@@ -186,6 +186,7 @@ def test_a_hash_that_is_a_word_stays_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content, words", [
     ('""""\tO\nAda\tB-PER\n"5"" TV"\tO\n', ('"', "Ada", '5" TV')),  # pandas, quotation marks where needed
     ('"\\""\t"O"\n"Ada"\t"B-PER"\n"\\"\t"O"\n', ('"', "Ada", "\\")),  # R
+    ('""""\tO\nAda\tB-PER\n', ('""""', "Ada")),  # MasakhaNER 2.0
     ('"\tO\nAda\tB-PER\n""\tO\n""""\tO\n', ('"', "Ada", '""', '""""')),  # as they stand
     ('"\\""  "O"\n"Ada" "B-PER"\n', ('"', "Ada")),
     ('" O\nAda B-PER\n', ('"', "Ada")),

@@ -147,12 +147,13 @@ class Column:
 
     @property
     def numbers_sentences(self) -> bool:
-        """Whether the values can be numbers of sentences or documents: they hold a digit, and each stays a while.
+        """Whether the values can be numbers of sentences or documents: most hold a digit, and each stays a while.
 
         None comes again, or, of sentences counted anew in each document, the first one alone after a greater one.
         """
         anew = self.counts_sentences and 3 * (self.falls + 1) <= self.runs
-        return anew or (self.stays_a_while and all(_NUMBERED.fullmatch(value) for value in self.values if value))
+        numbered = sum(bool(_NUMBERED.fullmatch(value)) for value in self.values)
+        return anew or (self.stays_a_while and 2 * self.runs <= self.rows and 2 * numbered > len(self.values))
 
     @property
     def counts_sentences(self) -> bool:

@@ -19,7 +19,7 @@ from xltransfer.data.readers.understood import Reading
 from xltransfer.data.readers.words.columns import is_word_id
 from xltransfer.data.readers.words.ends import Boundary
 from xltransfer.data.readers.words.roles import Finder, Roles, Wanted, told_roles
-from xltransfer.data.readers.words.rows import Dialect, Row, column_names, dialects, line_end_error, rows, shown
+from xltransfer.data.readers.words.rows import FOUR, Dialect, Row, column_names, dialects, line_end_error, rows, shown
 from xltransfer.data.readers.words.survey import survey
 from xltransfer.data.schemes import looks_like_tag
 from xltransfer.errors import DataError
@@ -84,7 +84,7 @@ def understand_tagged(
         sentences = list(_sentences(path, layout))
         if not sentences:
             raise DataError(f"{path}: no sentence in the file; expected lines of a token and a tag.")
-        notes = [*layout.roles.notes, *_lengths(path, sentences)]
+        notes = [*layout.roles.notes, *_lengths(path, sentences), *_four_marks(sentences)]
         tags, found, changed = bio_or_checked(
             [one.tags for one in sentences], lambda one, place: f"{path}:{sentences[one].lines[place]}", check_tag,
             wanted, scheme,
@@ -110,6 +110,11 @@ def _lengths(path: Path, sentences: Sequence[_Words]) -> list[str]:
     if words > _LONGEST:
         raise DataError(f"{path}: {advice}.")
     return [f"read as one sentence: {advice}"]
+
+
+def _four_marks(sentences: Sequence[_Words]) -> Iterator[str]:
+    if count := sum(one.words.count(FOUR) for one in sentences):
+        yield f"the word {FOUR} is read as it stands ({count} times); if pandas wrote it for one mark, write that"
 
 
 def read_tagged(path: Path, check_tag: TagCheck = lambda tag: None, wanted: Wanted = None) -> list[TaggedSentence]:
