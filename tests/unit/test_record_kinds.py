@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from xltransfer.data.examples import LabelledText
 from xltransfer.data.readers.label_names import label_names
 from xltransfer.data.readers.labelled import understand_labelled
 from xltransfer.data.readers.tagged_records import understand_records
@@ -25,6 +26,7 @@ def result(start: int, end: int, kind: str, of: str = "labels") -> dict[str, Any
 
 
 TASK: dict[str, Any] = {"data": {"text": TEXT}, "annotations": [{"result": [result(*span) for span in SPANS]}]}
+CHOICE = {"type": "choices", "value": {"choices": ["bad"]}}
 OTHER = {"result": [result(0, 3, "LOC"), result(8, 11, "LOC")]}
 
 
@@ -42,6 +44,7 @@ def understood(folder: Path, *records: Any, wanted: Any = "entities", **options:
     ([{"tokens": WORDS, "tags": PARTS, "labels": TAGS}], "entities", []),
     ([{"tokens": WORDS, "tags": TAGS, "labels": PARTS}], "words", []),
     ([{"tokens": WORDS, "my_entities": TAGS}], "entities", []),
+    ([{"tokens": WORDS, "ner_tags": TAGS, "annotations": ["x"], "answer": "ignore"}], "entities", []),
     ([{"words": WORDS, "text": ["x"], "ner_tags": TAGS}, {"words": WORDS, "ner_tags": TAGS, "ner": ["O", "O", "O"]}],
      "entities", []),
     ([{"tokens": WORDS, "ner_tags": TAGS}, {"tokens": [], "ner_tags": []}], "entities",
@@ -112,3 +115,27 @@ def test_fields_are_the_same_in_all_records_of_texts(tmp_path: Path) -> None:
     assert [(one.text, one.label) for one in found] == [("a b", "x"), ("c d", "y"), ("e f", "x")]
     with pytest.raises(DataError, match=r"a\.jsonl:2: no field 'label' in \['text'\]"):
         understood(tmp_path, {"text": "a", "label": "x"}, {"text": "b"}, wanted="texts")
+
+
+@pytest.mark.parametrize("records, label", [
+    ([{"data": {"text": "a b", "rating": 5}, "annotations": [{"result": [CHOICE]}]}], "bad"),
+    ([{"text": "a b", "label": "old", "options": [], "accept": ["bad"], "answer": "accept"}], "bad"),
+    ([{"text": "a b", "label": "bad", "annotations": ["x"]}], "bad"),
+    ([{"text": "a b", "label": "bad", "annotations": [], "answer": "ignore", "question": "?"}], "bad"),
+    ([{"text": "a b", "label": ["bad"]}, {"text": "c d", "label": []}], "bad"),
+])  # fmt: skip
+def test_the_annotation_is_the_label(records: list[Any], label: str, tmp_path: Path) -> None:
+    assert [(one.text, one.label) for one in understood(tmp_path, *records, wanted="texts").examples] == [
+        ("a b", label)
+    ]
+
+
+@pytest.mark.parametrize("table", [
+    {"text": {"0": "a b", "1": "c d"}, "label": {"0": "x", "1": "y"}},
+    {"columns": ["text", "label"], "index": [0, 1], "data": [["a b", "x"], ["c d", "y"]]},
+    {"features": [], "rows": [{"row": {"text": "a b", "label": "x"}}, {"row": {"text": "c d", "label": "y"}}]},
+])  # fmt: skip
+def test_tables_in_json(table: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(table))
+    found = understand_labelled(tmp_path / "a.json").examples
+    assert [(one.text, one.label) for one in found if isinstance(one, LabelledText)] == [("a b", "x"), ("c d", "y")]

@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +30,17 @@ from xltransfer.data.readers.texts.columns import (
 from xltransfer.data.readers.texts.labels import Scale, interpreted, labels_in
 from xltransfer.data.readers.texts.records import record_rows
 from xltransfer.data.readers.understood import Content, Reading, Row
-from xltransfer.data.readers.words.rows import in_quotes
+from xltransfer.data.readers.words.rows import in_quotes, quoted_where_needed
 from xltransfer.errors import DataError
 from xltransfer.utils.files import UNWRITABLE
 
 _CLASS_WORDS = {"pos": "positive", "positive": "positive", "neg": "negative", "negative": "negative",
                 "neu": "neutral", "neutral": "neutral"}  # fmt: skip
-_SEPARATOR_LINE = re.compile(r"\s*([_=*#~+-])\1{2,}\s*")
-"""A line between texts, as in `____`; emoji and punctuation are texts."""
+_SEPARATOR_LINE = re.compile(r"\s*(([_=#~-])\2{2,}|([*+])\3{5,})\s*")
+"""A line between texts, as in `____`; emoji, punctuation, and *** or +++ of a rating are texts."""
+_DECIMAL = re.compile("(?<=[0-9]),(?=[0-9])")
 _FASTTEXT = "__label__"
+_TABLES = (".tsv", ".csv")
 
 Fields = tuple[str, Sequence[Any]]
 """Place of a row in the file, and its fields."""
@@ -93,10 +94,10 @@ def _content(path: Path, columns: Sequence[str]) -> Content:
     for delimiter, name in (("\t", "TSV"), (",", "CSV"), (";", "CSV")):
         if named_columns(first.split(delimiter)) or (columns and first.count(delimiter) + 1 == len(columns)):
             return _table(path, name, list(_csv_rows(path, delimiter)), columns)
-    if label:
-        return _lines_of_class(path, label)
-    if found := _without_names(path):
+    if (not label or suffix in _TABLES) and (found := _without_names(path)):
         return found
+    if label:
+        return _table_of_class(path, label) or _lines_of_class(path, label)
     raise DataError(
         f"{path}: not a file of labelled texts. Expected a header with a text column ({', '.join(TEXT_NAMES[:5])}, ...)"
         f" and a label column ({', '.join(LABEL_NAMES[:6])}, ...), JSON objects with such keys, lines of __label__X "
@@ -109,6 +110,21 @@ def label_from_filename(path: Path) -> str | None:
     words = re.split(r"[^a-z]+", path.stem.lower())
     found = {_CLASS_WORDS[word] for word in words if word in _CLASS_WORDS}
     return found.pop() if len(found) == 1 else None
+
+
+def _table_of_class(path: Path, label: str) -> Content | None:
+    """Read a table with a column of texts, by its name, and none of labels: the class is in the file's name."""
+    for delimiter, name in (("\t", "TSV"), (",", "CSV"), (";", "CSV")):
+        first = next((line for _, line in numbered_lines(path) if line.strip()), "")
+        names = [cell.strip().strip('"').lower() for cell in first.split(delimiter)]
+        found = next((one for one in TEXT_NAMES if one in names), None)
+        if found is None or not (names[1:] or path.suffix.lower() in _TABLES):
+            continue
+        rows: list[Fields] = [(where, [*fields, label]) for where, fields in _csv_rows(path, delimiter)]
+        title = f"{name} with a header, the class in the file's name"
+        return replace(_from_columns(path, name, rows, TextColumns(names.index(found), len(names), header=True)),
+                       format=title)  # fmt: skip
+    return None
 
 
 def _lines_of_class(path: Path, label: str) -> Content:
@@ -176,14 +192,16 @@ def _from_columns(path: Path, name: str, rows: list[Fields], found: TextColumns)
 
 
 def _check_lines(path: Path, where: str, fields: Sequence[Any], label: int, labels: set[str]) -> None:
-    """Raise DataError for a cell whose lines are rows themselves, by their label: a quotation mark is not closed."""
+    """Raise DataError for a cell whose lines are rows themselves, by their labels: a quotation mark is not closed."""
+    place = 0 if label == 0 else -1 if label == len(fields) - 1 else label
     for lines in (value.split("\n") for value in fields if isinstance(value, str) and "\n" in value):
-        for line, delimiter in product(lines, ",;"):
-            cells = line.split(delimiter)
-            place = 0 if label == 0 else -1 if label == len(fields) - 1 else label
-            if len(cells) >= len(fields) and cells[place].strip('"') in labels:
-                raise DataError(f"{path}:{where}: a cell of {len(lines)} lines holds a row, {line[:60]!r}; close its "
-                                "quotation marks, and double those inside.")  # fmt: skip
+        whole = lines[1:] if place == 0 else lines[:-1]
+        for delimiter in ",;":
+            rows = [_DECIMAL.sub(".", line).split(delimiter) for line in whole]
+            labelled = any(cells[place].strip('"') in labels for cells in rows if len(cells) >= len(fields))
+            if labelled and all(len(cells) >= len(fields) for cells in rows):
+                raise DataError(f"{path}:{where}: a cell of {len(lines)} lines holds a row, {whole[0][:60]!r}; close "
+                                "its quotation marks, and double those inside.")  # fmt: skip
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Fields]:
@@ -196,10 +214,17 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Fields]:
 
     # quotation marks are part of the text in tab-separated corpora, unless all cells of a column have them
     rows = read(quoted=delimiter != "\t")
-    if delimiter == "\t" and in_quotes([fields for _, fields in rows if fields]):
+    if delimiter == "\t" and _are_quoted([fields for _, fields in rows if fields]):
         with suppress(DataError):
             rows = read(quoted=True)
     return ((str(number), fields) for number, fields in rows if any(field.strip() for field in fields))
+
+
+def _are_quoted(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether cells stand in quotation marks: those of a column, or where they hold one or a line end."""
+    if in_quotes(rows) or quoted_where_needed(cell for fields in rows for cell in fields):
+        return True
+    return len({len(fields) for fields in rows}) > 1 and any(fields[-1].startswith('"') for fields in rows)
 
 
 def _cleaned(path: Path, columns: Sequence[str]) -> Content:

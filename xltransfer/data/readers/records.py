@@ -81,12 +81,27 @@ def _items(path: Path) -> Iterator[tuple[str, Any]]:
         )
     value = parse_json(path, 1, "\n".join(read_lines(path)))
     if isinstance(value, dict):
+        value = _table_of_pandas(value)
+    if isinstance(value, dict):
         lists = [value[name] for name in _WRAPPERS if isinstance(value.get(name), list)]
         is_record = "text" in value or isinstance(value.get("data"), dict)
         value = lists[0] if len(lists) == 1 and not is_record else _rows_of(value)
     if not isinstance(value, list):
         raise DataError(f"{path}: holds a {type(value).__name__}; an array of objects is needed, or one object a line.")
     yield from ((f"item {number}", item) for number, item in enumerate(value, 1))
+
+
+def _table_of_pandas(value: dict[str, Any]) -> Any:
+    """Rows of a table as pandas (values by row, or its parts) or the hub's viewer writes it; else the object."""
+    columns, data = value.get("columns"), value.get("data")
+    if isinstance(columns, list) and isinstance(data, list) and all(isinstance(row, list) for row in data):
+        return [dict(zip(map(str, columns), row, strict=False)) for row in data]
+    if isinstance(rows := value.get("rows"), list) and all(isinstance(row, dict) and "row" in row for row in rows):
+        return [row["row"] for row in rows]
+    keys = [list(column) for column in value.values() if isinstance(column, dict)]
+    if len(keys) == len(value) > 1 and keys[0] and all(one == keys[0] for one in keys):
+        return [{name: column[key] for name, column in value.items()} for key in keys[0]]
+    return value
 
 
 def _rows_of(value: dict[str, Any]) -> list[Any]:

@@ -20,6 +20,8 @@ _REMARKS = {
     "empty": "records without words, left out: {}",
     "disputed": "records with annotations that differ, of which the first is read: {}",
 }
+_PRODIGY = {"spans", "options", "accept", "label", "_task_hash", "_input_hash", "_view_id"}
+"""Fields of Prodigy's records, beside its answer."""
 _LISTS = ("label", "labels", "entities", "spans", "ents")
 
 
@@ -81,9 +83,16 @@ def left_out(record: Any) -> str:
     if not isinstance(record, Mapping):
         return ""
     found = _annotations(record)
-    if record.get("answer") in ("reject", "ignore") or (found and not _kept(found)):
+    if (_is_prodigy(record) and record.get("answer") in ("reject", "ignore")) or (found and not _kept(found)):
         return "rejected"
     return "unannotated" if found == [] and isinstance(record.get("data"), Mapping) else ""
+
+
+def _is_prodigy(record: Mapping[str, Any]) -> bool:
+    """Whether its answer is that of an annotator, and not to a question in the data."""
+    tokens = record.get("tokens")
+    theirs = isinstance(tokens, list) and all(isinstance(token, Mapping) for token in tokens)
+    return "question" not in record and (theirs or not _PRODIGY.isdisjoint(record))
 
 
 def remarks(counts: Mapping[str, int]) -> Iterator[str]:
@@ -103,8 +112,10 @@ def results_of(annotations: Sequence[Any]) -> list[Mapping[str, Any]]:
 
 
 def _annotations(record: Any) -> list[Any] | None:
+    """Label Studio's annotations of a record."""
     found = record.get("annotations", record.get("completions")) if isinstance(record, Mapping) else None
-    return found if isinstance(found, list) else None
+    theirs = isinstance(found, list) and all(isinstance(one, Mapping) and "result" in one for one in found)
+    return found if isinstance(found, list) and theirs else None
 
 
 def _kept(annotations: Sequence[Any]) -> list[Mapping[str, Any]]:

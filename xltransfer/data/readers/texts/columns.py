@@ -18,9 +18,12 @@ LABEL_NAMES = ("stars", "rating", "star_rating", "polarity", "label", "sentiment
                "category", "intent", "target", "topic", "emotion", "gold", "tag")  # fmt: skip
 _MOST_CLASSES, _LONGEST_LABEL = 200, 40
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+_DIGIT = re.compile("[0-9]")
 _NAME = re.compile(r"[^\W\d][\w.#-]*( [\w.#-]+){0,2}")
 _NAME_WORDS = 3
-"""Words of a column's name at most."""
+"""Words of a column's name, or of an author's, at most."""
+_TIMES = 20
+"""A second text is not so many times shorter than the first."""
 ADVICE = (
     "Name the columns in their order: --data-opt columns=label,text for example (second for a pair's, _ is not read)."
 )
@@ -124,6 +127,7 @@ def found_columns(path: object, rows: Sequence[Sequence[str]]) -> TextColumns | 
             texts.append(number)
     if not labels or not texts:
         return None
+    texts, beside = _longest(usual, texts)
     if len(labels) > 1 or len(texts) > 2:
         which, columns = ("label", labels) if len(labels) > 1 else ("text", texts)
         shown = " or ".join(f"column {number + 1} ({usual[-1][number][:30]!r})" for number in columns)
@@ -134,9 +138,18 @@ def found_columns(path: object, rows: Sequence[Sequence[str]]) -> TextColumns | 
     note = (
         f"column {labels[0] + 1} is read as the labels of {what}"
         + (", and the first line as names of columns" if header else ", without a header")
+        + (f"; column {beside[0] + 1} of short ones is not read" if beside else "")
         + "; otherwise: --data-opt columns=text,label for example"
     )
     return TextColumns(texts[0], labels[0], second, header=header, note=note)
+
+
+def _longest(rows: Sequence[Sequence[str]], texts: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The columns of texts, and those of names, titles or dates beside them: of a few words, where others have many."""
+    words = {number: median(len(row[number].split()) for row in rows[1:]) for number in texts}
+    most = max(words.values())
+    kept = [number for number in texts if words[number] == most or words[number] > max(_NAME_WORDS, most / _TIMES)]
+    return kept, [number for number in texts if number not in kept]
 
 
 def _is_header(rows: Sequence[Sequence[str]], texts: Sequence[int], label: int) -> bool:
@@ -168,7 +181,14 @@ def _are_labels(values: Sequence[str]) -> bool:
     return few and all(0 < len(value) <= _LONGEST_LABEL and len(value.split()) <= 4 for value in counts)
 
 
+def _are_dates(values: Sequence[str]) -> bool:
+    """Whether all values have words in the same number, at least half of them with a digit."""
+    words = [value.split() for value in values]
+    numbers = (sum(bool(_DIGIT.search(word)) for word in one) for one in words)
+    return len(set(map(len, words))) == 1 and all(2 * count >= len(words[0]) for count in numbers)
+
+
 def _are_texts(values: Sequence[str]) -> bool:
-    if not values or all(map(_NUMBER.fullmatch, values)):
+    if not values or all(map(_NUMBER.fullmatch, values)) or _are_dates(values):
         return False
     return 2 * len(set(values)) > len(values) and median(len(value.split()) for value in values) > 1

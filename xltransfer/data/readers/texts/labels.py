@@ -105,7 +105,9 @@ def _scale_of(path: Path, own: set[str], every: set[str]) -> tuple[Scale, str]:
 
 
 def _whole_numbers(rows: Sequence[Row]) -> Sequence[Row]:
-    """Labels such as 1.0 as 1, if all labels are whole numbers."""
+    """Labels such as 1.0 as 1, if all labels are whole numbers; True as true."""
+    if {label.lower() for *_, label in rows} <= {"true", "false"}:
+        return [(*row[:3], row[3].lower()) for row in rows]
     whole = [_WHOLE.fullmatch(label) for *_, label in rows]
     if not all(whole):
         return rows

@@ -34,20 +34,23 @@ def record_rows(path: Path, told: Sequence[str]) -> Content:
             continue
         counts["disputed"] += is_disputed(record)
         kept.append((place, _plain(record)))
-    notes = tuple(remarks(counts))
     if not kept:
-        return Content(records.format, [], notes=notes)
+        return Content(records.format, [], notes=tuple(remarks(counts)))
     names = _fields(path, kept, told)
     rows: list[Row] = []
     for place, record in kept:
         where = f"{path}:{place}"
         if missing := [name for name in (names.text, names.second, names.label) if name and name not in record]:
             raise DataError(f"{where}: no field {missing[0]!r} in {list(record)!r:.200}.")
+        if record[names.label] == []:
+            counts["unannotated"] += 1
+            continue
         label = _one(where, record[names.label])
         if type(label) is int and not (names.second and label == -1):  # a pair without a label
             label = _class_name(path, where, names.label, label, records)
         rows.append((place, record[names.text], record[names.second] if names.second else None, label))
-    return Content(records.format, rows, names.label, notes=(*notes, names.note) if names.note else notes)
+    notes = (*remarks(counts), names.note) if names.note else tuple(remarks(counts))
+    return Content(records.format, rows, names.label, notes=notes)
 
 
 def _class_name(path: Path, where: str, field: str, number: int, records: Records) -> int | str:
@@ -64,10 +67,13 @@ def _plain(record: Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(data := record.get("data"), Mapping) and isinstance(annotations, list):
         values = [one["value"] for one in results_of(annotations) if isinstance(one.get("value"), Mapping)]
         choices = [value["choices"] for value in values if "choices" in value]
-        return {**data, "label": choices[0] if len(choices) == 1 else None}
-    if "label" not in record and isinstance(record.get("accept"), list):
-        return {**record, "label": record["accept"]}
-    return record
+        return _labelled(data, choices[0] if len(choices) == 1 else None)
+    return _labelled(record, record["accept"]) if isinstance(record.get("accept"), list) else record
+
+
+def _labelled(record: Mapping[str, Any], label: Any) -> Mapping[str, Any]:
+    """A record with the annotator's label, and no other field that could be one."""
+    return {name: value for name, value in record.items() if str(name).lower() not in LABEL_NAMES} | {"label": label}
 
 
 def _fields(path: Path, kept: Sequence[tuple[str, Mapping[str, Any]]], told: Sequence[str]) -> Names:
