@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tables and pictures of cost at XLM-R base's size, into benchmarks/results: `cpu` or `gpu`, and what to make
-# (steps, sweeps, epoch; all without a word). Takes up to an hour and a half on two cores, some minutes on a GPU.
+# (steps, sweeps, epoch; all without a word). Takes up to an hour and a half on two cores. The steps of a GPU: gpu.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 device=${1:?cpu or gpu}
@@ -22,22 +22,6 @@ if [[ $parts == *steps* && $device == cpu ]]; then
     bench cpu-layer2 --layer 2 --backend released "${ours[@]}" --backend func@bf16 --memory --error
     bench cpu-layer6 --layer 6 --backend released "${ours[@]}" --backend func@bf16 --memory --error
     bench cpu-layer12 --layer 12 --backend released "${ours[@]}" "${peers[@]}" "${half[@]}" --memory --error
-fi
-if [[ $parts == *steps* && $device == gpu ]]; then
-    half=()
-    for precision in tf32 bf16; do
-        half+=(--backend "joint@$precision" --backend "func@$precision" --backend "fd@$precision")
-    done
-    for layer in 12 2; do
-        for batch in 10 64; do
-            for length in 32 200; do
-                bench "gpu-layer$layer-batch$batch-length$length" --layer $layer --batch-size $batch --length $length \
-                    --repeats 15 --backend released "${ours[@]}" "${peers[@]}" "${half[@]}" --memory --error
-                bench "gpu-layer$layer-batch$batch-length$length-compiled" --layer $layer --batch-size $batch \
-                    --length $length --repeats 15 --compile "${ours[@]}" "${half[@]}"
-            done
-        done
-    done
 fi
 if [[ $parts == *sweeps* ]]; then
     sweep() {  # name, values, options

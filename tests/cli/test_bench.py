@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ from xltransfer.bench.candidates import BASELINES, candidates, make_step
 from xltransfer.bench.measure import Wanted, _error, measure
 from xltransfer.bench.roofline import operations, roofline
 from xltransfer.bench.setting import BenchSetting
-from xltransfer.cli.bench import _print_measured
+from xltransfer.cli.bench import print_measured
 from xltransfer.cli.main import status_of
 from xltransfer.cli.output import status
 from xltransfer.registry import BACKENDS
@@ -84,7 +88,7 @@ def test_operations_are_those_of_the_steps_that_are_timed(monkeypatch: pytest.Mo
     assert found[0].operations in (found[1].operations, found[2].operations)  # the trial of auto is not counted
     assert roofline(10, 2.0, 10.0) == 0.5
     assert roofline(10, 2.0, 4.0) is None
-    _print_measured("steps", [dataclasses.replace(found[1], roofline=None)])
+    print_measured("steps", [dataclasses.replace(found[1], roofline=None)])
     told = capsys.readouterr()
     assert "warning: func: " in told.err
     assert "? " in told.out
@@ -144,3 +148,29 @@ def test_bad_input(arguments: list[str], expected: str, capsys: pytest.CaptureFi
     error = capsys.readouterr().err
     assert expected in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_the_gpu_table_rehearsed(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        ["bash", root / "benchmarks" / "gpu.sh", "--rehearse"], text=True, capture_output=True, check=False,
+        env={**os.environ, "PYTHON": sys.executable, "RESULTS": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "gpu.json").read_text())
+    assert (written["absent"], written["left_out"]) == ([], [])
+    titles = ["tiny, layer 4, 2 x 8"] * 2
+    assert [(part["title"], part["failed"]) for part in written["parts"]] == [(title, {}) for title in titles]
+    names = [step["name"] for step in written["parts"][0]["steps"]]
+    assert names == ["joint", "released", "func", "fd", "fd:scheme=one-sided", *(n for n in BASELINES if "-plain" in n)]
+    assert all(step["error"] < 1e-2 for part in written["parts"] for step in part["steps"] if step["name"] != "joint")
+
+
+@pytest.mark.slow
+def test_a_step_that_fails_is_named_and_the_others_go_on() -> None:
+    gpu = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "gpu.py"))
+    setting = dataclasses.replace(SMALL, dtype=torch.float32)
+    found = gpu["_measured"](gpu["Part"](setting, ("joint", "func@tf32")), Wanted(repeats=1))
+    assert [step["name"] for step in found["steps"]] == ["joint"]
+    assert found["failed"]["func@tf32"].startswith("ConfigError: precision: received 'tf32'")

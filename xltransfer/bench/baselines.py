@@ -7,8 +7,6 @@ differentiated through all of it. Then source and support losses are computed ag
 
 from __future__ import annotations
 
-import importlib.util
-
 import torch
 from torch import Tensor
 
@@ -47,8 +45,12 @@ def _through_the_virtual_step(problem: BilevelProblem, inner_lr: float) -> Gradi
 
 
 def torchopt_installed() -> bool:
-    """Whether TorchOpt is installed (`pip install 'xltransfer[bench]'`)."""
-    return importlib.util.find_spec("torchopt") is not None
+    """Whether TorchOpt, and what it imports, is installed (`pip install 'xltransfer[bench]'`)."""
+    try:
+        import torchopt  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def torchopt_step(problem: BilevelProblem, inner_lr: float) -> Gradients:

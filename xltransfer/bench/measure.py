@@ -1,10 +1,12 @@
-"""Measure time (alternating in one process), memory (one process each) and error (against float64)."""
+"""Measure time (alternating in one process), memory (on a CPU in a process each) and error (against float64)."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import multiprocessing
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +17,24 @@ from xltransfer.bench.candidates import Step, make_step
 from xltransfer.bench.roofline import operations, peak_speed, roofline
 from xltransfer.bench.setting import BenchSetting
 from xltransfer.testing.problems import relative_error
-from xltransfer.training.device import choose_device, peak_memory
+from xltransfer.training.device import allocated_memory, choose_device, peak_memory, reset_peak_memory
 from xltransfer.utils.parameters import Gradients
 from xltransfer.utils.timing import seconds_of
 
 Progress = Callable[[str], None]
+_FEWEST = 3
+"""Repeats from which time may end them."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to measure: `repeats` timed steps of each candidate, memory, error."""
+    """What to measure: `repeats` timed steps of each candidate, memory, error.
+
+    After `seconds` no further repeat is begun, but for the first three.
+    """
 
     repeats: int = 7
+    seconds: float = math.inf
     memory: bool = False
     error: bool = False
 
@@ -59,13 +67,16 @@ class Measured:
 def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: Progress) -> list[Measured]:
     """Time `names` alternately after a warm-up. Raises UserError."""
     device = choose_device(setting.device)
-    steps, gradients, counted = {}, {}, {}
+    steps, gradients, counted, peaks = {}, {}, {}, {}
     for name in names:
         progress(f"preparing {name}")
+        before = allocated_memory(device)
         steps[name] = make_step(name, setting)
         steps[name]()  # a first step may do more than those that are timed: backend auto tries its modes
+        reset_peak_memory()
         gradients[name], counted[name] = operations(steps[name])
-    times = _timed(steps, wanted.repeats, progress)
+        peaks[name] = peak_memory(device) - before
+    times = _timed(steps, wanted, progress)
     steps.clear()
     medians = {name: statistics.median(values) for name, values in times.items()}
     precisions = {name: name.partition("@")[2] or setting.precision for name in names}
@@ -73,8 +84,9 @@ def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: P
     exact = _exact(setting, progress) if wanted.error else None
     found = []
     for name in names:
-        if wanted.memory:
+        if wanted.memory and device.type == "cpu":  # its peak is that of a process
             progress(f"memory of {name}")
+            peaks[name] = _peak(setting, name)
         found.append(
             Measured(
                 name,
@@ -85,18 +97,21 @@ def measure(setting: BenchSetting, names: list[str], wanted: Wanted, progress: P
                 2 * setting.batch * setting.length / medians[name],
                 counted[name],
                 roofline(counted[name], speeds[precisions[name]], medians[name]),
-                _peak(setting, name) if wanted.memory else None,
+                peaks[name] if wanted.memory else None,
                 _error(gradients[name], exact),
             )
         )
     return found
 
 
-def _timed(steps: dict[str, Step], repeats: int, progress: Progress) -> dict[str, list[float]]:
+def _timed(steps: dict[str, Step], wanted: Wanted, progress: Progress) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in steps}
-    for repeat in range(repeats):
+    started = time.monotonic()
+    for repeat in range(wanted.repeats):
+        if repeat >= _FEWEST and time.monotonic() - started > wanted.seconds:
+            break
         for name, step in steps.items():
-            progress(f"{name}: repeat {repeat + 1} of {repeats}")
+            progress(f"{name}: repeat {repeat + 1} of {wanted.repeats}")
             times[name].append(seconds_of(step))
     return times
 
@@ -120,7 +135,7 @@ def _error(found: Gradients, exact: Gradients | None) -> float | None:
 
 
 def _peak(setting: BenchSetting, name: str) -> int:
-    """Measure the peak resident set (or GPU allocation) of a process over two steps, in bytes."""
+    """Measure the peak resident set of a process over two steps, in bytes."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         return pool.apply(_two_steps, (setting, name, torch.get_num_threads()))

@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from xltransfer.training.device import set_matmul_precision
 from xltransfer.utils.timing import seconds_of
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ def peak_speed(device: torch.device, precision: str) -> float:
     """Measure floating-point operations per second of a large square matrix product (median)."""
     side = _SIDE[device.type]
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    set_matmul_precision(precision)
     left, right = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
     seconds = [seconds_of(lambda: left @ right) for _ in range(_REPEATS + 1)]
     return float(2 * side**3 / statistics.median(seconds[1:]))

@@ -81,7 +81,8 @@ class Bench:
 def build(setting: BenchSetting, attention: str | None, compact: bool) -> Bench:
     """Build encoder, RTN and batches, with the same numbers for every `attention` and `compact`. Raises UserError."""
     device = choose_device(setting.device)
-    learner = _learner(setting, attention).to(device=device, dtype=setting.dtype).train()
+    with device:  # random weights are drawn there
+        learner = _learner(setting, attention).to(device=device, dtype=setting.dtype).train()
     config = learner.model.config
     last = layer_count(config)
     if wrong := [layer for layer in setting.layer if not 0 <= layer <= last]:

@@ -92,7 +92,7 @@ def _one(setting: BenchSetting, names: list[str], wanted: Wanted, show_status: T
     from xltransfer.bench.measure import measure
 
     found = measure(setting, names, wanted, show_status)
-    _print_measured("", found)
+    print_measured("", found)
     return {"steps": [one.to_dict() for one in found]}
 
 
@@ -105,7 +105,7 @@ def _varied(
 
     points = sweep(setting, over, values, names, wanted, show_status)
     for point in points:
-        _print_measured(f"{over} {point.value}", point.steps)
+        print_measured(f"{over} {point.value}", point.steps)
     if picture is not None:
         plot(points, over, picture)
     return {"over": over, "points": [point.to_dict() for point in points]}
@@ -132,7 +132,8 @@ def _write(file: Path, setting: BenchSetting, wanted: Any, figures: dict[str, An
 _COLUMNS = ("step", "seconds", "/joint", "released/", "tokens/s", "GFLOP", "of peak", "GB", "error")
 
 
-def _print_measured(title: str, found: list[Measured]) -> None:
+def print_measured(title: str, found: list[Measured]) -> None:
+    """Print a table of what was measured."""
     rows = [_row(one) for one in found]
     used = [index for index in range(len(_COLUMNS)) if any(row[index] for row in rows)]
     print_table([_COLUMNS[index] for index in used], [[row[index] for index in used] for row in rows], title)
