@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
+import torch
+
+from xltransfer.training.device import supports_bf16
 
 
 def covering(*axes: Sequence[Any]) -> list[Any]:
@@ -25,11 +28,16 @@ def covering(*axes: Sequence[Any]) -> list[Any]:
     return found
 
 
+BF16 = pytest.mark.skipif(not supports_bf16(torch.device("cpu")), reason="this CPU has no bf16 arithmetic")
+"""Marks tests that compute in bf16, as CPUs do since about 2020 with AVX-512 or AMX, and laptops may not."""
+
+
 def first_quick(values: Iterable[Any], quick: int = 1) -> list[Any]:
-    """The values of one parameter (or tuples of several); all but the first `quick` are slow."""
-    return [
-        pytest.param(
-            *(value if isinstance(value, tuple) else (value,)), marks=() if number < quick else pytest.mark.slow
-        )
-        for number, value in enumerate(values)
-    ]
+    """The values of one parameter (or tuples of several); all but the first `quick` are slow; `BF16` too."""
+    found = []
+    for number, value in enumerate(values):
+        marks = [] if number < quick else [pytest.mark.slow]
+        if isinstance(value, dict | list) and "bf16" in (value.values() if isinstance(value, dict) else value):
+            marks.append(BF16)
+        found.append(pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=marks))
+    return found

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.tiers import BF16
 from xltransfer.bench.baselines import torchopt_step
 from xltransfer.bench.candidates import BASELINES, candidates, make_step
 from xltransfer.bench.measure import Wanted, _error, measure
@@ -94,6 +95,7 @@ def test_operations_are_those_of_the_steps_that_are_timed(monkeypatch: pytest.Mo
     assert "? " in told.out
 
 
+@BF16
 def test_a_candidate_may_have_a_precision_of_its_own() -> None:
     setting = dataclasses.replace(SMALL, dtype=torch.float32)
     single, half = (make_step(name, setting)() for name in ("func", "func@bf16"))

@@ -23,7 +23,7 @@ from xltransfer.config import RunConfig
 from xltransfer.errors import ConfigError, UserError
 from xltransfer.testing.runs import log_of
 from xltransfer.training import loop
-from xltransfer.training.device import deterministic
+from xltransfer.training.device import deterministic, supports_bf16
 from xltransfer.training.run import run
 
 SHORT: dict[str, Any] = {"epochs": 1, "source_size": 12, "target_size": 6, "batch_size": 6, "max_length": 32,
@@ -38,7 +38,9 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
     "bandit": {"source": ["base", "near"], "mixing": "bandit"},
     "joint-rtn": {"method": "joint-rtn", "rtn": "transformer", "layer": [1, 3]},
 }
-TWO_THREADS = ("func", "bf16")
+if not supports_bf16(torch.device("cpu")):
+    del COMBINATIONS["bf16"]
+TWO_THREADS = [name for name in ("func", "bf16") if name in COMBINATIONS]
 
 
 def digest(folder: Path, changes: dict[str, Any]) -> str:

@@ -34,9 +34,9 @@ class Wanted:
     """
 
     repeats: int = 7
-    seconds: float = math.inf
     memory: bool = False
     error: bool = False
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True)
