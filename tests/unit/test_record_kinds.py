@@ -44,6 +44,7 @@ def understood(folder: Path, *records: Any, wanted: Any = "entities", **options:
     ([{"tokens": WORDS, "tags": PARTS, "labels": TAGS}], "entities", []),
     ([{"tokens": WORDS, "tags": TAGS, "labels": PARTS}], "words", []),
     ([{"tokens": WORDS, "my_entities": TAGS}], "entities", []),
+    ([{"tokens": WORDS, "tags": TAGS, "gold_pos": PARTS}], "words", []),
     ([{"tokens": WORDS, "ner_tags": TAGS, "annotations": ["x"], "answer": "ignore"}], "entities", []),
     ([{"words": WORDS, "text": ["x"], "ner_tags": TAGS}, {"words": WORDS, "ner_tags": TAGS, "ner": ["O", "O", "O"]}],
      "entities", []),
@@ -139,3 +140,16 @@ def test_tables_in_json(table: Any, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(table))
     found = understand_labelled(tmp_path / "a.json").examples
     assert [(one.text, one.label) for one in found if isinstance(one, LabelledText)] == [("a b", "x"), ("c d", "y")]
+
+
+def test_sentences_of_spacy(tmp_path: Path) -> None:
+    record = {"text": "Ada ran. He saw Jos.", "ents": [{"start": 0, "end": 3, "label": "PER"}],
+              "sents": [{"start": 0, "end": 8}, {"start": 9, "end": 20}]}  # fmt: skip
+    found = understood(tmp_path, record).examples
+    assert [one.words for one in found] == [("Ada", "ran", "."), ("He", "saw", "Jos", ".")]
+    assert [one.id for one in found] == ["a.jsonl:1.1", "a.jsonl:1.2"]
+
+
+def test_labels_of_spans_with_letters_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a span's label is 'B-PER', with a letter of a scheme"):
+        understood(tmp_path, {"text": TEXT, "label": [[0, 3, "B-PER"], [8, 11, "B-LOC"]]})

@@ -277,7 +277,7 @@ def test_spans_that_cut_words_are_counted(tmp_path: Path) -> None:
         (
             "1 Ada PROPN 2 nsubj\n2 ran VERB 0 root\n3 home ADV 2 obl\n\n",
             "words",
-            ("index", "word", "tag", "_", "pos"),
+            ("index", "word", "tag", "_", "_"),
             "",
         ),
         ("Ada NNP I-NP B-PER\nb VB I-VP O\n\n", "words", ("word", "tag", "chunk", "_"), ""),

@@ -30,7 +30,8 @@ def lines(row: str, head: str = "", between: str = "\n", after: str = "", slip: 
             filled = row.format(w=word, t=tag, c=CHUNKS[s][i], p=POS_TAGS[s][i], y=TYPES[s][i], s=s, i=i, s1=s + 1,
                                 i1=i + 1, doc=s // 2, gap=i + 1 + (i > 1), hundred=100 + s, s2=s % 2 + 1,
                                 n=POS_TAGS[s][i].lower(), n1=100 * s + i, start=int(i == 0), name="abc"[s],
-                                score=("1", "0.98", "0", "0.1", "1e-3")[(s + i) % 5], penn="NN")  # fmt: skip
+                                misc="EndOfSentence" if i + 1 == len(words) else "_", penn="NN",
+                                score=("1", "0.98", "0", "0.1", "1e-3")[(s + i) % 5])  # fmt: skip
             rows.append(filled.replace("|", "\t") + "\n" + after)
         found.append("".join(rows))
     return head.replace("|", "\t") + between.join(found)
@@ -137,6 +138,17 @@ READ: dict[str, tuple[str, str, dict[str, Any]]] = {
     "parts of speech before entities": (lines("{w}|{p}|{t}", "word|tag|ner\n"), "entities", {}),
     "R's table": (lines('"{n1}" "{w}" "{t}"', '"word" "tag"\n'), "entities", {}),
     "R's table, parts of speech": (lines('"{n1}" "{w}" "{p}"', '"word" "tag"\n'), "words", {}),
+    "an index in the document, sentences numbered": (
+        lines("d{doc}|{s}|{n1}|{w}|{t}", "doc|sent_idx|token_id|word|tag\n", between=""), "entities", {}),
+    "a sentence's number by another name": (
+        lines("{s1}|{w}|{t}", "sentence_idx|word|tag\n", between=""), "entities", {}),
+    "where a sentence ends (HIPE)": (lines("{w}|{t}|{misc}", "TOKEN|TAG|MISC\n", between=""), "entities", {}),
+    "parts of speech by another name, beside entities": (
+        lines("{w}|{p}|{t}", "token|Part of Speech|ner\n"), "words", {}),
+    "parts of speech by no known name, beside entities": (lines("{w}|{t}|{p}", "token|ner|kategorie\n"), "words", {}),
+    "parts of speech in lower case, beside relations": (lines("{w}|{n}|nsubj"), "small", {}),
+    "the names again": (lines("{w}|{t}", "word|tag\n", between="\nword\ttag\n"), "entities", {}),
+    "the names again, unknown ones": (lines("{w}|{p}", "Wort|Wortart\n", between="\nWort\tWortart\n"), "words", {}),
     "a comment after the header": (lines("{w}|{t}", "TOKEN|TAG\n# hipe2022:language = de\n"), "entities", {}),
     "comments of many #": (lines("{w}|{t}", "###MEDLINE:95\n\n", between="\n###MEDLINE:96\n\n"), "entities", {}),
     "files joined, each with a byte-order mark": ("\ufeff" + lines("{w}|{t}", between="\n\ufeff"), "entities", {}),
@@ -146,8 +158,8 @@ READ: dict[str, tuple[str, str, dict[str, Any]]] = {
 @pytest.mark.parametrize("kind", READ)
 def test_kinds(kind: str, tmp_path: Path) -> None:
     content, wanted, options = READ[kind]
-    found = understood(tmp_path, content, "words" if wanted == "lower" else wanted, **options)
-    expected = {"words": POS_TAGS, "lower": LOWER}.get(wanted, TAGS)
+    found = understood(tmp_path, content, "words" if wanted in ("lower", "small") else wanted, **options)
+    expected = {"words": POS_TAGS, "lower": LOWER, "small": LOWER}.get(wanted, TAGS)
     times = 2 if wanted == "lower" else 1
     assert [(one.words, one.tags) for one in found.examples] == times * list(zip(WORDS, expected, strict=True))
 
@@ -169,6 +181,8 @@ def test_what_is_no_corpus_of_words_is_refused(
     (lines("{w} {p}", "# newsgroup\n"), "words", "lines that begin with # and are read as comments: 1"),
     (lines("{i1}|{w}|{p}", between="", after="\n"), "words", "the empty line after each row ends no sentence"),
     (lines("{w}|{t}|{t}", "word|ner|label\n"), "entities", "columns 2 and 3 are called tags; column 2 is read"),
+    (lines("{w}|{w}|{t}", "token|form|tag\n"), "entities", "columns 1 and 2 are called words; column 1 is read"),
+    (lines("{w}|{t}", "word|tag\n", between="\nword\ttag\n"), "entities", "lines with the names of the columns again"),
     (lines("{w}|{p}", between="", after="\n"), "words", "each sentence has one word; take the empty lines"),
 ])  # fmt: skip
 def test_what_was_taken_is_said(content: str, wanted: str, note: str, tmp_path: Path) -> None:
@@ -186,6 +200,8 @@ def test_a_hash_that_is_a_word_stays_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content, words", [
     ('""""\tO\nAda\tB-PER\n"5"" TV"\tO\n', ('"', "Ada", '5" TV')),  # pandas, quotation marks where needed
     ('"\\""\t"O"\n"Ada"\t"B-PER"\n"\\"\t"O"\n', ('"', "Ada", "\\")),  # R
+    ('","\tO\nAda\tB-PER\n"5"" TV, new"\tO\n', (",", "Ada", '5" TV, new')),  # Excel
+    ('","\tO\n,\tO\nAda\tB-PER\n', ('","', ",", "Ada")),
     ('""""\tO\nAda\tB-PER\n', ('""""', "Ada")),  # MasakhaNER 2.0
     ('"\tO\nAda\tB-PER\n""\tO\n""""\tO\n', ('"', "Ada", '""', '""""')),  # as they stand
     ('"\\""  "O"\n"Ada" "B-PER"\n', ('"', "Ada")),
@@ -202,3 +218,22 @@ def test_a_first_row_with_a_tag_of_its_own_is_said(tmp_path: Path) -> None:
     said = "the first line, 'neno, aina', is read as a word; if it names the columns, take it out"
     assert said in found.notes
     assert said.replace("neno, aina", "Ada, NOUN") not in understood(tmp_path, "Ada\tNOUN" + rest, "words").notes
+
+
+def test_sentences_by_number_beside_an_index_of_the_document(tmp_path: Path) -> None:
+    rows = [(n // 24, n % 24 // 6, n % 24, f"w{n % 7}", ("O", "B-PER")[n % 3 == 0]) for n in range(72)]
+    content = "".join("\t".join(map(str, row)) + "\n" for row in rows)
+    found = understood(tmp_path, content, "entities")
+    assert [len(one.words) for one in found.examples] == [6] * 12
+    assert found.notes == ("sentences end where column 2 says, oftener than where the index begins again",)
+
+
+def test_a_header_whose_name_is_a_word_of_the_corpus(tmp_path: Path) -> None:
+    content = lines("{w}|{n}", "word|teilart X\n") + "\nword\tnoun\n" + lines("{w}|{n}")
+    assert understood(tmp_path, content, "words").examples[0].words == WORDS[0]
+
+
+def test_gold_and_predicted_parts_of_speech_are_refused(tmp_path: Path) -> None:
+    content = 3 * (lines("{w}|{p}|{p}") + "um\tUNK\tINTJ\n\n")
+    with pytest.raises(DataError, match="the tag can be column 2"):
+        understood(tmp_path, content, "words")

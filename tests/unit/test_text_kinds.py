@@ -68,6 +68,8 @@ def test_a_text_of_several_lines(tmp_path: Path) -> None:
     ("a.tsv", 'text\tlabel\n"He said ""no"""\tx\nall good\tx\n', ['He said "no"', "all good"], "x"),
     ("a.tsv", 'text\tlabel\nHe said "no"\tx\n"all" good\tx\n', ['He said "no"', '"all" good'], "x"),
     ("a.tsv", 'text\tlabel\n"two\nlines"\tx\nall good\tx\n', ["two lines", "all good"], "x"),
+    ("a.tsv", 'text\tlabel\n"clean, and ""new"""\tx\nall good\tx\n', ['clean, and "new"', "all good"], "x"),
+    ("a.tsv", "text\tlabel\na b\tx\ntext\tlabel\nc d\tx\n", ["a b", "c d"], "x"),
     ("a.csv", 'text,label\n"it got 3,5\nor so",5\n"one\ntwo",5\n', ["it got 3,5 or so", "one two"], "5"),
     ("a.csv", "text,label\na b,True\nc d,true\n", ["a b", "c d"], "true"),
 ])  # fmt: skip
@@ -89,3 +91,13 @@ def test_a_column_beside_the_text_makes_no_pair(beside: str, tmp_path: Path) -> 
     found = understood(tmp_path, "a.tsv", content)
     assert {one.second for one in found.examples} == {None}
     assert found.examples[0].text == "text 0 of some more words"
+
+
+def test_another_column_of_labels_is_said(tmp_path: Path) -> None:
+    rows = "".join(f"{topic}\tsome text {number} here\t{stance}\n" for number, (topic, stance) in enumerate(
+        [("war", "for"), ("war", "against"), ("peace", "for"), ("peace", "against")]))  # fmt: skip
+    assert {one.label for one in understood(tmp_path, "a.tsv", "target\ttweet\tstance\n" + rows).examples} == {
+        "for", "against"}  # fmt: skip
+    found = understood(tmp_path, "b.tsv", "target\ttweet\thaltung\n" + rows)
+    assert found.notes == ("the text is 'tweet' and the label 'target', not 'haltung'; otherwise: --data-opt "
+                           "columns=text,label for example",)  # fmt: skip

@@ -26,6 +26,7 @@ from xltransfer.data.readers.texts.columns import (
     found_columns,
     named_columns,
     told_columns,
+    with_unknown,
 )
 from xltransfer.data.readers.texts.labels import Scale, interpreted, labels_in
 from xltransfer.data.readers.texts.records import record_rows
@@ -165,7 +166,7 @@ def _without_names(path: Path) -> Content | None:
 def _table(path: Path, name: str, rows: list[Fields], told: Sequence[str]) -> Content:
     cells = [[str(value) for value in fields] for _, fields in rows]
     first = cells[0] if cells else []
-    found = told_columns(path, told, cells) if told else named_columns(first)
+    found = told_columns(path, told, cells) if told else with_unknown(named_columns(first), cells)
     if found is None:
         found = found_columns(path, cells) if len(rows) > 1 else None
     if found is None:
@@ -180,7 +181,11 @@ def _from_columns(path: Path, name: str, rows: list[Fields], found: TextColumns)
     width = len(rows[0][1])
     content: list[Row] = []
     labels = {str(fields[found.label]).strip() for _, fields in rows if len(fields) == width}
+    head, again = list(rows[0][1]) if found.header else None, 0
     for where, fields in rows[int(found.header) :]:
+        if list(fields) == head:
+            again += 1
+            continue
         if len(fields) != width:
             raise DataError(f"{path}:{where}: {len(fields)} columns, where the header has {width}.")
         second = None if found.second is None else fields[found.second]
@@ -188,6 +193,8 @@ def _from_columns(path: Path, name: str, rows: list[Fields], found: TextColumns)
         content.append((where, fields[found.text], second, fields[found.label]))
     title = f"{name} {'with' if found.header else 'without'} a header"
     notes = (found.note,) if found.note else ()
+    if again:
+        notes = (*notes, f"lines with the names of the columns again, left out: {again}")
     return Content(title, content, found.label_name, found.names(width), notes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ _REMARKS = {
     "empty": "records without words, left out: {}",
     "disputed": "records with annotations that differ, of which the first is read: {}",
 }
+_LETTERED = re.compile(r"[BI]-\S")
 _PRODIGY = {"spans", "options", "accept", "label", "_task_hash", "_input_hash", "_view_id"}
 """Fields of Prodigy's records, beside its answer."""
 _LISTS = ("label", "labels", "entities", "spans", "ents")
@@ -33,6 +35,8 @@ class Annotated:
     text: str
     spans: tuple[CharSpan, ...]
     words: tuple[Offsets, ...] | None = None
+    sentences: tuple[int, ...] = ()
+    """Where sentences start, in characters."""
 
 
 class SpanError(Exception):
@@ -71,7 +75,7 @@ def annotated(record: Any) -> Annotated | None:
     if 0 < last <= len(strings) and not any(map(_said, items)):
         raise SpanError(f"spans end at {last}, and there are {len(strings)} tokens: are these offsets of tokens? Those "
                         "of characters are needed, or a list of tags")  # fmt: skip
-    return Annotated(tool, text, spans, _words(tokens, text))
+    return Annotated(tool, text, spans, _words(tokens, text), _sentences(record.get("sents")))
 
 
 def left_out(record: Any) -> str:
@@ -163,6 +167,9 @@ def _span(item: Any, text: str) -> CharSpan:
             raise SpanError(
                 f"span {item.get('start')}-{item.get('end')} is {text[start:end][:40]!r}, not {said[:40]!r}"
             )
+    if _LETTERED.match(label):
+        raise SpanError(f"a span's label is {label[:40]!r}, with a letter of a scheme; those of whole entities are "
+                        "needed, such as PER, or a list of tags")  # fmt: skip
     if not 0 <= start < end <= len(text):
         raise SpanError(f"span {start}-{end} is outside of its text of {len(text)} characters")
     return start, end, "-".join(label.split())
@@ -178,6 +185,13 @@ def _from_utf16(text: str, start: int, end: int) -> tuple[int, int]:
     units = text.encode("utf-16-le", "surrogatepass")
     first, last = (len(units[: 2 * place].decode("utf-16-le", "ignore")) for place in (start, end))
     return first, last
+
+
+def _sentences(found: Any) -> tuple[int, ...]:
+    """Starts of spaCy's sentences."""
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        return ()
+    return tuple(one["start"] for one in found if type(one.get("start")) is int)
 
 
 def _words(tokens: Any, text: str) -> tuple[Offsets, ...] | None:
@@ -198,6 +212,8 @@ class Aligned:
     tags: tuple[str, ...]
     cut: int
     overlapping: int
+    starts: tuple[int, ...] = ()
+    """Numbers of the words that begin a sentence, if the tool says so."""
 
 
 def aligned(found: Annotated) -> Aligned:
@@ -216,4 +232,6 @@ def aligned(found: Annotated) -> Aligned:
         free[first : last + 1] = [False] * (last + 1 - first)
         entities.append((first, last + 1, label))
     tags = write(len(offsets), sorted(entities), BIO)
-    return Aligned(tuple(found.text[start:end] for start, end in offsets), tuple(tags), cut, overlapping)
+    words = tuple(found.text[start:end] for start, end in offsets)
+    starts = {next((n for n, (_, end) in enumerate(offsets) if end > start), 0) for start in found.sentences}
+    return Aligned(words, tuple(tags), cut, overlapping, tuple(sorted(starts | {0})))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from xltransfer.data.readers.lines import report_memory_error, visible
 from xltransfer.data.readers.records import Records, read_records
 from xltransfer.data.readers.spans import SpanError, aligned, annotated, is_disputed, left_out, remarks
 from xltransfer.data.readers.understood import Reading
+from xltransfer.data.readers.words.columns import is_part_of_speech
 from xltransfer.data.readers.words.roles import Wanted
 from xltransfer.data.schemes import looks_like_tag
 from xltransfer.errors import DataError
@@ -114,7 +116,9 @@ def _take(path: Path, place: str, record: Any, records: Records, found: _Found, 
     found.counts["spans"] += len(text.spans)
     found.counts["cut"] += result.cut
     found.counts["overlapping"] += result.overlapping
-    _add(where, place, result.words, list(result.tags), found)
+    for number, (start, end) in enumerate(pairwise((*result.starts, len(result.words))), 1):
+        own = place if len(result.starts) == 1 else f"{place}.{number}"
+        _add(where, own, result.words[start:end], list(result.tags[start:end]), found)
 
 
 def _add(where: str, place: str, words: Sequence[str], tags: list[str], found: _Found) -> None:
@@ -147,6 +151,8 @@ def _fields(records: Records, wanted: Wanted) -> _Found:
         tags = [name for name in named if among[name].may_hold(wanted)]
         if wanted == "entities":  # under any name
             tags += [name for name, one in among.items() if name not in (*tags, words) and one.entities]
+        if wanted == "words" and not tags:  # under any name
+            tags = [name for name, one in among.items() if name != words and one.parts_of_speech]
         if words is not None and (tags or named):
             first, *others = tags or named
             return _Found((words, first), tuple(others))
@@ -161,6 +167,8 @@ class _Field:
     strings: int = 0
     in_scheme: int = 0
     outside: int = 0
+    known: int = 0
+    """Strings that are parts of speech."""
 
     def add(self, values: Sequence[Any]) -> None:
         strings = [value for value in values if isinstance(value, str)]
@@ -168,11 +176,17 @@ class _Field:
         self.strings += len(strings)
         self.in_scheme += sum(looks_like_tag(value.strip()) for value in strings)
         self.outside += strings.count("O")
+        self.known += sum(is_part_of_speech(value.strip()) for value in strings)
 
     @property
     def entities(self) -> bool:
         """Whether at least half of its strings are tags of entities."""
         return 0 < self.strings <= 2 * self.in_scheme and self.outside < self.in_scheme
+
+    @property
+    def parts_of_speech(self) -> bool:
+        """Whether most of its strings are parts of speech."""
+        return not self.entities and self.strings < 2 * self.known
 
     def may_hold(self, wanted: Wanted) -> bool:
         """Whether its strings, if it holds some, can be the tags that are wanted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from xltransfer.errors import DataError
@@ -15,7 +15,9 @@ TEXT_NAMES = ("text", "review_body", "review", "sentence", "content", "comment",
 PAIR_NAMES = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("sentence_a", "sentence_b"), ("text_a", "text_b"),
               ("text1", "text2"), ("question1", "question2"), ("question", "sentence"), ("text", "second"))  # fmt: skip
 LABEL_NAMES = ("stars", "rating", "star_rating", "polarity", "label", "sentiment", "class", "gold_label", "labels",
-               "category", "intent", "target", "topic", "emotion", "gold", "tag")  # fmt: skip
+               "stance", "category", "intent", "target", "topic", "emotion", "gold", "tag")  # fmt: skip
+_SURE_NAMES = ("label", "labels", "sentiment", "gold_label", "gold")
+"""Names of labels beside which a column of a name that nobody knows is no label."""
 _MOST_CLASSES, _LONGEST_LABEL = 200, 40
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 _DIGIT = re.compile("[0-9]")
@@ -87,6 +89,20 @@ def named_columns(header: Sequence[str]) -> TextColumns | None:
         return None
     second = None if found.second is None else names.index(found.second)
     return TextColumns(names.index(found.text), names.index(found.label), second, found.label, True, found.note)
+
+
+def with_unknown(found: TextColumns | None, rows: Sequence[Sequence[str]]) -> TextColumns | None:
+    """Columns by their names, with a note on others that hold labels, if the label's name may mean something else."""
+    if found is None or found.label_name in _SURE_NAMES or len(rows) < 2:
+        return found
+    used = {found.text, found.second, found.label}
+    usual = [row for row in rows[1:] if len(row) == len(rows[0])]
+    others = [rows[0][number] for number in range(len(rows[0]))
+              if number not in used and _are_labels([row[number].strip() for row in usual])]  # fmt: skip
+    if not others or found.note:
+        return found
+    text = rows[0][found.text].strip().lower()
+    return replace(found, note=Names(text, None, found.label_name, tuple(others[:3])).note)
 
 
 def told_columns(path: object, told: Sequence[str], rows: Sequence[Sequence[str]]) -> TextColumns:

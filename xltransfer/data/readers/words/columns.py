@@ -11,6 +11,8 @@ from xltransfer.data.schemes import looks_like_tag
 _MOST_VALUES = 20_000
 _DIGITS = 18
 _FEW = 10
+_SHARE = 0.8
+"""Share of the values that are of an inventory, if the column is."""
 _TYPES = 80
 """The most classes that a column holds."""
 _FILLERS = frozenset(["", "_", "-", "-X-", "*", "O", "X"])
@@ -20,6 +22,7 @@ _NOT_A_WORD = re.compile(r"([0-9]{1,9})([-.])([1-9][0-9]{0,8})")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
 _NUMBERED = re.compile(r".*[0-9].*")
 _FLAGS = ({"0", "1"}, {"true", "false"}, {"yes", "no"}, {"-1", "1"})
+LAST = "EndOfSentence"
 _FEATURES = re.compile(r"_|[^=|]+=[^|]*(\|[^=|]+=[^|]*)*")
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9$+_.:|/-]*|[^\w\s]+")
 
@@ -192,6 +195,11 @@ class Column:
         return all(map(_FEATURES.fullmatch, self.values)) and any("=" in value for value in self.values)
 
     @property
+    def marks_ends(self) -> bool:
+        """Whether some value marks the last word of a sentence, as in HIPE-2022."""
+        return any(LAST in value for value in self.values)
+
+    @property
     def texts(self) -> bool:
         """Whether most rows hold several words."""
         return 2 * sum(count for value, count in self.values.items() if " " in value) > self.rows
@@ -201,19 +209,24 @@ class Column:
         return sum(value in inventory for value in self.values) / max(1, len(self.values))
 
     @property
-    def part_of_speech(self) -> float:
-        """Likelihood, 0 to 2, that these are parts of speech; universal ones are likelier."""
-        universal, penn = self.share_in(_UPOS), self.share_in(_PENN)
-        return 1 + universal if universal >= 0.8 else penn if penn >= 0.8 else 0.0
+    def part_of_speech(self) -> int:
+        """Whether these are parts of speech: 2 for universal ones, in either case, 1 for Penn's, 0."""
+        upper = {value.upper() for value in self.values}
+        universal = sum(value in _UPOS for value in upper) / max(1, len(upper))
+        return 2 if universal >= _SHARE else 1 if self.share_in(_PENN) >= _SHARE else 0
 
     @property
     def classes(self) -> bool:
         """Whether the values are classes, such as parts of speech, rather than words."""
-        relations = sum(value.partition(":")[0] in _RELATIONS for value in self.values) >= 0.8 * len(self.values)
         if self.rows < _FEW and sum(value.isalpha() for value in self.values) < 2:
             return False  # too few to tell
         few = self.rows >= _FEW and self._are_few(len(self.values))
-        return bool(self.part_of_speech or relations or (few and all(map(_CLASS.fullmatch, self.values))))
+        return bool(self.part_of_speech or (few and all(map(_CLASS.fullmatch, self.values))))
+
+    @property
+    def relations(self) -> bool:
+        """Whether the values are relations of dependency grammar."""
+        return sum(value.partition(":")[0] in _RELATIONS for value in self.values) >= 0.8 * len(self.values)
 
     def is_of_another_kind(self, value: str) -> bool:
         """Whether all other values are numbers, tags, or parts of speech, and this one is no slip in one."""
@@ -260,7 +273,12 @@ def _differs(value: str, others: Sequence[str]) -> Callable[[Callable[[str], boo
 
 def is_tag(value: str) -> bool:
     """Whether a value is a tag of an entity or a usual part of speech."""
-    return looks_like_tag(value) or value in _UPOS or value in _PENN
+    return looks_like_tag(value) or is_part_of_speech(value)
+
+
+def is_part_of_speech(value: str) -> bool:
+    """Whether a value is a usual part of speech."""
+    return value in _UPOS or value in _PENN
 
 
 def is_word_id(field: str) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xltransfer.data.readers.words.columns import Column, is_other_id, is_word_id
+from xltransfer.data.readers.words.columns import LAST, Column, is_other_id, is_word_id
 
 _WORDS = 4
 """Words of a sentence, on average, from which a number that changes within empty lines may be that of a sentence."""
 _YES = frozenset(["1", "true", "yes"])
+
+
+Together = Callable[[int, int], bool]
+"""Something that holds of two columns, in all rows of a file."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Ends:
     """Columns of which a change ends a sentence: its number, and its document's."""
     start: int | None = None
     """The column that says yes where a sentence begins."""
+    end: int | None = None
+    """The column in which the last word of a sentence is marked (HIPE-2022)."""
     note: str = ""
 
     @property
@@ -39,10 +45,12 @@ class Boundary:
         self._ends = ends
         self._numbers = [""] * len(ends.sentence)
         self._last = -1
+        self._ended = False
 
     def begins(self, fields: Sequence[str]) -> bool:
         """Whether a row begins a sentence. Raises ValueError for an id that is none."""
-        ends, begins = self._ends, False
+        ends, begins = self._ends, self._ended
+        self._ended = ends.end is not None and LAST in fields[ends.end]
         for place, column in enumerate(ends.sentence):
             begins = begins or fields[column] not in ("", self._numbers[place])
             self._numbers[place] = fields[column] or self._numbers[place]
@@ -62,7 +70,7 @@ def says_yes(value: str) -> bool:
     return value.strip().lower() in _YES
 
 
-def find_ends(columns: Sequence[Column], roles: Sequence[str], groups: int, anew: Callable[[int, int], bool]) -> Ends:
+def find_ends(columns: Sequence[Column], roles: Sequence[str], groups: int, anew: Together, changes: Together) -> Ends:
     """Find the columns that say where sentences end.
 
     Args:
@@ -70,6 +78,7 @@ def find_ends(columns: Sequence[Column], roles: Sequence[str], groups: int, anew
         roles: Its role as far as it is known.
         groups: Parts between empty lines that end sentences.
         anew: Whether the numbers of column b begin anew where column a changes, and only there, of (a, b).
+        changes: Whether column b changes, or has its first value, wherever the index in column a begins anew.
     """
 
     def having(*names: str) -> list[int]:
@@ -85,26 +94,31 @@ def find_ends(columns: Sequence[Column], roles: Sequence[str], groups: int, anew
             counted, units = alone, [number for number in units if columns[number].numbers_sentences]
         others = [number for number in units if any(anew(number, one) for one in counted)]
         sentence = tuple(dict.fromkeys((*having("document"), *others, *named)))
-    elif again or start is not None:
+    elif start is not None:
         sentence = ()
     else:
         units = [number for number in units if columns[number].numbers_sentences or roles[number] == "document"]
-        sentence = _by_content(columns, free, units, groups, anew)
+        if again:
+            groups = columns[again[0]].falls + 1
+            free = [number for number in free if changes(again[0], number)]
+        sentence = _by_content(columns, free, units, groups, anew, bool(again))
     parts = {number: columns[number].falls + 1 for number in again} | {n: columns[n].runs for n in sentence}
     finer = [number for number, count in parts.items() if 1 < groups < count]
-    note = f"sentences end where column {finer[0] + 1} says, oftener than at empty lines" if finer else ""
-    return Ends(index, bool(again), sentence, start, note)
+    than = "where the index begins again" if again and sentence else "at empty lines"
+    note = f"sentences end where column {finer[0] + 1} says, oftener than {than}" if finer else ""
+    end = next((number for number, column in enumerate(columns) if column.marks_ends), None)
+    return Ends(index, bool(again), sentence, start, end, note)
 
 
 def _by_content(
-    columns: Sequence[Column], free: Sequence[int], units: Sequence[int], groups: int, anew: Callable[[int, int], bool]
+    columns: Sequence[Column], free: Sequence[int], units: Sequence[int], groups: int, anew: Together, index: bool
 ) -> tuple[int, ...]:
-    """The number of the sentence, which changes most, and those of documents; none if empty lines say as much."""
+    """The number of the sentence, which changes most, and those of documents; none if other ends are as many."""
     found = [
         number for number in free
         if (number in units or columns[number].numbers_sentences
             or (columns[number].counts_sentences and any(anew(one, number) for one in units)))
-        and (groups == 1 or _is_finer(columns[number], groups))
+        and (groups == 1 or _is_finer(columns[number], groups, index))
     ]  # fmt: skip
     if not found:
         return ()
@@ -117,6 +131,6 @@ def _begins_sentences(index: Column, groups: int) -> bool:
     return index.begins_again and (groups == 1 or (index.falls + 1 > groups and not index.goes_on))
 
 
-def _is_finer(column: Column, groups: int) -> bool:
+def _is_finer(column: Column, groups: int, index: bool) -> bool:
     """Whether a number of sentences changes at each empty line, and oftener, but for sentences of some words."""
-    return column.runs > groups and not column.goes_on and _WORDS * column.runs <= column.rows
+    return column.runs > groups and (index or not column.goes_on) and _WORDS * column.runs <= column.rows

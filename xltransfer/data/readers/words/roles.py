@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from xltransfer.data.readers.words.columns import Column
-from xltransfer.data.readers.words.ends import Ends, find_ends, says_yes
+from xltransfer.data.readers.words.ends import Ends, Together, find_ends, says_yes
 from xltransfer.errors import DataError
 
 Wanted = Literal["entities", "words"] | None
@@ -17,19 +18,20 @@ _MOST = 0.5
 _ENOUGH = 30
 """Rows from which the number of distinct values tells words from classes."""
 _NAMES = {
-    "word": "word words token tokens form forms wordform word_form text surface",
-    "tag": "tag tags ner ner_tag ner_tags label labels entity entities bio iob iob2 ne named_entity",
-    "pos": "upos upostag pos pos_tag pos_tags postag cpos cpostag gold_pos",
+    "word": "word words token tokens form forms wordform text surface",
+    "tag": "tag tags ner nertag nertags label labels entity entities bio iob iob2 ne namedentity",
+    "pos": "upos upostag pos postag postags cpos cpostag goldpos goldupos partofspeech universalpos",
     "xpos": "xpos xpostag",
-    "sentence": "sentence sentence_id sentence_number sent sent_id sentence# sentence_nr sentid",
-    "document": "document document_id doc doc_id docid file filename file_name",
-    "start": "is_sent_start sent_start is_sentence_start sentence_start new_sentence",
-    "index": "index idx id token_id word_id position #",
+    "sentence": "sentence sentenceid sentencenumber sentencenr sentenceno sentenceidx sentence# sent sentid sentno "
+    "sentnr sentidx senti sid",
+    "document": "document documentid doc docid file filename",
+    "start": "issentstart sentstart issentencestart sentencestart newsentence sentbegin sentencebegin",
+    "index": "index idx id tokenid wordid position #",
     "lemma": "lemma lemmas",
-    "chunk": "chunk chunk_tag chunks np_chunk",
+    "chunk": "chunk chunktag chunks npchunk",
 }
 ROLES = {name: role for role, names in _NAMES.items() for name in names.split()}
-"""Names of columns, in lower case without blanks, and their roles."""
+"""Names of columns, in lower case without blanks, hyphens and underscores, and their roles."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Roles:
 
 def role_named(name: str) -> str:
     """The role that a column's name says, or an empty string."""
-    return ROLES.get("".join(name.lower().split()).replace("-", "_"), "")
+    return ROLES.get(re.sub(r"[\s_-]", "", name.lower()), "")
 
 
 def is_header(fields: Sequence[str]) -> bool:
@@ -73,13 +75,13 @@ def told_roles(path: object, told: Sequence[str], width: int, wanted: Wanted) ->
 class Finder:
     """Finds the roles of a file's columns.
 
-    `covers(a, b)` says whether column a has a tag wherever b has one; `anew(a, b)` whether b begins anew where a
-    changes, and only there. `groups` is the number of parts between empty lines that end sentences.
+    `covers(a, b)` says whether column a has a tag wherever b has one; `anew` and `changes` are those of `find_ends`.
+    `groups` is the number of parts between empty lines that end sentences.
     """
 
     def __init__(
         self, path: object, columns: Sequence[Column], named: Sequence[str], wanted: Wanted, groups: int,
-        covers: Callable[[int, int], bool], anew: Callable[[int, int], bool],
+        covers: Together, anew: Together, changes: Together,
     ) -> None:  # fmt: skip
         self.path = path
         self.columns = columns
@@ -88,6 +90,7 @@ class Finder:
         self.groups = groups
         self.covers = covers
         self.anew = anew
+        self.changes = changes
         self.choices: list[tuple[str, int, str]] = []
         """What was chosen, and the column that could have had the role instead."""
 
@@ -95,7 +98,7 @@ class Finder:
         """Assign a role to each column. Raises DataError where none, or no single one, can be the word or the tag."""
         for number, column in enumerate(self.columns):
             self.roles[number] = self._checked(self.roles[number], column) or self._kind(column)
-        ends = find_ends(self.columns, self.roles, self.groups, self.anew)
+        ends = find_ends(self.columns, self.roles, self.groups, self.anew, self.changes)
         for number in ends.sentence:
             self.roles[number] = "document" if self.roles[number] == "document" else "sentence"
         schemes = self._schemes()
@@ -145,7 +148,7 @@ class Finder:
             return "index"
         if column.tags >= _MOST:
             return "scheme"
-        if column.numeric or column.features or column.constant:
+        if column.numeric or column.features or column.constant or column.relations:
             return "_"
         return "class" if column.classes else ""
 
@@ -192,16 +195,21 @@ class Finder:
 
     def _word_tag(self) -> int:
         """The column of parts of speech."""
-        if named := self._with("pos") or self._with("tag") or self._with("xpos"):
-            columns = self.columns
-            named.sort(key=lambda number: (columns[number].tags >= _MOST, columns[number].part_of_speech <= 1))
+        columns, classes = self.columns, self._with("class")
+        named = self._with("pos") or self._with("tag") or self._with("xpos")
+        named.sort(key=lambda number: (columns[number].tags >= _MOST, columns[number].part_of_speech < 2))
+        if named and (columns[named[0]].tags < _MOST or not (classes or self._with(""))):
             return self._first(named)
-        if classes := self._with("class"):
-            likelihood = {number: self.columns[number].part_of_speech for number in classes}
+        if classes:
+            likelihood = {number: columns[number].part_of_speech for number in classes}
             best, *others = sorted(classes, key=lambda number: -likelihood[number])
             if others and likelihood[others[0]] == likelihood[best] and self._with("", "word"):
                 raise self._doubt("tag", best, others[0])
-            if not others or self._with("", "word"):
+            words = self._with("", "word")
+            if not likelihood[best] and words[1:]:
+                choice = f"column {best + 1} ({columns[best].examples()}) is read as parts of speech"
+                self.choices.append((choice, words[-1], "tag"))
+            if not others or words:
                 return best
         texts = self._with("", "class")
         if len(texts) == 2:  # words, and tags of no known kind: those that vary less
@@ -216,6 +224,9 @@ class Finder:
 
     def _word(self) -> int:
         if named := self._with("word"):
+            if named[1:]:
+                choice = f"columns {self._listed(named)} are called words; column {named[0] + 1} is read"
+                self.choices.append((choice, named[1], "word"))
             return named[0]
         texts = self._with("") or self._with("class") or self._with("_")
         if not any(self.columns[number].alphabetic for number in texts):  # the words may be numbers

@@ -22,8 +22,8 @@ _GAP = re.compile(f"[{_BLANKS}]+")
 """Separates columns. Other spaces, such as U+00A0 or U+3000, may be words or parts of a word."""
 _COMMENT = re.compile(r"#(?=[ \t]|[^=\s]+=|##)")
 _DECIMAL = re.compile("(?<=[0-9]),(?=[0-9])")
-_QUOTED = re.compile(r'"([^"]*"")+[^"]*"')
-"""A cell in quotation marks with doubled ones inside."""
+_QUOTED = re.compile(r'"([^"]|"")*"')
+"""A cell in quotation marks."""
 _ESCAPED = re.compile(r'\\"(?![ \t]|$)')
 _METADATA = re.compile(r"#\s*(newdoc|newpar|sent_id|text|global\.columns)\b")
 DOCUMENT = "-DOCSTART-"
@@ -153,7 +153,7 @@ def _quoting(path: Path, delimiter: str, sample: Sequence[tuple[int, str]]) -> t
     def marked() -> Iterator[str]:
         return (line.strip(" ") for _, line in numbered_lines(path) if '"' in line)
 
-    cells = (cell for line in marked() for cell in line.split(delimiter))
+    cells = (cell for _, line in numbered_lines(path) for cell in line.strip(" ").split(delimiter))
     if not in_quotes([line.strip(" ").split(delimiter) for _, line in sample]) and not quoted_where_needed(cells):
         return False, False
     for escaped in (False, True):
@@ -166,12 +166,21 @@ def _quoting(path: Path, delimiter: str, sample: Sequence[tuple[int, str]]) -> t
 
 
 def quoted_where_needed(cells: Iterable[str]) -> bool:
-    """Whether all cells with a quotation mark stand in such, with doubled ones inside, as pandas writes them.
+    """Whether cells stand in quotation marks as pandas and Excel write them: about marks, doubled, or about commas.
 
     Four alone tell nothing: they are words of MasakhaNER 2.0.
     """
-    marked = {cell: bool(_QUOTED.fullmatch(cell)) for cell in cells if '"' in cell}
-    return all(marked.values()) and not marked.keys() <= {FOUR}
+    marked: set[str] = set()
+    commas = False
+    for cell in cells:
+        if '"' in cell:
+            if not _QUOTED.fullmatch(cell):
+                return False
+            marked.add(cell)
+        commas = commas or ("," in cell and '"' not in cell)
+    doubled = {cell for cell in marked if '"' in cell[1:-1]}
+    needed = marked == doubled or (not commas and all("," in cell for cell in marked - doubled))
+    return needed and not marked <= {FOUR}
 
 
 def _doubled(line: str, escaped: bool) -> str:

@@ -28,6 +28,8 @@ class Survey:
     columns: list[Column]
     first: Row = (0, [])
     """The first row that is not empty."""
+    repeats: int = 0
+    """How often it stands there."""
     names: list[str] = field(default_factory=list)
     """Names of the columns, if the first row holds some that are known."""
     skipped: frozenset[int] = frozenset()
@@ -48,32 +50,37 @@ def survey(path: Path, dialect: Dialect) -> Survey:
     line, fields = found.first
     if not fields or found.header or line in found.skipped:
         return found
-    if not _names_columns(fields, found.columns):
+    if not _names_columns(fields, found.columns, found.repeats):
         if _may_name_columns(fields, found.columns):
             said = (
                 f"the first line, {', '.join(fields)[:60]!r}, is read as a word; if it names the columns, take it out"
             )
             found.notes = (*found.notes, said)
         return found
-    again = _read(path, dialect, frozenset([line]))
+    again = _read(path, dialect, frozenset([line]), fields)
     again.header = True
     again.notes = (f"the first line, {', '.join(fields)[:60]!r}, is read as names of columns", *again.notes)
     return again
 
 
-def _read(path: Path, dialect: Dialect, skipped: frozenset[int]) -> Survey:
+def _read(path: Path, dialect: Dialect, skipped: frozenset[int], header: Sequence[str] = ()) -> Survey:
     found = Survey([Column() for _ in range(dialect.width)])
     prefixes: set[str] = set()
     comments: list[Row] = []
+    again: set[int] = set()
     taken = groups = 0
     between = True
     for number, fields in rows(path, dialect):
         if number in skipped or not fields:
             between = True
             continue
+        if fields == header:
+            again.add(number)
+            continue
         found.first = found.first if found.first[1] else (number, fields)
+        found.repeats += fields == found.first[1]
         if not taken and not found.header and is_header(fields):
-            found.header, found.names = True, fields
+            found.header, found.names, header = True, fields, fields
             skipped |= {number}
             continue
         if between and may_be_comment(fields):
@@ -92,9 +99,11 @@ def _read(path: Path, dialect: Dialect, skipped: frozenset[int]) -> Survey:
     found.groups = groups
     found.double_spaced = groups == taken >= _FEW
     found.prefix = prefixes.pop() if len(prefixes) == 1 else ""
-    found.skipped = skipped | frozenset(_left_out(comments, found.columns))
+    found.skipped = skipped | again | frozenset(_left_out(comments, found.columns))
     if left_out := len(found.skipped & {number for number, _ in comments}):
         found.notes = (f"lines that begin with # and are read as comments: {left_out}",)
+    if again:
+        found.notes = (*found.notes, f"lines with the names of the columns again, left out: {len(again)}")
     return found
 
 
@@ -110,18 +119,18 @@ def _left_out(comments: Sequence[Row], columns: Sequence[Column]) -> Iterator[in
             yield line
 
 
-def _names_columns(first: Sequence[str], columns: Sequence[Column]) -> bool:
-    """Whether a first row without known names holds names nevertheless: words that come once, one of another kind."""
+def _names_columns(first: Sequence[str], columns: Sequence[Column], times: int) -> bool:
+    """Whether a first row of unknown names holds names nevertheless: words of no other row, one of another kind."""
     cells = [cell.strip(_BLANKS) for cell in first]
     names = [cell for cell in cells if cell]
     if columns[0].rows <= _FEW or len({name.lower() for name in names}) < len(names):
         return False
     pairs = [(cell, column) for cell, column in zip(cells, columns, strict=True) if cell]
-    once = all(_NAME.fullmatch(cell) and column.values[cell] == 1 for cell, column in pairs)
+    once = all(_NAME.fullmatch(cell) and (column.values[cell] == times or role_named(cell)) for cell, column in pairs)
     return once and any(
         column.is_of_another_kind(cell) or (role_named(cell) in _TAGS and column.few_without(cell))
-        for cell, column in pairs
-    )
+        for cell, column in pairs if column.values[cell] == times
+    )  # fmt: skip
 
 
 def _may_name_columns(first: Sequence[str], columns: Sequence[Column]) -> bool:

@@ -165,6 +165,7 @@ def _layout(path: Path, dialect: Dialect, wanted: Wanted, told: Sequence[str] = 
             path, found.columns, names, wanted, 1 if found.double_spaced else found.groups,
             lambda one, other: _covers(path, dialect, found.skipped, one, other),
             lambda one, other: _counts_anew(path, dialect, found.skipped, one, other),
+            lambda one, other: _changes(path, dialect, found.skipped, one, other),
         )  # fmt: skip
         roles = finder.find()
     blank_lines = not (found.double_spaced and roles.ends.beside_blank_lines)
@@ -190,6 +191,20 @@ def _counts_anew(path: Path, dialect: Dialect, skipped: Container[int], unit: in
         if now != first if changes else now < last:
             return False
         before, last = fields[unit], now
+    return True
+
+
+def _changes(path: Path, dialect: Dialect, skipped: Container[int], index: int, other: int) -> bool:
+    """Whether one column changes, or has its first value, wherever the index in another one begins anew."""
+    first = before = None
+    last = -1
+    for fields in (fields for _, fields in _content(path, dialect, skipped) if fields):
+        first = fields[other] if first is None else first
+        if is_word_id(fields[index]):
+            if int(fields[index]) <= last and fields[other] in {before} - {first}:
+                return False
+            last = int(fields[index])
+        before = fields[other]
     return True
 
 
