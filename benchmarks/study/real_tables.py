@@ -22,7 +22,7 @@ WORSE = 0.3
 """Points by which decoding under constraints may lose before it counts."""
 
 
-def real_tables(tuning: Sequence[Line], lines: Sequence[Line]) -> str:
+def real_tables(tuning: Sequence[Line], lines: Sequence[Line], longer: Sequence[Line]) -> str:
     """All tables, as Markdown."""
     parts = ["# Tables of the study with a real encoder\n\nMade by `python benchmarks/study/study.py tables`; the "
              "protocol is PROTOCOL-REAL.md. Scores are entity F1 in points.\n"]  # fmt: skip
@@ -30,20 +30,28 @@ def real_tables(tuning: Sequence[Line], lines: Sequence[Line]) -> str:
         body = [[line["row"], f"{100 * line['dev']:.1f}"] for line in tuning]
         parts.append(f"## Tuning on es→sw, seed 0\n\n{markdown_table(['', 'dev'], body)}")
     if lines:
-        both = [*lines, *({**line, "row": f"{line['row']}{ARGMAX}", "test": line["test_argmax"]} for line in lines)]
+        both = _with_argmax(lines)
         parts += [_scores(both), _comparisons(both), _decoding(lines), _cost(lines)]
+    if longer:
+        both = _with_argmax(longer)
+        parts += [_scores(both, " of six epochs, in fp32"), _comparisons(both, " of six epochs, in fp32")]
     return "\n".join(parts)
 
 
-def _scores(lines: Sequence[Line]) -> str:
+def _with_argmax(lines: Sequence[Line]) -> list[Line]:
+    return [*lines, *({**line, "row": f"{line['row']}{ARGMAX}", "test": line["test_argmax"]} for line in lines)]
+
+
+def _scores(lines: Sequence[Line], told: str = "") -> str:
     pairs = list(dict.fromkeys(pair_of(line) for line in lines))
     body = []
     for row in (name for base in ROWS for name in (base, f"{base}{ARGMAX}")):
         cells = [[line["test"] for line in lines if line["row"] == row and pair_of(line) == pair] for pair in pairs]
         if any(cells):
             body.append([row, *map(_mean, cells)])
-    return ("## Test scores\n\nMean ± standard deviation over seeds; in brackets how many. Decoded under the BIO "
-            f"constraints, or by argmax with the same weights.\n\n{markdown_table(['', *pairs], body)}")  # fmt: skip
+    table = markdown_table(["", *pairs], body)
+    return (f"## Test scores{told}\n\nMean ± standard deviation over seeds; in brackets how many. Decoded under the "
+            f"BIO constraints, or by argmax with the same weights.\n\n{table}")  # fmt: skip
 
 
 def _mean(values: Sequence[float]) -> str:
@@ -53,7 +61,7 @@ def _mean(values: Sequence[float]) -> str:
     return f"{mean_and_deviation(statistics.mean(values), deviation)} ({len(values)})"
 
 
-def _comparisons(lines: Sequence[Line]) -> str:
+def _comparisons(lines: Sequence[Line], told: str = "") -> str:
     body = []
     for one, other in COMPARED:
         by_pair = {pair: statistics.mean(found) for pair, found in paired(lines, one, other).items()}
@@ -65,7 +73,7 @@ def _comparisons(lines: Sequence[Line]) -> str:
         body.append([f"{one} − {other}", _said([*by_pair.values()]), _said(unseen), _said(seen),
                      f"{sum(mean > 0 for mean in by_pair.values())} of {len(by_pair)}", str(runs)])  # fmt: skip
     head = ["", "mean over pairs (95 %)", "unseen languages", "Swahili", "pairs above 0", "runs of each"]
-    return f"## Comparisons\n\n{markdown_table(head, body)}"
+    return f"## Comparisons{told}\n\n{markdown_table(head, body)}"
 
 
 def _said(values: Sequence[float]) -> str:

@@ -50,7 +50,7 @@ def write_all(folder: Path) -> None:
     (results / "tables.md").write_text("\n".join(parts), encoding="utf-8")
     real = [line for name in ("real-sw", "real-ner") for line in lines.get(name, [])]
     if tuning := lines.get("real-tuning"):
-        text = real_tables(tuning, real)
+        text = real_tables(tuning, real, lines.get("real-long", []))
         if additions := lines.get("additions"):
             text += "\n" + _ablations(additions, "Additions one by one, on the embedded language")
         if wrong := wrong_labels(lines.get("noise", []), lines.get("harmful", [])):

@@ -38,7 +38,8 @@ class Encoded:
 class Batch:
     """Padded tensors: `inputs` (batch, time) each, `labels` (batch, time) or (batch,).
 
-    `languages` (batch,) are indices into the run's source languages.
+    `languages` (batch,) are indices into the run's source languages, and stay on the host. So do the lengths and the
+    counts of labels, from which batches are split and weighed: a step asks the device for no number.
     """
 
     inputs: dict[str, Tensor]
@@ -46,6 +47,17 @@ class Batch:
     languages: Tensor
     multiple: int = 1
     """`time` is a multiple of this number of subwords."""
+    lengths: tuple[int, ...] = ()
+    """Subwords of each sentence; counted where they are not given."""
+    labelled: tuple[int, ...] = ()
+    """Labels of each sentence that are not IGNORED; likewise."""
+
+    def __post_init__(self) -> None:
+        if not self.lengths and "attention_mask" in self.inputs:
+            object.__setattr__(self, "lengths", tuple(self.inputs["attention_mask"].sum(1).int().tolist()))
+        if not self.labelled:
+            counts = (self.labels != IGNORED).reshape(len(self.labels), -1).sum(1)
+            object.__setattr__(self, "labelled", tuple(counts.tolist()))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,13 +65,13 @@ class Batch:
     @property
     def weight(self) -> int:
         """The number of labels over which the mean loss of this batch is taken."""
-        return int((self.labels != IGNORED).sum())
+        return sum(self.labelled)
 
     def to(self, device: torch.device) -> Batch:
         """Move the batch to a device."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
-        labels, languages = (part.to(device, non_blocking=True) for part in (self.labels, self.languages))
-        return Batch(moved, labels, languages, self.multiple)
+        labels = self.labels.to(device, non_blocking=True)
+        return Batch(moved, labels, self.languages, self.multiple, self.lengths, self.labelled)
 
 
 @dataclass(frozen=True)
@@ -94,11 +106,12 @@ def split_batch(batch: Batch, first: int) -> tuple[Batch, Batch]:
 
 
 def _select_rows(batch: Batch, rows: slice) -> Batch:
-    length = _round_up(int(batch.inputs["attention_mask"][rows].sum(1).max()), batch.multiple)
+    lengths, labelled = batch.lengths[rows], batch.labelled[rows]
+    length = _round_up(max(lengths), batch.multiple)
     inputs = {name: tensor[rows, :length] for name, tensor in batch.inputs.items()}
     labels = batch.labels[rows]
     labels = labels[:, :length] if labels.dim() == 2 else labels
-    return Batch(inputs, labels, batch.languages[rows], batch.multiple)
+    return Batch(inputs, labels, batch.languages[rows], batch.multiple, lengths, labelled)
 
 
 class Collator:

@@ -19,7 +19,7 @@ from xltransfer.errors import require_finite
 from xltransfer.methods.updater import Updater
 from xltransfer.rtns.base import RTN
 from xltransfer.tasks.base import Task, wide
-from xltransfer.utils.parameters import Gradients, add_into, named_gradients, trainable
+from xltransfer.utils.parameters import Gradients, add_into, named_gradients, read_figures, trainable
 from xltransfer.utils.processes import ALONE, Processes
 from xltransfer.utils.seeding import seeded
 
@@ -48,8 +48,8 @@ def consistent_loss(task: Task, one: Tensor, other: Tensor, labels: Tensor, weig
     `one` and `other` (..., labels) are logits for `labels` (...).
     """
     labelled = labels != IGNORED
-    first, second = (F.log_softmax(wide(logits[labelled]), -1) for logits in (one, other))
-    apart = ((first.exp() - second.exp()) * (first - second)).sum(-1)  # both directions
+    first, second = (F.log_softmax(wide(logits), -1) for logits in (one, other))
+    apart = ((first.exp() - second.exp()) * (first - second)).sum(-1).where(labelled, 0)  # both directions
     losses = (task.loss(one, labels) + task.loss(other, labels)) / 2
     return losses + weight * apart.sum() / (2 * labelled.sum())
 
@@ -119,21 +119,22 @@ class Trainee:
             return self.loss(self.learner, batch, rtn)
 
     def update(
-        self, losses: Mapping[str, float], theta: Gradients, phi: Gradients | None = None, *, normalised: bool = False
+        self, losses: Mapping[str, Tensor], theta: Gradients, phi: Gradients | None = None, *, normalised: bool = False
     ) -> dict[str, float]:
         """Update θ, and φ if a gradient is given. Returns losses and gradient norms before clipping, to log.
+
+        They are fetched from the device at once, the only time in a step that the host waits for it.
 
         `normalised`: φ's gradient is divided by its norm, which is logged as it was.
 
         Raises NonFiniteError, before anything is updated, if one of these is NaN or infinite.
         """
-        theta_norm, phi_norm = self.theta.norm(theta), None if phi is None else self.phi.norm(phi)
-        norms = {"grad_norm": theta_norm.item()}
-        figures = {**losses, **({} if phi_norm is None else {"meta_grad_norm": phi_norm.item()}), **norms}
+        norms = ({} if phi is None else {"meta_grad_norm": self.phi.norm(phi)}) | {"grad_norm": self.theta.norm(theta)}
+        figures = read_figures({**losses, **norms})
         require_finite(figures)
         if phi is not None:
-            self.phi.apply(phi, phi_norm, normalised)
-        self.theta.apply(theta, theta_norm)
+            self.phi.apply(phi, norms["meta_grad_norm"], figures["meta_grad_norm"], normalised)
+        self.theta.apply(theta, norms["grad_norm"], figures["grad_norm"])
         return figures
 
     def rtn_for(self, source: Batch) -> RTN:
@@ -205,7 +206,7 @@ class Sums:
         self._losses = {name: self._losses[name] + loss for name, loss in found.items()}
         self._gradients = tuple(add_into(one, more) for one, more in zip(self._gradients, gradients, strict=True))
 
-    def total(self, processes: Processes) -> tuple[dict[str, float], tuple[Gradients, ...]]:
+    def total(self, processes: Processes) -> tuple[Gradients, tuple[Gradients, ...]]:
         """Sum over processes; returns losses by name, and the gradients."""
         losses, *gradients = (processes.total(sums) for sums in (self._losses, *self._gradients))
-        return {name: loss.item() for name, loss in losses.items()}, tuple(gradients)
+        return losses, tuple(gradients)

@@ -16,7 +16,7 @@ from xltransfer.errors import ConfigError, require_finite
 from xltransfer.methods.base import PIECE, QUERY, SOURCE, SUPPORT, Method, Sums, Trainee, gradients
 from xltransfer.methods.joint import joint_step
 from xltransfer.registry import Bounds
-from xltransfer.utils.parameters import Gradients, add_into, cosine
+from xltransfer.utils.parameters import Gradients, add_into, cosine, read_figures
 
 
 @dataclass(frozen=True)
@@ -139,24 +139,24 @@ class MetaXL(Method):
             meta = checked(_step(trainee, problems, inner_lr), problems[0], trainee.backend)
         phi = self._meta_gradients(meta, inner_lr)
         useful = _usefulness(trainee, meta)  # before θ's gradient is made of these, in place
-        figures = {"inner_loss": meta.inner_loss.item(), "meta_loss": meta.meta_loss.item()}
+        losses = {"inner_loss": meta.inner_loss, "meta_loss": meta.meta_loss}
         if self.order == "published":
             theta = self._with_query(trainee, meta.inner_grads, meta, halves, seed)
-            return {**trainee.update(figures, theta, phi, normalised=self.normalised), **useful}
-        norm = trainee.phi.norm(phi)
-        figures["meta_grad_norm"] = norm.item()
+            return {**trainee.update(losses, theta, phi, normalised=self.normalised), **useful}
+        losses["meta_grad_norm"] = norm = trainee.phi.norm(phi)
+        figures = read_figures(losses)
         require_finite(figures)
         with trainee.phi.undone_on_failure():
-            trainee.phi.apply(phi, norm, self.normalised)
+            trainee.phi.apply(phi, norm, figures["meta_grad_norm"], self.normalised)
             sums = Sums()
             for of_source, support in zip(trainee.pieces(source), trainee.pieces(halves.support), strict=True):
-                losses = [
+                parts = [
                     trainee.piece_loss(of_source, seed + SOURCE, trainee.rtn_for(of_source.batch)),
                     halves.share * trainee.piece_loss(support, seed + SUPPORT),
                 ]
-                sums.add({}, gradients(losses, trainee.learner))
+                sums.add({}, gradients(parts, trainee.learner))
             _, (theta,) = sums.total(trainee.processes)
-            return {**trainee.update(figures, self._with_query(trainee, theta, meta, halves, seed)), **useful}
+            return {**trainee.update(losses, self._with_query(trainee, theta, meta, halves, seed)), **useful}
 
     def problem(self, trainee: Trainee, source: Batch, target: Batch, seed: int) -> BilevelProblem:
         """Build the bilevel problem of these batches for the backend."""

@@ -34,8 +34,8 @@ class Updater:
         self._total = total_steps
         self.done = 0
         """Steps completed, those without an update too."""
-        self.ratio: float | None = None
-        """|Δ| / |parameters| of the last step's update, where that is `measured`, which costs a copy of them."""
+        self._change: tuple[Tensor, Tensor] | None = None
+        """Norms of the last step's update and of the parameters before it."""
         self._measured = measured and bool(self.parameters)
         self.decay = 1.0
         """What decoupled weight decay has made of a parameter of the lowest rate that never had a gradient."""
@@ -58,6 +58,14 @@ class Updater:
         return self._peak * max(0.0, min(1.0, rising, falling))
 
     @property
+    def ratio(self) -> float | None:
+        """|Δ| / |parameters| of the last step's update, where that is `measured`, which costs a copy of them."""
+        if self._change is None:
+            return None
+        change, size = self._change
+        return (change / size).item() if size > 0 else None
+
+    @property
     def progress(self) -> float:
         """The share of all steps completed."""
         return self.done / self._total
@@ -66,14 +74,16 @@ class Updater:
         """The next update's direction as a function of the gradient."""
         return Adam({}) if self._optimizer is None else Adam.of(self._optimizer, self.parameters)
 
-    def apply(self, gradients: Gradients, norm: Tensor | None = None, normalised: bool = False) -> float:
+    def apply(
+        self, gradients: Gradients, norm: Tensor | None = None, found: float | None = None, normalised: bool = False
+    ) -> float:
         """Clip, update, and advance the schedule. Returns the gradient norm before clipping.
 
-        `norm` is that norm, where it is known. Raises NonFiniteError if it is NaN or infinite, and changes nothing.
-        `normalised`: the gradient is divided by its norm first; one of norm 0 stays as it is.
+        `norm` is that norm, and `found` its value on the host, where they are known. Raises NonFiniteError if it is NaN
+        or infinite, and changes nothing. `normalised`: the gradient is divided by its norm first; not one of norm 0.
         """
         norm = self.norm(gradients) if norm is None else norm
-        found = norm.item()
+        found = norm.item() if found is None else found
         require_finite({"gradient_norm": found})
         if normalised and found > 0:
             gradients = {name: gradient / norm for name, gradient in gradients.items()}
@@ -87,19 +97,18 @@ class Updater:
                 group["lr"] = self.lr * factor
             before = [parameter.detach().clone() for parameter in self.parameters.values() if self._measured]
             self._optimizer.step()
-            self.ratio = self._ratio(before)
+            self._change = self._changed(before)
             self._optimizer.zero_grad(set_to_none=True)
         self.decay *= 1 - self.lr * self._lowest * self._weight_decay
         self.done += 1
         return found
 
     @torch.no_grad()
-    def _ratio(self, before: list[Tensor]) -> float | None:
+    def _changed(self, before: list[Tensor]) -> tuple[Tensor, Tensor] | None:
         if not before:
             return None
         change = nn.utils.get_total_norm([now - old for now, old in zip(self.parameters.values(), before, strict=True)])
-        size = nn.utils.get_total_norm(before)
-        return (change / size).item() if size > 0 else None
+        return change, nn.utils.get_total_norm(before)
 
     def norm(self, gradients: Gradients) -> Tensor:
         """The norm of all gradients together, a scalar; 0 where nothing is trained."""
@@ -108,7 +117,7 @@ class Updater:
     def skip(self, steps: int = 1) -> None:
         """Advance the schedule without an update."""
         self.done += steps
-        self.ratio = None
+        self._change = None
 
     @contextmanager
     def undone_on_failure(self) -> Iterator[None]:

@@ -58,7 +58,7 @@ class PerLanguage(Nested):
     def weights(self, losses: Tensor, labelled: Tensor, hidden: Tensor, mask: Tensor, layer: int) -> Tensor | None:
         """Each row's by the network of its language; see `RTN.weights`."""
         found = torch.ones_like(losses)
-        for index, rows in self._rows():
+        for index, rows in self._rows(losses.device):
             network: RTN = self.networks[index]  # type: ignore[assignment]
             part = network.weights(losses[rows], labelled[rows], hidden[rows], mask[rows], layer)
             if part is None:
@@ -66,19 +66,19 @@ class PerLanguage(Nested):
             found = found.to(part.dtype).index_copy(0, rows, part)
         return found
 
-    def _rows(self) -> Iterator[tuple[int, Tensor]]:
+    def _rows(self, device: torch.device) -> Iterator[tuple[int, Tensor]]:
         """The rows of each language that the batch has."""
         if self._languages is None:
             raise RuntimeError("per-language: which row is of which language is not known; call for_batch first.")
         for index in range(len(self.networks)):
             (rows,) = (self._languages == index).nonzero(as_tuple=True)
             if len(rows):
-                yield index, rows
+                yield index, rows.to(device, non_blocking=True)
 
     def forward(self, hidden: Tensor, mask: Tensor, layer: int) -> Tensor:
         """Each row's change by the network of its language, shape (batch, time, dim)."""
         change = hidden.new_zeros(hidden.shape)
-        for index, rows in self._rows():
+        for index, rows in self._rows(hidden.device):
             part = self.networks[index](hidden[rows], mask[rows], layer)
             change = change.to(part.dtype).index_copy(0, rows, part)
         return change

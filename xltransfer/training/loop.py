@@ -95,7 +95,8 @@ def _train_epoch(
         started = time.monotonic()
         losses = guard.step(trainee, inputs, *batches)
         seconds = time.monotonic() - started
-        figures: dict[str, Any] = {} if trainee.phi.ratio is None else {"update_ratio": trainee.phi.ratio}
+        ratio = trainee.phi.ratio
+        figures: dict[str, Any] = {} if ratio is None else {"update_ratio": ratio}
         if cosine is not None:
             figures["gradient_cosine"] = round(cosine, 6)
         figures |= {"seconds": round(seconds, 4), **_language_figures(run, source_rows, state.order)}

@@ -13,6 +13,11 @@ Gradients = dict[str, Tensor]
 """Name of a parameter to its gradient, of the parameter's shape."""
 
 
+def read_figures(found: Mapping[str, Tensor]) -> dict[str, float]:
+    """Fetch scalars from their device at once; the host waits for it."""
+    return dict(zip(found, torch.stack([value.detach().double() for value in found.values()]).tolist(), strict=True))
+
+
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
     """Parameters that require a gradient, by name."""
     return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
