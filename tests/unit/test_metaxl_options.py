@@ -97,10 +97,12 @@ def test_a_normalised_meta_gradient_is_a_direction_and_its_norm_is_logged_as_it_
 def test_a_meta_gradient_of_zero_stays_zero_and_a_normalised_one_is_clipped() -> None:
     state = trainee(released_rtn())
     before = copy.deepcopy(state.rtn.state_dict())
-    assert state.phi.apply({name: torch.zeros_like(p) for name, p in trainable(state.rtn).items()}, None, True) == 0
+    assert (
+        state.phi.apply({name: torch.zeros_like(p) for name, p in trainable(state.rtn).items()}, normalised=True) == 0
+    )
     assert distance(before, state.rtn.state_dict()) == 0
     state.phi.clip = 0.5
-    assert state.phi.apply({name: torch.ones_like(p) for name, p in trainable(state.rtn).items()}, None, True) > 1
+    assert state.phi.apply({name: torch.ones_like(p) for name, p in trainable(state.rtn).items()}, normalised=True) > 1
     optimizer: Any = state.phi._optimizer
     moments = flat({name: optimizer.state[p]["exp_avg"] for name, p in trainable(state.rtn).items()})
     assert (moments / 0.1).norm().item() == pytest.approx(0.5, rel=1e-5)  # torch divides by the norm + 1e-6

@@ -133,8 +133,8 @@ class Trainee:
         figures = read_figures({**losses, **norms})
         require_finite(figures)
         if phi is not None:
-            self.phi.apply(phi, norms["meta_grad_norm"], figures["meta_grad_norm"], normalised)
-        self.theta.apply(theta, norms["grad_norm"], figures["grad_norm"])
+            self.phi.apply(phi, norms["meta_grad_norm"], found=figures["meta_grad_norm"], normalised=normalised)
+        self.theta.apply(theta, norms["grad_norm"], found=figures["grad_norm"])
         return figures
 
     def rtn_for(self, source: Batch) -> RTN:

@@ -147,7 +147,7 @@ class MetaXL(Method):
         figures = read_figures(losses)
         require_finite(figures)
         with trainee.phi.undone_on_failure():
-            trainee.phi.apply(phi, norm, figures["meta_grad_norm"], self.normalised)
+            trainee.phi.apply(phi, norm, found=figures["meta_grad_norm"], normalised=self.normalised)
             sums = Sums()
             for of_source, support in zip(trainee.pieces(source), trainee.pieces(halves.support), strict=True):
                 parts = [

@@ -75,7 +75,7 @@ class Updater:
         return Adam({}) if self._optimizer is None else Adam.of(self._optimizer, self.parameters)
 
     def apply(
-        self, gradients: Gradients, norm: Tensor | None = None, found: float | None = None, normalised: bool = False
+        self, gradients: Gradients, norm: Tensor | None = None, *, found: float | None = None, normalised: bool = False
     ) -> float:
         """Clip, update, and advance the schedule. Returns the gradient norm before clipping.
 
