@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -47,17 +48,21 @@ class Batch:
     languages: Tensor
     multiple: int = 1
     """`time` is a multiple of this number of subwords."""
-    lengths: tuple[int, ...] = ()
-    """Subwords of each sentence; counted where they are not given."""
-    labelled: tuple[int, ...] = ()
-    """Labels of each sentence that are not IGNORED; likewise."""
 
-    def __post_init__(self) -> None:
-        if not self.lengths and "attention_mask" in self.inputs:
-            object.__setattr__(self, "lengths", tuple(self.inputs["attention_mask"].sum(1).int().tolist()))
-        if not self.labelled:
-            counts = (self.labels != IGNORED).reshape(len(self.labels), -1).sum(1)
-            object.__setattr__(self, "labelled", tuple(counts.tolist()))
+    @cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """Subwords of each sentence."""
+        return tuple(self.inputs["attention_mask"].sum(1).int().tolist())
+
+    @cached_property
+    def labelled(self) -> tuple[int, ...]:
+        """Labels of each sentence that are not IGNORED."""
+        return tuple((self.labels != IGNORED).reshape(len(self.labels), -1).sum(1).tolist())
+
+    def counted_as(self, lengths: tuple[int, ...], labelled: tuple[int, ...]) -> Batch:
+        """This batch, with what is known of it, so that nobody counts."""
+        self.__dict__.update(lengths=lengths, labelled=labelled)
+        return self
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -71,7 +76,7 @@ class Batch:
         """Move the batch to a device."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
         labels = self.labels.to(device, non_blocking=True)
-        return Batch(moved, labels, self.languages, self.multiple, self.lengths, self.labelled)
+        return Batch(moved, labels, self.languages, self.multiple).counted_as(self.lengths, self.labelled)
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def _select_rows(batch: Batch, rows: slice) -> Batch:
     inputs = {name: tensor[rows, :length] for name, tensor in batch.inputs.items()}
     labels = batch.labels[rows]
     labels = labels[:, :length] if labels.dim() == 2 else labels
-    return Batch(inputs, labels, batch.languages[rows], batch.multiple, lengths, labelled)
+    return Batch(inputs, labels, batch.languages[rows], batch.multiple).counted_as(lengths, labelled)
 
 
 class Collator:
