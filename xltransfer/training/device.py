@@ -101,8 +101,10 @@ def reset_peak_memory() -> None:
 
 def allocated_memory(device: torch.device) -> int:
     """Bytes that tensors hold on a GPU now, after what nobody refers to is freed; 0 on a CPU."""
+    if device.type != "cuda":
+        return 0
     gc.collect()
-    return torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
+    return torch.cuda.memory_allocated(device)
 
 
 def peak_memory(device: torch.device) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from xltransfer.data.schemes import looks_like_tag
 
@@ -204,16 +204,12 @@ class Column:
         """Whether most rows hold several words."""
         return 2 * sum(count for value, count in self.values.items() if " " in value) > self.rows
 
-    def share_in(self, inventory: frozenset[str]) -> float:
-        """Share of the distinct values in an inventory."""
-        return sum(value in inventory for value in self.values) / max(1, len(self.values))
-
     @property
     def part_of_speech(self) -> int:
         """Whether these are parts of speech: 2 for universal ones, in either case, 1 for Penn's, 0."""
-        upper = {value.upper() for value in self.values}
-        universal = sum(value in _UPOS for value in upper) / max(1, len(upper))
-        return 2 if universal >= _SHARE else 1 if self.share_in(_PENN) >= _SHARE else 0
+        if _share_in(_UPOS, {value.upper() for value in self.values}) >= _SHARE:
+            return 2
+        return 1 if _share_in(_PENN, self.values) >= _SHARE else 0
 
     @property
     def classes(self) -> bool:
@@ -226,7 +222,7 @@ class Column:
     @property
     def relations(self) -> bool:
         """Whether the values are relations of dependency grammar."""
-        return sum(value.partition(":")[0] in _RELATIONS for value in self.values) >= 0.8 * len(self.values)
+        return sum(value.partition(":")[0] in _RELATIONS for value in self.values) >= _SHARE * len(self.values)
 
     def is_of_another_kind(self, value: str) -> bool:
         """Whether all other values are numbers, tags, or parts of speech, and this one is no slip in one."""
@@ -256,6 +252,11 @@ class Column:
     def examples(self) -> str:
         """A few values, for a message."""
         return ", ".join(repr(value[:20]) for value in list(self.values)[:3])
+
+
+def _share_in(inventory: frozenset[str], values: Collection[str]) -> float:
+    """Share of distinct values that are in an inventory."""
+    return sum(value in inventory for value in values) / max(1, len(values))
 
 
 _FORMS: tuple[Callable[[str], bool], ...] = (

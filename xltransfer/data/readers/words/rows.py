@@ -59,11 +59,12 @@ def dialects(path: Path) -> list[Dialect]:
         raise empty_file_error(path)
     found: list[tuple[int, Dialect]] = []
     faults = []
+    marked = any('"' in line for _, line in numbered_lines(path))
     order = "\t,; " if path.suffix.lower() == ".csv" else "\t ,;"
     for delimiter in order:
         if _stands_in_cells(delimiter, sample):
             continue
-        dialect = Dialect(delimiter, 0, *(_quoting(path, delimiter, sample) if delimiter in _BLANKS else ()))
+        dialect = Dialect(delimiter, 0, *(_quoting(path, delimiter, sample) if marked and delimiter in _BLANKS else ()))
         try:
             split = _split(path, sample, dialect)
             widths = Counter(len(fields) for _, fields in split if fields[1:])

@@ -144,8 +144,8 @@ def find_layout(path: Path, wanted: Wanted, told: Sequence[str] = ()) -> Layout:
 
 
 def _has_tags(path: Path, layout: Layout) -> bool:
-    content = (fields for _, fields in _content(path, layout.dialect, layout.skipped) if fields)
-    return any(looks_like_tag(fields[layout.roles.tag].strip()) for fields in content)
+    filled = _filled(path, layout.dialect, layout.skipped)
+    return any(looks_like_tag(fields[layout.roles.tag].strip()) for fields in filled)
 
 
 def _layout(path: Path, dialect: Dialect, wanted: Wanted, told: Sequence[str] = ()) -> Layout:
@@ -176,14 +176,13 @@ def _layout(path: Path, dialect: Dialect, wanted: Wanted, told: Sequence[str] = 
 
 def _covers(path: Path, dialect: Dialect, skipped: Container[int], one: int, other: int) -> bool:
     """Whether column `one` has a tag wherever `other` has one."""
-    content = (fields for _, fields in _content(path, dialect, skipped) if fields)
-    return all(fields[one] != "O" or fields[other] == "O" for fields in content)
+    return all(fields[one] != "O" or fields[other] == "O" for fields in _filled(path, dialect, skipped))
 
 
 def _counts_anew(path: Path, dialect: Dialect, skipped: Container[int], unit: int, number: int) -> bool:
     """Whether the numbers of one column begin anew where another one changes, and only there."""
     before, first, last = "", 0, 0
-    for fields in (fields for _, fields in _content(path, dialect, skipped) if fields):
+    for fields in _filled(path, dialect, skipped):
         if not is_word_id(fields[number]):
             return False
         now, changes = int(fields[number]), before not in ("", fields[unit])
@@ -198,7 +197,7 @@ def _changes(path: Path, dialect: Dialect, skipped: Container[int], index: int, 
     """Whether one column changes, or has its first value, wherever the index in another one begins anew."""
     first = before = None
     last = -1
-    for fields in (fields for _, fields in _content(path, dialect, skipped) if fields):
+    for fields in _filled(path, dialect, skipped):
         first = fields[other] if first is None else first
         if is_word_id(fields[index]):
             if int(fields[index]) <= last and fields[other] in {before} - {first}:
@@ -206,6 +205,11 @@ def _changes(path: Path, dialect: Dialect, skipped: Container[int], index: int, 
             last = int(fields[index])
         before = fields[other]
     return True
+
+
+def _filled(path: Path, dialect: Dialect, skipped: Container[int]) -> Iterator[list[str]]:
+    """The columns of each row that is a word's."""
+    return (fields for _, fields in _content(path, dialect, skipped) if fields)
 
 
 def _content(path: Path, dialect: Dialect, skipped: Container[int]) -> Iterator[Row]:
